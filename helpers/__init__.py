@@ -1,0 +1,1 @@
+"""The module behind the notebooks: reads, trains, judges and explains. Not for clinical use."""

@@ -1,0 +1,150 @@
+"""What experts saw on films of ieee8023: severity scores and outlines, for evaluation only."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+SCORES_FILE = "covid-severity-scores.csv"
+SCORE_COLUMNS = ["filename", "geographic_mean", "opacity_mean"]
+OUTLINE_COLUMNS = ["Class", "Filename", "Resolution", "Left", "Top", "Width", "Height", "Mask"]
+
+
+class Annotations(NamedTuple):
+    """Tables of expert annotation, each with ``image_path`` as the loader gives it.
+
+    Attributes
+    ----------
+    severity
+        A row a film: ``geographic`` extent (0–8), ``opacity`` (0–6), means of three experts
+        (Cohen et al. 2020, arXiv:2005.11856), and ``lung_mask_path`` where there is one.
+    outlines
+        A row an outlined object: ``kind`` (such as ``Ground Glass Opacities``), its place
+        (``left``, ``top``, ``width``, ``height``) in a picture of ``picture_width`` ×
+        ``picture_height`` px, and ``mask_path``. Empty where the outlines are not there.
+    """
+
+    severity: pd.DataFrame
+    outlines: pd.DataFrame
+
+
+def load_annotations(root: str | Path) -> Annotations:
+    """Read the annotations that belong to an ieee8023 folder.
+
+    Parameters
+    ----------
+    root
+        The cohort's folder; the radiologists' outlines are looked for in ``segmentations`` beside it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the severity scores are missing.
+    ValueError
+        If a table lacks columns.
+    """
+    root = Path(root).absolute()
+    return Annotations(_read_severity(root), _read_outlines(root))
+
+
+def outline_mask(
+    outlines: pd.DataFrame, image_path: str, kinds: Iterable[str], shape: tuple[int, int]
+) -> np.ndarray:
+    """Draw the outlines of some kinds on one film.
+
+    Parameters
+    ----------
+    outlines
+        The table of :func:`load_annotations`.
+    image_path
+        The film, as in the table.
+    kinds
+        Such as ``["Ground Glass Opacities", "Consolidation"]``.
+    shape
+        Height and width of the film in its own pixels, which may be a scaled copy of the picture
+        that the radiologist outlined.
+
+    Returns
+    -------
+    numpy.ndarray
+        Bool, of this shape.
+
+    Raises
+    ------
+    ValueError
+        If the film has no outlines at all.
+    """
+    objects = outlines[outlines["image_path"] == image_path]
+    if objects.empty:
+        raise ValueError(f"No radiologist outlined {Path(image_path).name}.")
+    first = objects.iloc[0]
+    canvas = np.zeros((first["picture_height"], first["picture_width"]), np.uint8)
+    for _, item in objects[objects["kind"].isin(list(kinds))].iterrows():
+        _paint(canvas, item)
+    height, width = shape
+    return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _paint(canvas: np.ndarray, item: pd.Series) -> None:
+    """Add one object: the coloured part of an RGBA crop whose rest is opaque black."""
+    with Image.open(item["mask_path"]) as picture:
+        crop = np.asarray(picture.convert("RGBA"))
+    coloured = ((crop[..., :3].max(axis=2) > 0) & (crop[..., 3] > 0)).astype(np.uint8)
+    coloured = cv2.resize(
+        coloured, (item["width"], item["height"]), interpolation=cv2.INTER_NEAREST
+    )
+    top, left = item["top"], item["left"]
+    target = canvas[top : top + item["height"], left : left + item["width"]]
+    target |= coloured[: target.shape[0], : target.shape[1]]
+
+
+def _read_severity(root: Path) -> pd.DataFrame:
+    path = root / "annotations" / SCORES_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The experts' severity scores are missing: annotations/{SCORES_FILE}. They come with "
+            "`python -m helpers.downloads ieee8023`, or with the phantoms: `python -m phantoms`."
+        )
+    raw = pd.read_csv(path, comment="#")
+    _require(raw, SCORE_COLUMNS, SCORES_FILE)
+    masks = root / "annotations" / "lungVAE-masks"
+    mask_paths = [masks / f"{Path(name).stem}_mask.png" for name in raw["filename"]]
+    return pd.DataFrame(
+        {
+            "image_path": [str(root / "images" / name) for name in raw["filename"]],
+            "geographic": raw["geographic_mean"].astype("Float64"),
+            "opacity": raw["opacity_mean"].astype("Float64"),
+            "lung_mask_path": [str(path) if path.is_file() else pd.NA for path in mask_paths],
+        }
+    ).astype({"image_path": "string", "lung_mask_path": "string"})
+
+
+def _read_outlines(root: Path) -> pd.DataFrame:
+    folder = root.parent / "segmentations"
+    if not (folder / "structure.csv").is_file():
+        columns = "image_path kind left top width height picture_width picture_height mask_path"
+        return pd.DataFrame(columns=columns.split())
+    raw = pd.read_csv(folder / "structure.csv")
+    _require(raw, OUTLINE_COLUMNS, "structure.csv")
+    raw = raw[raw["Mask"].notna()]  # some objects have no mask
+    picture = raw["Resolution"].str.split("x", expand=True).astype(int)
+    return pd.DataFrame(
+        {
+            "image_path": [str(root / "images" / name) for name in raw["Filename"]],
+            "kind": raw["Class"].str.removeprefix("COVID-19 "),
+            **{name.lower(): raw[name] for name in ("Left", "Top", "Width", "Height")},
+            "picture_width": picture[0],
+            "picture_height": picture[1],
+            "mask_path": [str(folder / name) for name in raw["Mask"]],
+        }
+    ).reset_index(drop=True)
+
+
+def _require(raw: pd.DataFrame, columns: list[str], name: str) -> None:
+    missing = [column for column in columns if column not in raw]
+    if missing:
+        raise ValueError(f"{name} lacks the columns {', '.join(missing)}; expected as published.")

@@ -1,0 +1,96 @@
+"""Where the data are, where the work goes, and how large a run is."""
+
+import os
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+COHORTS = ("ieee8023", "sbu", "hannover")
+PROFILES = ("quick", "full")
+
+
+def profile() -> str:
+    """Size of the run: ``quick`` (128 px, CPU) or ``full`` (224 px, ImageNet start).
+
+    Raises
+    ------
+    ValueError
+        If ``CXR_PROFILE`` is set to anything else.
+    """
+    value = os.environ.get("CXR_PROFILE", "quick")
+    if value not in PROFILES:
+        raise ValueError(f"CXR_PROFILE must be one of {', '.join(PROFILES)}, got {value!r}.")
+    return value
+
+
+def cohort_root(name: str) -> Path:
+    """Folder of a cohort: ``$CXR_DATA/NAME``, else ``data/real/NAME``, else ``data/phantom/NAME``.
+
+    A relative ``CXR_DATA`` counts from the repository's root.
+
+    Raises
+    ------
+    ValueError
+        If no cohort has this name.
+    FileNotFoundError
+        If the cohort is in none of these places, or ``CXR_DATA`` is no folder.
+    """
+    if name not in COHORTS:
+        raise ValueError(f"Unknown cohort {name!r}: expected one of {', '.join(COHORTS)}.")
+    candidates = [PROJECT / "data" / "real" / name, PROJECT / "data" / "phantom" / name]
+    override = os.environ.get("CXR_DATA")
+    if override:
+        folder = PROJECT / override
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"CXR_DATA names a folder that does not exist: {override}. "
+                "Correct it, or unset it to use data/real or the phantoms."
+            )
+        candidates.insert(0, folder.resolve() / name)
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    raise FileNotFoundError(
+        f"There is no {name} cohort yet. Make the phantoms with `python -m phantoms`, "
+        f"or fetch the real data with `python -m helpers.downloads {name}`."
+    )
+
+
+def is_phantom(name: str) -> bool:
+    """Whether the cohort in use was made by the phantom generator."""
+    return cohort_root(name) == PROJECT / "data" / "phantom" / name
+
+
+def work_root() -> Path:
+    """Folder of what the notebooks make, one per profile and choice of data, so that runs never mix.
+
+    For example ``data/work/quick-phantom`` or ``data/work/quick-real-ieee8023-hannover``.
+    """
+    real = [name for name in COHORTS if not is_phantom(name)]
+    folder = "-".join([profile(), *(["real", *real] if real else ["phantom"])])
+    path = PROJECT / "data" / "work" / folder
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def work_file(name: str, *, made_by: str) -> Path:
+    """Path of a file under :func:`work_root` that an earlier notebook makes.
+
+    Parameters
+    ----------
+    name
+        Path below the work folder, such as ``"models/iteration1.safetensors"``.
+    made_by
+        Name of the notebook that makes it, without suffix, such as ``"04_train_resnet18"``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is not there; the message names the notebook and the command that make it.
+    """
+    path = work_root() / name
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{name} is missing: it is made by notebooks/{made_by}.ipynb. "
+            "Run that notebook first, or the whole series with `make notebooks`."
+        )
+    return path

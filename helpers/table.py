@@ -1,0 +1,156 @@
+"""The one table: a row a radiograph, the same columns from loading to judging."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+SITES = ["ieee8023", "sbu", "hannover"]
+VIEWS = ["PA", "AP", "AP supine", "lateral", "unknown"]
+FRONTAL_VIEWS = ["PA", "AP", "AP supine"]
+TYPES: dict[str, Any] = {
+    "patient_id": "string",  # unique within a site
+    "site": pd.CategoricalDtype(SITES),
+    "image_path": "string",  # the file as published
+    "view": pd.CategoricalDtype(VIEWS),
+    "day": "Float64",  # since symptom onset or admission
+    "sex": pd.CategoricalDtype(["F", "M"]),
+    "age": "Float64",  # years
+    "died": "boolean",  # in hospital
+    "label_source": pd.CategoricalDtype(["observed", "imputed", "unknown"]),
+}
+
+
+def one_table(raw: pd.DataFrame, site: str) -> pd.DataFrame:
+    """Give a cohort the common columns, in their types and order; others follow as they are.
+
+    Raises
+    ------
+    ValueError
+        If a column of the common table is missing.
+    """
+    table = raw.assign(site=site).reset_index(drop=True)
+    table["label_source"] = table["died"].map({True: "observed", False: "observed"})
+    table["label_source"] = table["label_source"].fillna("unknown")
+    missing = sorted(set(TYPES) - set(table))
+    if missing:
+        raise ValueError(f"The {site} table lacks the columns {', '.join(missing)}.")
+    rest = [column for column in table if column not in TYPES]
+    return table[[*TYPES, *rest]].astype(TYPES)
+
+
+def decode(values: pd.Series, codes: Mapping[str, object], *, unknown: tuple[str, ...] = ("",)):
+    """Translate a publisher's codes; values that are in no list become NA, with one warning.
+
+    Parameters
+    ----------
+    values
+        Strings as published.
+    codes
+        What each documented value means.
+    unknown
+        Values with which the publisher says "not known": NA without a warning.
+
+    Returns
+    -------
+    pandas.Series
+        Object series with the meanings, ``NA`` where unknown.
+    """
+    stripped = values.fillna("").str.strip()
+    _warn_of(stripped[~stripped.isin([*codes, *unknown])], values.name)
+    return stripped.map(lambda value: codes.get(value, pd.NA)).astype(object)
+
+
+def decode_numbers(values: pd.Series, *, unknown: tuple[str, ...] = ("", "?")) -> pd.Series:
+    """Read numbers; anything else becomes NA, with one warning that names it."""
+    stripped = values.fillna("").astype("string").str.strip()
+    numbers = pd.to_numeric(stripped, errors="coerce").astype("Float64")
+    _warn_of(stripped[numbers.isna() & ~stripped.isin(unknown)], values.name)
+    return numbers
+
+
+def _warn_of(odd: pd.Series, column: object) -> None:
+    if len(odd):
+        named = ", ".join(repr(value) for value in sorted(odd.unique())[:5])
+        warnings.warn(
+            f"Column {column!r}: {len(odd)} values are none of the documented ones "
+            f"and count as missing: {named}.",
+            stacklevel=4,
+        )
+
+
+def agree_within_patients(table: pd.DataFrame, column: str) -> pd.Series:
+    """Carry a patient's known value to all films of that patient.
+
+    Where a patient's rows contradict each other, the value is NA for all of them, with one warning.
+    """
+    groups = table.groupby("patient_id")[column]
+    contradicted = groups.transform("nunique") > 1
+    if contradicted.any():
+        patients = table.loc[contradicted, "patient_id"].nunique()
+        warnings.warn(
+            f"Column {column!r} contradicts itself between the films of {patients} patients "
+            "and counts as missing for them.",
+            stacklevel=3,
+        )
+    return groups.transform("first").mask(contradicted)
+
+
+def start_flow(table: pd.DataFrame, step: str = "published") -> pd.DataFrame:
+    """Begin counting a cohort's participants; :func:`exclude` goes on from here."""
+    table.attrs["flow"] = ((step, len(table), table["patient_id"].nunique()),)
+    return table
+
+
+def exclude(table: pd.DataFrame, unwanted: pd.Series, reason: str) -> pd.DataFrame:
+    """Drop rows and count them, and the patients that go with their last row, under a reason."""
+    kept = table[~unwanted.astype("boolean").fillna(False).to_numpy(dtype=bool)].copy()
+    patients = table["patient_id"].nunique() - kept["patient_id"].nunique()
+    step = (f"excluded: {reason}", len(table) - len(kept), patients)
+    kept.attrs["flow"] = (*_flow_of(table), step)
+    return kept
+
+
+def participant_flow(stages: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Count radiographs and patients from the publisher's table to the one in use.
+
+    Parameters
+    ----------
+    stages
+        Cohorts by name, as loaders and :func:`helpers.cohorts.select_index_films` return them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``cohort``, ``step``, ``radiographs``, ``patients``: the start, a row per reason with
+        what it removed, and what remains.
+
+    Raises
+    ------
+    ValueError
+        If the counts do not reconcile, or a table does not carry its counts.
+    """
+    rows: list[tuple[str, str, int, int]] = []
+    for name, table in stages.items():
+        start, *steps = _flow_of(table)
+        remaining = (len(table), table["patient_id"].nunique())
+        for position, unit in ((1, "radiographs"), (2, "patients")):
+            expected = start[position] - sum(step[position] for step in steps)
+            if expected != remaining[position - 1]:
+                raise ValueError(
+                    f"The flow of {name} does not reconcile: {start[position]} published {unit} "
+                    f"less the exclusions leave {expected}, but the table has "
+                    f"{remaining[position - 1]}. Drop rows with helpers.table.exclude only."
+                )
+        rows += [(name, *step) for step in (start, *steps)] + [(name, "in use", *remaining)]
+    return pd.DataFrame(rows, columns=["cohort", "step", "radiographs", "patients"])
+
+
+def _flow_of(table: pd.DataFrame) -> tuple:
+    if "flow" not in table.attrs:
+        raise ValueError(
+            "This table does not carry its participant flow: pass one that a loader of "
+            "helpers.cohorts, exclude or select_index_films returned."
+        )
+    return table.attrs["flow"]
