@@ -38,7 +38,7 @@ def load_annotations(root: str | Path) -> Annotations:
     Parameters
     ----------
     root
-        The cohort's folder; the radiologists' outlines are looked for in ``segmentations`` beside it.
+        The cohort's folder; the radiologists' outlines are in ``segmentations`` beside it.
 
     Raises
     ------

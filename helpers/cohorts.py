@@ -201,7 +201,7 @@ def load_sbu(root: str | Path) -> pd.DataFrame:
     clinical = _read_table(root, SBU_CLINICAL_FILE, "sbu", SBU_REQUIRED)
     if clinical["to_patient_id"].duplicated().any():
         raise ValueError(
-            f"{SBU_CLINICAL_FILE} must have one row a patient, but some to_patient_id are repeated. "
+            f"{SBU_CLINICAL_FILE} must have one row a patient, but to_patient_id repeats. "
             "Put the file there as published."
         )
     headers = _read_headers(root)

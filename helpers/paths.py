@@ -61,7 +61,7 @@ def is_phantom(name: str) -> bool:
 
 
 def work_root() -> Path:
-    """Folder of what the notebooks make, one per profile and choice of data, so that runs never mix.
+    """Folder of what the notebooks make, one per profile and choice of data: runs never mix.
 
     For example ``data/work/quick-phantom`` or ``data/work/quick-real-ieee8023-hannover``.
     """

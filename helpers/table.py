@@ -123,8 +123,8 @@ def participant_flow(stages: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns ``cohort``, ``step``, ``radiographs``, ``patients``: the start, a row per reason with
-        what it removed, and what remains.
+        Columns ``cohort``, ``step``, ``radiographs``, ``patients``: the start, a row per reason
+        with what it removed, and what remains.
 
     Raises
     ------

@@ -1,0 +1,147 @@
+"""A store of preprocessed films, so that an epoch of training reads no picture file.
+
+Films are kept one behind the other in one flat file of uint8; an SQLite table says which film, by
+the SHA-256 of its file's content, is where. A film's row is committed only after its pixels are on
+disk, so that a process killed at any moment leaves a store that is right, and the next one goes on.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from helpers.paths import PROJECT
+from helpers.pixels import PREPROCESSING, UnreadableRadiograph, preprocess, read_radiograph
+
+BATCH = 64  # films between two commits
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS film (key TEXT PRIMARY KEY, row INTEGER, reason TEXT);
+CREATE TABLE IF NOT EXISTS file (path TEXT PRIMARY KEY, bytes INTEGER, mtime INTEGER, key TEXT);
+"""
+
+
+class _Prepared(NamedTuple):
+    path: str
+    bytes: int
+    mtime: int
+    key: str
+    pixels: np.ndarray | None
+    reason: str | None
+
+
+class FilmCache:
+    """Preprocessed films of one size, keyed by content.
+
+    Parameters
+    ----------
+    size
+        Side of the square films in px.
+    folder
+        Where the store lives; ``data/work/cache`` by default.
+    """
+
+    def __init__(self, size: int, folder: str | Path | None = None) -> None:
+        self.size = size
+        folder = Path(folder or PROJECT / "data" / "work" / "cache")
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{PREPROCESSING}-{size}"
+        self._pixels = folder / f"{name}.u8"
+        self._index = folder / f"{name}.sqlite"
+        self._pixels.touch()
+        with closing(self._connect()) as index:
+            index.executescript(SCHEMA)
+
+    def add(self, paths: Sequence[str], *, progress: bool = True) -> pd.DataFrame:
+        """Make sure that films are in the store; only new or changed files are read.
+
+        Parameters
+        ----------
+        paths
+            Files of any format that :func:`helpers.pixels.read_radiograph` reads.
+        progress
+            Show a progress bar while films are added.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per path, in the same order: ``image_path``, ``row`` in :meth:`films` (NA if the
+            film could not be read) and the ``reason`` why not.
+
+        Raises
+        ------
+        FileNotFoundError
+            If a file does not exist.
+        """
+        with closing(self._connect()) as index:
+            new = [path for path in dict.fromkeys(paths) if not self._is_current(index, path)]
+            bar = tqdm(total=len(new), desc="Preparing films", unit="film", disable=not progress)
+            with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+                for start in range(0, len(new), BATCH):
+                    prepared = list(pool.map(self._prepare, new[start : start + BATCH]))
+                    self._store(index, prepared)
+                    bar.update(len(prepared))
+            return pd.DataFrame(self._rows(index, paths)).astype({"row": "Int64"})
+
+    def films(self) -> np.ndarray:
+        """Return all stored films as a read-only memory map: uint8, shape (rows, size, size)."""
+        rows = self._pixels.stat().st_size // self.size**2
+        if rows == 0:
+            return np.zeros((0, self.size, self.size), np.uint8)
+        return np.memmap(self._pixels, np.uint8, "r", shape=(rows, self.size, self.size))
+
+    def _connect(self) -> sqlite3.Connection:
+        # Two processes may fill the same store: each waits for the other's transaction.
+        return sqlite3.connect(self._index, timeout=60, isolation_level=None)
+
+    def _is_current(self, index: sqlite3.Connection, path: str) -> bool:
+        status = Path(path).stat()
+        known = index.execute("SELECT bytes, mtime FROM file WHERE path = ?", (path,)).fetchone()
+        return known == (status.st_size, status.st_mtime_ns)
+
+    def _prepare(self, path: str) -> _Prepared:
+        status = Path(path).stat()
+        data = Path(path).read_bytes()
+        key = hashlib.sha256(data).hexdigest()
+        try:
+            pixels, reason = preprocess(read_radiograph(data), self.size), None
+        except UnreadableRadiograph as error:
+            pixels, reason = None, str(error)
+        return _Prepared(path, status.st_size, status.st_mtime_ns, key, pixels, reason)
+
+    def _store(self, index: sqlite3.Connection, batch: list[_Prepared]) -> None:
+        index.execute("BEGIN IMMEDIATE")
+        try:
+            with self._pixels.open("r+b") as file:
+                for film in batch:
+                    self._store_one(index, film, file)
+                file.flush()
+                os.fsync(file.fileno())
+            index.execute("COMMIT")
+        except BaseException:
+            index.execute("ROLLBACK")
+            raise
+
+    def _store_one(self, index: sqlite3.Connection, film: _Prepared, file) -> None:
+        if not index.execute("SELECT 1 FROM film WHERE key = ?", (film.key,)).fetchone():
+            row = None
+            if film.pixels is not None:
+                (row,) = index.execute("SELECT COUNT(row) FROM film").fetchone()
+                file.seek(row * self.size**2)
+                file.write(film.pixels.tobytes())
+            index.execute("INSERT INTO film VALUES (?, ?, ?)", (film.key, row, film.reason))
+        index.execute("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?)", film[:4])
+
+    def _rows(self, index: sqlite3.Connection, paths: Sequence[str]) -> Iterator[dict]:
+        query = "SELECT row, reason FROM file JOIN film USING (key) WHERE path = ?"
+        for path in paths:
+            row, reason = index.execute(query, (path,)).fetchone()
+            yield {"image_path": path, "row": row, "reason": reason}

@@ -1,0 +1,101 @@
+"""Films as tensors: the data set that training, evaluation and explanation share."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from helpers.cache import FilmCache
+from helpers.pixels import (
+    PREPROCESSING,
+    UnreadableRadiograph,
+    preprocess,
+    preprocess_mask,
+    read_radiograph,
+)
+from helpers.table import exclude
+
+__all__ = [
+    "PREPROCESSING",
+    "Radiographs",
+    "UnreadableRadiograph",
+    "exclude_unreadable",
+    "normalise",
+    "preprocess",
+    "preprocess_mask",
+    "read_radiograph",
+]
+
+# ImageNet's mean and standard deviation, averaged over its three colours.
+MEAN, STANDARD_DEVIATION = 0.449, 0.226
+
+
+def normalise(films: torch.Tensor) -> torch.Tensor:
+    """Turn films, uint8 (n, size, size), into network input, float32 (n, 1, size, size)."""
+    return (films.float().div_(255).sub_(MEAN).div_(STANDARD_DEVIATION)).unsqueeze(1)
+
+
+class Radiographs:
+    """A cohort's films and outcomes, in the cohort's order.
+
+    Parameters
+    ----------
+    cohort
+        The one table.
+    size
+        Side of the square films in px.
+    cache
+        The store of preprocessed films; the default one if not given.
+
+    Attributes
+    ----------
+    died : torch.Tensor
+        float32, shape (n,): 1 died, 0 survived, NaN unknown.
+
+    Raises
+    ------
+    ValueError
+        If a film cannot be read. Leave such films out with :func:`exclude_unreadable`.
+    """
+
+    def __init__(self, cohort: pd.DataFrame, size: int, *, cache: FilmCache | None = None) -> None:
+        cache = cache or FilmCache(size)
+        places = cache.add(list(cohort["image_path"]))
+        unreadable = places[places["row"].isna()]
+        if len(unreadable):
+            raise ValueError(
+                f"{len(unreadable)} of {len(places)} films cannot be read; the first because: "
+                f"{unreadable['reason'].iloc[0]} Leave them out with exclude_unreadable(cohort)."
+            )
+        self.size = size
+        self.died = torch.tensor(
+            cohort["died"].astype("Float32").to_numpy(np.float32, na_value=np.nan)
+        )
+        self._rows = places["row"].to_numpy(np.int64)
+        self._films = cache.films()
+
+    def __len__(self) -> int:
+        """Count the films."""
+        return len(self._rows)
+
+    def batch(self, indices: Sequence[int] | np.ndarray | torch.Tensor | slice) -> torch.Tensor:
+        """Return films by their place in the cohort: uint8, shape (len(indices), size, size)."""
+        return torch.from_numpy(self._films[self._rows[indices]])
+
+    @property
+    def images(self) -> np.ndarray:
+        """All films: uint8, shape (n, size, size), copied into memory."""
+        return self._films[self._rows]
+
+
+def exclude_unreadable(
+    cohort: pd.DataFrame, size: int, *, cache: FilmCache | None = None
+) -> pd.DataFrame:
+    """Leave out films that cannot be read, each counted under its reason in the flow."""
+    places = (cache or FilmCache(size)).add(list(cohort["image_path"]))
+    reasons = places["reason"].to_numpy()
+    for reason in sorted({reason for reason in reasons if reason}):
+        unwanted = pd.Series(reasons == reason, index=cohort.index)
+        cohort, reasons = exclude(cohort, unwanted, f"unreadable: {reason}"), reasons[~unwanted]
+    return cohort.reset_index(drop=True)
