@@ -83,13 +83,16 @@ class FilmCache:
         """
         with closing(self._connect()) as index:
             new = [path for path in dict.fromkeys(paths) if not self._is_current(index, path)]
-            bar = tqdm(total=len(new), desc="Preparing films", unit="film", disable=not progress)
+            show = progress and bool(new)
+            bar = tqdm(total=len(new), desc="Preparing films", unit="film", disable=not show)
             with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
                 for start in range(0, len(new), BATCH):
                     prepared = list(pool.map(self._prepare, new[start : start + BATCH]))
                     self._store(index, prepared)
                     bar.update(len(prepared))
-            return pd.DataFrame(self._rows(index, paths)).astype({"row": "Int64"})
+            return pd.DataFrame(self._rows(index, paths)).astype(
+                {"row": "Int64", "reason": "string"}
+            )
 
     def films(self) -> np.ndarray:
         """Return all stored films as a read-only memory map: uint8, shape (rows, size, size)."""

@@ -94,8 +94,8 @@ def exclude_unreadable(
 ) -> pd.DataFrame:
     """Leave out films that cannot be read, each counted under its reason in the flow."""
     places = (cache or FilmCache(size)).add(list(cohort["image_path"]))
-    reasons = places["reason"].to_numpy()
-    for reason in sorted({reason for reason in reasons if reason}):
-        unwanted = pd.Series(reasons == reason, index=cohort.index)
-        cohort, reasons = exclude(cohort, unwanted, f"unreadable: {reason}"), reasons[~unwanted]
+    reasons = places["reason"].set_axis(cohort.index)
+    for reason in sorted(reasons.dropna().unique()):
+        unwanted = reasons.loc[cohort.index] == reason
+        cohort = exclude(cohort, unwanted, f"unreadable: {reason}")
     return cohort.reset_index(drop=True)

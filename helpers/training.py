@@ -1,0 +1,344 @@
+"""Training ResNet18 on films of known and imputed outcome, and predicting with it.
+
+The loop is plain PyTorch; Lightning Fabric chooses the device and moves things there.
+"""
+
+import copy
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from sklearn.metrics import roc_auc_score
+from torch import nn
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from helpers.models import RiskModel, build_resnet18, choose_start, in_batches
+from helpers.radiographs import Radiographs, normalise
+from helpers.splits import check_disjoint
+
+__all__ = [
+    "Fit",
+    "RiskModel",
+    "TrainingConfig",
+    "build_resnet18",
+    "choose_start",
+    "fit",
+    "predict",
+    "training_data_hash",
+]
+
+MEAN_FILM_SIDE = 16  # px; enough to tell a chest from a cat, too little to tell a patient
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    size
+        Side of the films in px.
+    head_epochs
+        Passes in which only the last layer learns, on features computed once.
+    epochs
+        Passes in which all layers learn, at most.
+    batch_size
+        Films a step.
+    head_rate, rate
+        Learning rates: the head's, and the peak of the one-cycle schedule for all layers.
+    weight_decay
+        Of AdamW.
+    patience
+        Epochs without a lower validation loss after which training stops.
+    class_weights
+        Weigh deaths by survivors / deaths of the training films (``pos_weight``).
+    freeze_statistics
+        Keep the batch-norm statistics of the start while fine-tuning.
+    seed
+        Of the order of films and of the augmentation.
+    """
+
+    size: int = 128
+    head_epochs: int = 0
+    epochs: int = 10
+    batch_size: int = 32
+    head_rate: float = 1e-2
+    rate: float = 1e-3
+    weight_decay: float = 1e-2
+    patience: int = 4
+    class_weights: bool = True
+    freeze_statistics: bool = False
+    seed: int = 0
+
+
+class Fit(NamedTuple):
+    """A trained network, as it was at its lowest validation loss, and how it came there.
+
+    ``history`` has a row an epoch: ``stage`` (head, all layers), ``epoch``, ``train_loss``,
+    ``validation_loss``, ``validation_auroc``, ``seconds``.
+    """
+
+    network: nn.Module
+    history: pd.DataFrame
+
+
+def fit(
+    network: nn.Module,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    config: TrainingConfig,
+    *,
+    fabric: Fabric | None = None,
+    progress: bool = True,
+) -> Fit:
+    """Train a network to predict death, and stop where validation patients say so.
+
+    Parameters
+    ----------
+    network
+        Of :func:`build_resnet18`, or an already trained one; a copy of it is trained.
+    train
+        Films with ``died`` observed or imputed.
+    validation
+        Films of other patients with ``died`` observed.
+    config
+        How to train.
+    fabric
+        Where to train; one device, a GPU if there is one, by default.
+    progress
+        Show a progress bar.
+
+    Returns
+    -------
+    Fit
+        With the network of the epoch of lowest validation loss.
+
+    Raises
+    ------
+    ValueError
+        If an outcome is missing, validation outcomes are not observed, only one outcome occurs,
+        or a patient is in both parts.
+    """
+    _check_labels(train, validation)
+    fabric = fabric or Fabric(devices=1)
+    task = _Task(
+        Radiographs(train, config.size),
+        Radiographs(validation, config.size),
+        config,
+        torch.Generator().manual_seed(config.seed),
+    )
+    network = fabric.to_device(copy.deepcopy(network).to(memory_format=torch.channels_last))
+    epochs = _fit_head(network, task) if config.head_epochs else []
+    epochs += _fit_all(network, task, fabric, progress)
+    return Fit(network.cpu().eval(), pd.DataFrame(epochs))
+
+
+def predict(model: RiskModel, cohort: pd.DataFrame) -> pd.DataFrame:
+    """Predict the risk of death of each film.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The cohort with the columns ``logit`` and ``risk`` (calibrated, in [0, 1]).
+    """
+    logits = model.logits(Radiographs(cohort, model.size).images)
+    return cohort.assign(logit=logits, risk=model.calibrate(logits))
+
+
+def training_data_hash(cohort: pd.DataFrame, size: int) -> str:
+    """SHA-256 of the films, as the network sees them, and their outcomes, in any order."""
+    films = Radiographs(cohort, size)
+    parts = zip(films.images, films.died.numpy(), strict=True)
+    each = sorted(hashlib.sha256(film.tobytes() + died.tobytes()).digest() for film, died in parts)
+    return hashlib.sha256(b"".join(each)).hexdigest()
+
+
+def mean_film(cohort: pd.DataFrame, size: int) -> list[list[int]]:
+    """Mean of a cohort's films, 16 × 16 px in 0–255, by which the panel knows a chest film."""
+    mean = torch.tensor(Radiographs(cohort, size).images.mean(axis=0))[None, None]
+    small = functional.adaptive_avg_pool2d(mean, MEAN_FILM_SIDE)[0, 0]
+    return small.round().int().tolist()
+
+
+def augment(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Turn, shift, scale and re-expose each film a little; never mirror it, the heart is left.
+
+    Parameters
+    ----------
+    batch
+        Normalised films, float32 (n, 1, size, size).
+    generator
+        Source of chance.
+    """
+    n = len(batch)
+
+    def uniform(limit: float) -> torch.Tensor:
+        return (torch.rand(n, generator=generator) * 2 - 1) * limit
+
+    angle, scale = uniform(math.radians(8)), 1 + uniform(0.1)
+    cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale
+    rows = [cosine, -sine, uniform(0.08), sine, cosine, uniform(0.08)]
+    transform = torch.stack(rows, dim=1).reshape(n, 2, 3)
+    grid = functional.affine_grid(transform, list(batch.shape), align_corners=False)
+    moved = functional.grid_sample(batch, grid, padding_mode="border", align_corners=False)
+    contrast, brightness = 1 + uniform(0.2), uniform(0.2)
+    return moved * contrast[:, None, None, None] + brightness[:, None, None, None]
+
+
+class _Task(NamedTuple):
+    """What stays the same from stage to stage."""
+
+    films: Radiographs
+    held_out: Radiographs
+    config: TrainingConfig
+    generator: torch.Generator
+
+    def loss(self, logits: torch.Tensor, died: torch.Tensor) -> torch.Tensor:
+        """Log loss of logits (n, 1); deaths weigh more where the configuration says so."""
+        deaths = self.films.died.sum()
+        weight = (len(self.films) - deaths) / deaths if self.config.class_weights else None
+        return functional.binary_cross_entropy_with_logits(
+            logits[:, 0],
+            died.to(logits.device),
+            pos_weight=None if weight is None else weight.to(logits.device),
+        )
+
+    def batches(self) -> Iterator[torch.Tensor]:
+        """Yield the places of the training films in random order.
+
+        A last batch of one film, which batch norm cannot take, joins the one before it.
+        """
+        order = torch.randperm(len(self.films), generator=self.generator)
+        batches = list(order.split(self.config.batch_size))
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        yield from batches
+
+    def summary(
+        self, stage: str, epoch: int, losses: list[float], logits: torch.Tensor, start: float
+    ) -> dict:
+        """Describe an epoch by what it made of the validation films."""
+        return {
+            "stage": stage,
+            "epoch": epoch + 1,
+            "train_loss": float(np.mean(losses)),
+            "validation_loss": self.loss(logits, self.held_out.died).item(),
+            "validation_auroc": float(roc_auc_score(self.held_out.died, logits[:, 0].cpu())),
+            "seconds": time.perf_counter() - start,
+        }
+
+
+def _fit_head(network: nn.Module, task: _Task) -> list[dict]:
+    """Train the last layer alone, on features that are computed once."""
+    head = cast(nn.Linear, network.fc)
+    network.fc = nn.Identity()
+    features, held_out_features = (
+        torch.cat(list(in_batches(network, films.images))).clone().to(head.weight.device)
+        for films in (task.films, task.held_out)
+    )
+    network.fc = head
+    optimizer = torch.optim.AdamW(
+        head.parameters(), lr=task.config.head_rate, weight_decay=task.config.weight_decay
+    )
+    epochs = []
+    for epoch in range(task.config.head_epochs):
+        start, losses = time.perf_counter(), []
+        for batch in task.batches():
+            loss = task.loss(head(features[batch]), task.films.died[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        with torch.inference_mode():
+            logits = head(held_out_features)
+        epochs.append(task.summary("head", epoch, losses, logits, start))
+    return epochs
+
+
+def _fit_all(network: nn.Module, task: _Task, fabric: Fabric, progress: bool) -> list[dict]:
+    """Train all layers; leave the network as it was at its lowest validation loss."""
+    config = task.config
+    optimizer: Any = torch.optim.AdamW(
+        network.parameters(), lr=config.rate, weight_decay=config.weight_decay
+    )
+    steps = config.epochs * math.ceil(len(task.films) / config.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.rate, total_steps=max(steps, 1)
+    )
+    wrapped, optimizer = fabric.setup(network, optimizer)
+    epochs: list[dict] = []
+    lowest, best, waited = math.inf, copy.deepcopy(network.state_dict()), 0
+    with tqdm(total=steps, desc="Training", unit="step", disable=not progress) as bar:
+        for epoch in range(config.epochs):
+            start, losses = time.perf_counter(), []
+            _train_mode(network, config.freeze_statistics)
+            for batch in task.batches():
+                films = augment(normalise(task.films.batch(batch)), task.generator)
+                films = fabric.to_device(films.contiguous(memory_format=torch.channels_last))
+                loss = task.loss(wrapped(films), task.films.died[batch])
+                optimizer.zero_grad()
+                fabric.backward(loss)
+                optimizer.step()
+                schedule.step()
+                losses.append(loss.item())
+                bar.update()
+            logits = torch.cat(list(in_batches(network, task.held_out.images)))
+            epochs.append(task.summary("all layers", epoch, losses, logits, start))
+            waited += 1
+            if epochs[-1]["validation_loss"] < lowest:
+                lowest, waited = epochs[-1]["validation_loss"], 0
+                best = copy.deepcopy(network.state_dict())
+            if waited >= config.patience:
+                break
+    network.load_state_dict(best)
+    return epochs
+
+
+def _train_mode(network: nn.Module, freeze_statistics: bool) -> None:
+    network.train()
+    if freeze_statistics:
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+def _summary(
+    stage: str,
+    epoch: int,
+    losses: list[float],
+    logits: torch.Tensor,
+    held_out: Radiographs,
+    loss: nn.Module,
+    start: float,
+) -> dict:
+    return {
+        "stage": stage,
+        "epoch": epoch + 1,
+        "train_loss": float(np.mean(losses)),
+        "validation_loss": loss.cpu()(logits.float(), held_out.died).item(),
+        "validation_auroc": roc_auc_score(held_out.died, logits),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def _check_labels(train: pd.DataFrame, validation: pd.DataFrame) -> None:
+    for name, part in (("training", train), ("validation", validation)):
+        counts = part["died"].value_counts(dropna=False)
+        if part["died"].isna().any() or part["died"].nunique() < 2:
+            raise ValueError(
+                f"The {name} films need both outcomes and no missing one; found {counts.to_dict()}."
+            )
+    if (validation["label_source"] != "observed").any():
+        raise ValueError(
+            "Validation outcomes must be observed: an imputed label may teach, but never judge."
+        )
+    parts = [train.assign(part="train"), validation.assign(part="validation")]
+    check_disjoint(pd.concat(parts, ignore_index=True))

@@ -1,0 +1,208 @@
+import io
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from films import random_film, write_film
+from PIL import Image
+
+from helpers.cache import FilmCache
+from helpers.pixels import UnreadableRadiograph, preprocess, preprocess_mask, read_radiograph
+from helpers.radiographs import Radiographs, exclude_unreadable, normalise
+from helpers.table import start_flow
+
+RAMP = np.tile(np.arange(200, dtype=np.uint8), (100, 1))
+
+
+def encoded(picture: Image.Image, kind: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "LA"])
+def test_every_png_mode_gives_the_same_grey(mode):
+    picture = Image.fromarray(RAMP)
+    if mode == "P":  # an exact grey palette, as published films have
+        picture.putpalette([value for grey in range(256) for value in (grey,) * 3])
+        picture = picture.copy()
+    else:
+        picture = picture.convert(mode)
+    film = read_radiograph(encoded(picture, "PNG"))
+    assert film.dtype == np.float32
+    np.testing.assert_allclose(film, RAMP / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_every_jpeg_mode_gives_nearly_the_same_grey(mode):
+    film = read_radiograph(encoded(Image.fromarray(RAMP).convert(mode), "JPEG", quality=95))
+    np.testing.assert_allclose(film, RAMP / 255, atol=0.03)
+
+
+def test_sixteen_bit_png_keeps_its_shades():
+    deep = (RAMP.astype(np.uint16) << 4) + 7
+    film = read_radiograph(encoded(Image.fromarray(deep), "PNG"))
+    np.testing.assert_allclose(film, deep / 65535, atol=1e-7)
+    assert len(np.unique(film)) == 200
+
+
+def test_transparency_is_black():
+    layers = np.zeros((80, 80, 4), np.uint8)
+    layers[..., :3] = 255
+    layers[:40, :, 3] = 255
+    film = read_radiograph(encoded(Image.fromarray(layers, "RGBA"), "PNG"))
+    assert film[:40].min() == 1 and film[40:].max() == 0
+
+
+def test_exif_rotation_is_applied():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter to the right
+    data = encoded(Image.fromarray(RAMP), "JPEG", exif=exif, quality=95)
+    film = read_radiograph(data)
+    assert film.shape == (200, 100)
+    assert film[-1].mean() > film[0].mean()
+
+
+def test_the_name_does_not_matter(tmp_path):
+    path = tmp_path / "film.jpg"
+    path.write_bytes(encoded(Image.fromarray(RAMP), "PNG"))
+    np.testing.assert_allclose(read_radiograph(path), RAMP / 255, atol=1e-6)
+
+
+def test_preprocessing_does_not_stretch():
+    film = np.full((100, 200), 0.2, np.float32)
+    film[25:75, 75:125] = 0.8  # a square
+    square = preprocess(film, 128)
+    assert square.shape == (128, 128) and square.dtype == np.uint8
+    assert square[:32].max() == 0 and square[96:].max() == 0
+    rows, columns = np.nonzero(square > 200)
+    assert np.ptp(rows) == np.ptp(columns)
+
+
+def test_preprocessing_ignores_borders_letters_and_exposure():
+    rng = np.random.default_rng(0)
+    film = rng.uniform(0.3, 0.6, (300, 300)).astype(np.float32)
+    marked = film.copy()
+    marked[:20, :40] = 1.0
+    marked[:, -10:] = 0.0
+    assert (preprocess(film, 128)[32:96, 32:96] == preprocess(marked, 128)[32:96, 32:96]).all()
+    exposed = preprocess(film * 0.5 + 0.1, 128).astype(int)
+    assert abs(exposed - preprocess(film, 128)).max() <= 1
+
+
+def test_mask_follows_its_film():
+    film = np.zeros((90, 150), np.float32)
+    mask = np.zeros((90, 150), bool)
+    film[30:60, 50:100], mask[30:60, 50:100] = 1, True
+    assert ((preprocess(film, 128) > 127) == preprocess_mask(mask, 128)).mean() > 0.99
+
+
+def test_normalise_matches_its_definition():
+    import torch
+
+    films = torch.tensor([[[0, 255]]], dtype=torch.uint8)
+    expected = torch.tensor([[[[-0.449 / 0.226, 0.551 / 0.226]]]])
+    torch.testing.assert_close(normalise(films), expected)
+
+
+def films_in(folder, count, seed=0):
+    rng = np.random.default_rng(seed)
+    return [str(write_film(folder / f"{i}.png", random_film(rng))) for i in range(count)]
+
+
+def test_cache_returns_the_preprocessed_films_and_reads_no_file_twice(tmp_path, monkeypatch):
+    paths = films_in(tmp_path / "films", 5)
+    cache = FilmCache(64, tmp_path / "cache")
+    rows = cache.add(paths[::-1], progress=False)["row"]
+    expected = [preprocess(read_radiograph(path), 64) for path in paths[::-1]]
+    assert (cache.films()[rows.to_numpy(int)] == expected).all()
+
+    def refuse(*_):
+        raise AssertionError("a film was read again")
+
+    monkeypatch.setattr("helpers.cache.read_radiograph", refuse)
+    again = FilmCache(64, tmp_path / "cache").add(paths[::-1], progress=False)["row"]
+    assert (again == rows).all()
+
+
+def test_cache_is_keyed_by_content(tmp_path):
+    first, second = films_in(tmp_path / "films", 2)
+    cache = FilmCache(64, tmp_path / "cache")
+    before = cache.add([first, second], progress=False)["row"].tolist()
+    (tmp_path / "films" / "copy.png").write_bytes((tmp_path / "films" / "0.png").read_bytes())
+    copy = str(tmp_path / "films" / "copy.png")
+    write_film(
+        tmp_path / "films" / "1.png", np.full((96, 90), 9, np.uint8) + np.arange(90, dtype="u1")
+    )
+    after = cache.add([first, second, copy], progress=False)["row"].tolist()
+    assert after[0] == before[0] == after[2]
+    assert after[1] not in before
+
+
+def test_cache_reports_bad_films_and_goes_on(tmp_path):
+    paths = films_in(tmp_path / "films", 3)
+    (tmp_path / "films" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    places = FilmCache(64, tmp_path / "cache").add(paths, progress=False)
+    assert places["row"].isna().tolist() == [False, True, False]
+    assert "damaged" in places["reason"][1]
+
+
+def test_cache_survives_a_crash_between_pixels_and_index(tmp_path, monkeypatch):
+    paths = films_in(tmp_path / "films", 4)
+    expected = np.stack([preprocess(read_radiograph(path), 64) for path in paths])
+
+    cache = FilmCache(64, tmp_path / "b")
+    cache.add(paths[:1], progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("helpers.cache.os.fsync", lambda _: (_ for _ in ()).throw(OSError("cut")))
+        with pytest.raises(OSError, match="cut"):
+            cache.add(paths, progress=False)
+    again = FilmCache(64, tmp_path / "b")
+    rows = again.add(paths, progress=False)["row"].to_numpy(int)
+    assert sorted(rows) == [0, 1, 2, 3]
+    assert (again.films()[rows] == expected).all()
+
+
+def test_two_writers_share_a_cache(tmp_path):
+    paths = films_in(tmp_path / "films", 40)
+    halves = [paths[:25], paths[15:]]
+    threads = [
+        threading.Thread(
+            target=lambda part: FilmCache(64, tmp_path / "cache").add(part, progress=False),
+            args=(half,),
+        )
+        for half in halves
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    cache = FilmCache(64, tmp_path / "cache")
+    rows = cache.add(paths, progress=False)["row"].to_numpy(int)
+    expected = np.stack([preprocess(read_radiograph(path), 64) for path in paths])
+    assert (cache.films()[rows] == expected).all()
+
+
+def test_radiographs_names_unreadable_films_and_the_flow_counts_them(tmp_path):
+    paths = films_in(tmp_path / "films", 3)
+    (tmp_path / "films" / "2.png").write_bytes(b"GIF89a")
+    cohort = pd.DataFrame(
+        {"patient_id": ["a", "b", "c"], "image_path": paths, "died": [True, pd.NA, False]}
+    )
+    cohort = start_flow(cohort.astype({"died": "boolean"}))
+    cache = FilmCache(64, tmp_path / "cache")
+    with pytest.raises(ValueError, match=r"1 of 3 films cannot be read.*GIF.*exclude_unreadable"):
+        Radiographs(cohort, 64, cache=cache)
+    readable = exclude_unreadable(cohort, 64, cache=cache)
+    assert readable["patient_id"].tolist() == ["a", "b"]
+    assert readable.attrs["flow"][-1][1:] == (1, 1)
+    films = Radiographs(readable, 64, cache=cache)
+    assert films.died[0] == 1 and films.died[1].isnan()
+    assert films.batch([1, 0]).shape == (2, 64, 64)
+    assert (films.batch([1])[0].numpy() == films.images[1]).all()
+
+
+def test_constant_picture_is_refused():
+    with pytest.raises(UnreadableRadiograph, match="single grey value"):
+        preprocess(np.full((100, 100), 0.5, np.float32), 64)

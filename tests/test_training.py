@@ -1,0 +1,235 @@
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from films import easy_cohort
+from sklearn.metrics import roc_auc_score
+
+from helpers.cache import FilmCache
+from helpers.models import RiskModel, build_resnet18, choose_start
+from helpers.radiographs import Radiographs, normalise
+from helpers.training import (
+    TrainingConfig,
+    augment,
+    fit,
+    mean_film,
+    predict,
+    training_data_hash,
+)
+
+QUICK = TrainingConfig(size=64, epochs=3, batch_size=8)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Keep test films out of the project's store."""
+    monkeypatch.setattr(
+        "helpers.radiographs.FilmCache", lambda size: FilmCache(size, tmp_path / "cache")
+    )
+
+
+@pytest.fixture
+def parts(tmp_path):
+    sizes = {"train": 48, "validation": 18, "test": 24}
+    return {
+        name: easy_cohort(tmp_path / name, size, seed=seed)
+        for seed, (name, size) in enumerate(sizes.items())
+    }
+
+
+def train(parts, config=QUICK, start=None):
+    network = start or build_resnet18("random", seed=config.seed)
+    return fit(network, parts["train"], parts["validation"], config, progress=False)
+
+
+def test_an_easy_cohort_is_learned(parts):
+    fitted = train(parts)
+    model = RiskModel(fitted.network, 64)
+    predictions = predict(model, parts["test"])
+    assert roc_auc_score(predictions["died"].astype(bool), predictions["risk"]) > 0.95
+    assert predictions["risk"].between(0, 1).all()
+    assert fitted.history["validation_loss"].iloc[-1] < fitted.history["validation_loss"].iloc[0]
+
+
+def test_same_seed_same_network_other_seed_another(parts):
+    config = TrainingConfig(size=64, epochs=1, batch_size=8)
+    first, second = train(parts, config).network, train(parts, config).network
+    other = train(parts, TrainingConfig(size=64, epochs=1, batch_size=8, seed=1)).network
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)
+    )
+    assert not torch.equal(first.fc.weight, other.fc.weight)
+
+
+def test_the_network_given_is_left_alone_and_head_epochs_change_only_the_head(parts):
+    start = build_resnet18("random")
+    before = {name: value.clone() for name, value in start.state_dict().items()}
+    fitted = train(parts, TrainingConfig(size=64, head_epochs=3, epochs=0), start)
+    assert fitted.history["stage"].tolist() == ["head"] * 3
+    after = fitted.network.state_dict()
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert changed == {"fc.weight", "fc.bias"}
+    assert all(torch.equal(before[name], value) for name, value in start.state_dict().items())
+
+
+def test_frozen_statistics_stay(parts):
+    start = train(parts, TrainingConfig(size=64, epochs=1)).network
+    config = TrainingConfig(size=64, epochs=1, freeze_statistics=True)
+    network = fit(start, parts["train"], parts["validation"], config, progress=False).network
+    assert torch.equal(start.bn1.running_mean, network.bn1.running_mean)
+    assert not torch.equal(start.conv1.weight, network.conv1.weight)
+
+
+def test_class_weights_raise_the_predicted_risk(parts):
+    few = parts["train"][~parts["train"]["died"] | (parts["train"].index % 9 == 0)]
+    risks = {}
+    for weighted in (True, False):
+        config = TrainingConfig(size=64, head_epochs=5, epochs=0, class_weights=weighted)
+        network = fit(build_resnet18("random"), few, parts["validation"], config, progress=False)
+        risks[weighted] = predict(RiskModel(network.network, 64), few)["risk"].mean()
+    assert risks[True] > 1.5 * risks[False]
+
+
+def test_training_stops_after_patience_at_the_best_epoch(parts):
+    config = TrainingConfig(size=64, epochs=12, batch_size=8, patience=1, rate=3e-2)
+    fitted = train(parts, config)
+    losses = fitted.history["validation_loss"]
+    assert len(losses) < 12
+    films = Radiographs(parts["validation"], 64)
+    with torch.inference_mode():
+        logits = fitted.network(normalise(films.batch(slice(None))))[:, 0]
+    weight = torch.tensor(2.0)  # two survivors a death
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, films.died, pos_weight=weight
+    )
+    assert loss.item() == pytest.approx(losses.min(), rel=1e-4)
+
+
+def test_labels_are_checked(parts):
+    unknown = parts["train"].assign(died=pd.array([pd.NA] * 48, "boolean"))
+    with pytest.raises(ValueError, match="both outcomes and no missing one"):
+        fit(build_resnet18("random"), unknown, parts["validation"], QUICK)
+    imputed = parts["validation"].assign(label_source="imputed")
+    with pytest.raises(ValueError, match="may teach, but never judge"):
+        fit(build_resnet18("random"), parts["train"], imputed, QUICK)
+    with pytest.raises(ValueError, match="patient"):
+        fit(build_resnet18("random"), parts["train"], parts["train"], QUICK)
+
+
+def test_augmentation_keeps_shape_and_changes_each_film_differently():
+    film = torch.zeros(1, 1, 64, 64)
+    film[..., 20:40, 10:30] = 1
+    batch = augment(film.repeat(4, 1, 1, 1), torch.Generator().manual_seed(0))
+    assert batch.shape == (4, 1, 64, 64)
+    assert not torch.allclose(batch[0], batch[1])
+    # The bright patch stays on its side: a mirrored film would put the heart on the right.
+    assert (batch[..., :32].mean(dim=(1, 2, 3)) > batch[..., 32:].mean(dim=(1, 2, 3))).all()
+
+
+def test_training_hash_follows_films_and_outcomes_not_order(parts):
+    cohort = parts["train"]
+    assert training_data_hash(cohort, 64) == training_data_hash(cohort[::-1], 64)
+    flipped = cohort.assign(died=~cohort["died"])
+    assert training_data_hash(cohort, 64) != training_data_hash(flipped, 64)
+
+
+def test_mean_film_shows_the_common_shape(parts):
+    means = np.array(mean_film(parts["train"][parts["train"]["died"]], 64))
+    assert means.shape == (16, 16)
+    assert means[9:15].mean() > means[1:7].mean()
+
+
+@pytest.fixture
+def model():
+    return RiskModel(
+        build_resnet18("random"),
+        64,
+        0.3,
+        0.7,
+        threshold=0.2,
+        base_rate=0.13,
+        card={"start": "random"},
+    )
+
+
+def test_saved_model_predicts_the_same(tmp_path, model):
+    films = np.random.default_rng(0).integers(0, 256, (5, 64, 64), dtype=np.uint8)
+    path = model.save(tmp_path / "models" / "one")
+    assert path.name == "one.safetensors"
+    loaded = RiskModel.load(path)
+    np.testing.assert_array_equal(loaded.risk(films), model.risk(films))
+    assert (loaded.threshold, loaded.base_rate, loaded.size) == (0.2, 0.13, 64)
+    assert loaded.card["start"] == "random" and "Not for clinical use" in loaded.card["notice"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["one.json", "one.safetensors"]
+
+
+def test_calibration_is_logistic(model):
+    np.testing.assert_allclose(model.calibrate(np.array([0.0])), 1 / (1 + np.exp(-0.3)))
+
+
+def test_pickle_is_refused_without_being_opened(tmp_path):
+    path = tmp_path / "model.pt"
+    path.write_bytes(pickle.dumps({}))
+    with pytest.raises(ValueError, match="pickle"):
+        RiskModel.load(path)
+
+
+def test_files_that_do_not_belong_together_are_refused(tmp_path, model):
+    path = model.save(tmp_path / "one")
+    other = RiskModel(build_resnet18("random", seed=1), 64).save(tmp_path / "two")
+    path.write_bytes(other.read_bytes())
+    with pytest.raises(ValueError, match="do not belong together"):
+        RiskModel.load(path)
+
+
+def test_other_preprocessing_and_missing_parts_are_refused(tmp_path, model):
+    path = model.save(tmp_path / "one")
+    card_path = path.with_suffix(".json")
+    card = json.loads(card_path.read_text())
+    card_path.write_text(json.dumps({**card, "preprocessing": "stretched"}))
+    with pytest.raises(ValueError, match="prepared as stretched"):
+        RiskModel.load(path)
+    del card["threshold"]
+    card_path.write_text(json.dumps(card))
+    with pytest.raises(ValueError, match="lacks threshold"):
+        RiskModel.load(path)
+    card_path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"one\.json is missing"):
+        RiskModel.load(path)
+
+
+def test_starts():
+    with pytest.raises(ValueError, match="one of random, imagenet, got 'pretrained'"):
+        build_resnet18("pretrained")
+    assert choose_start("quick")[0] == "random"
+    first, second = build_resnet18("random", seed=3), build_resnet18("random", seed=3)
+    assert torch.equal(first.fc.weight, second.fc.weight)
+
+
+def test_imagenet_start_sums_the_colours(monkeypatch):
+    import torchvision
+
+    torch.manual_seed(0)
+    coloured = torchvision.models.resnet18().eval()
+    monkeypatch.setattr(
+        "torchvision.models.ResNet18_Weights.get_state_dict",
+        lambda self, progress, check_hash: coloured.state_dict(),
+    )
+    network = build_resnet18("imagenet").eval()
+    grey = torch.randn(2, 1, 64, 64)
+    coloured.fc = network.fc
+    torch.testing.assert_close(
+        network(grey), coloured(grey.repeat(1, 3, 1, 1)), rtol=1e-4, atol=1e-4
+    )
+    assert choose_start("full")[0] == "imagenet"
+
+
+def test_imagenet_without_a_network_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(ConnectionError, match="cannot be downloaded"):
+        build_resnet18("imagenet")
+    start, reason = choose_start("full")
+    assert start == "random" and "cannot be downloaded" in reason
