@@ -1,0 +1,148 @@
+# %% [markdown]
+# # 00 · Start here
+#
+# > **After this notebook you can** say what this series predicts, for whom and when; tell which data
+# > your run uses; and find your way through the other eight notebooks.
+# >
+# > **You need** some Python. No radiology.
+# >
+# > **Time** less than a minute on two cores. **Data** whatever the table below says.
+# >
+# > **Not for clinical use.** Everything here is teaching material.
+
+# %%
+import sys
+
+sys.path.insert(0, "..")  # the notebooks live beside helpers/
+
+from helpers.cohorts import data_in_use
+
+data_in_use()
+
+# %% [markdown]
+# Each cohort is either **real** (a public data set, fetched by you) or a **phantom**: drawn radiographs
+# with a known truth, in the same files and columns. Phantoms are the default. They are what lets us
+# check every lesson, because for them we know who died, why, and where the disease is.
+
+# %% [markdown]
+# ## What is predicted
+#
+# | question | answer |
+# |---|---|
+# | What? | Death in hospital |
+# | For whom? | Inpatients with COVID-19, as published in three data sets of 2020 |
+# | When? | At the patient's first frontal chest radiograph after admission |
+# | From what? | The picture alone |
+# | Until when? | The end of the hospital stay |
+#
+# ## What it must not be used for
+#
+# Any decision about a patient. Reviews of COVID-19 models found none of the image models that they
+# checked fit for use ([Roberts 2021](https://doi.org/10.1038/s42256-021-00307-0),
+# [Wynants 2020](https://doi.org/10.1136/bmj.m1328)). Ours has the same weaknesses, and the series shows them
+# one by one: few deaths, missing outcomes, films chosen by who published them, hospitals that differ in both
+# their cameras and their death rates.
+
+# %% [markdown]
+# ## One film, and what is known about it
+#
+# A chest radiograph is a shadow. Air lets X-rays pass and is dark; bone, heart and fluid are bright. In
+# COVID-19 pneumonia, parts of the lungs fill with fluid and cells and turn from dark to hazy or white,
+# mostly on both sides and in the lower, outer parts. Look for such haze in the films below.
+
+# %%
+import matplotlib.pyplot as plt
+
+from helpers.cohorts import is_phantom, load_cohort
+from helpers.figures import plot_films
+from helpers.radiographs import Radiographs
+
+name = next((name for name in ("sbu", "ieee8023") if is_phantom(name)), None)
+films = load_cohort(name or "sbu").drop_duplicates("patient_id").head(8)
+films[["site", "view", "sex", "age", "died"]].reset_index(drop=True)
+
+# %%
+titles = films["died"].map({True: "died", False: "survived"}).fillna("outcome unknown")
+plot_films(Radiographs(films, 128).images, list(titles));
+
+# %% [markdown]
+# *Figure: eight frontal chest films from the cohort that the table above describes, each in a black square and
+# titled with the patient's outcome. Lungs are dark, the heart lies between them, bright haze in the lungs is
+# disease.*
+#
+# Could you tell from the picture who died? Sometimes: more haze means a worse outlook. Often not: age matters
+# as much, and the film hardly shows it. How much a picture *can* tell is a number, and on phantoms we know it.
+
+# %% [markdown]
+# ## The best anyone could do
+#
+# The phantom generator draws each patient's death from a known risk. So it can say how well the best possible
+# reader of the film would do: someone who knows the generator by heart and sees everything the film shows, but
+# nothing else. The measure is the AUROC: the chance that a patient who died gets a higher risk than one who
+# survived. A coin gets one half.
+
+# %%
+from IPython.display import Markdown
+
+from helpers.cohorts import cohort_root, select_index_films
+from helpers.evaluation import auroc, bootstrap_interval
+
+if is_phantom("sbu"):
+    from phantoms import truth
+
+    index = select_index_films(load_cohort("sbu"))
+    known = index.merge(truth(cohort_root("sbu").parent, "sbu"), on=["image_path", "patient_id"])
+    best = bootstrap_interval(lambda t: auroc(t["died"], t["true_image_risk"]), known)
+    message = f"Phantom SBU, film alone: the best possible AUROC is **{best}** ({len(known)} patients)."
+else:
+    message = "The SBU cohort is real, so the best possible AUROC is unknown."
+Markdown(message)
+
+# %% [markdown]
+# No network can beat that figure except by luck. Notebook 06 shows how close ours comes.
+
+# %% [markdown]
+# ## The way through
+#
+# | | notebook | the question it answers |
+# |---|---|---|
+# | 01 | Explore the cohorts | Who is in these data, and what "predicts" death without looking at a lung? |
+# | 02 | Impute the labels | May a random forest fill in missing outcomes? |
+# | 03 | Transform DICOM | How does a hospital's film become a picture, without going wrong on the way? |
+# | 04 | Train ResNet18 | What does a network learn from a few hundred films? |
+# | 05 | Fine-tune | What does it gain, and forget, at the next hospital? |
+# | 06 | Evaluate | How good is it, how sure are we, and good for what? |
+# | 07 | Explain | Does it look at the disease? |
+# | 08 | Explore predictions | What does it say about *this* film? |
+#
+# Each notebook opens with a card like the one above, and closes with what was found, what would change our
+# mind, exercises, and where to go next. They run in order: some make files that later ones read, and a
+# notebook that misses one says which notebook makes it.
+
+# %% [markdown]
+# ## Running it
+#
+# `make notebooks` runs all nine; `make lab` opens JupyterLab; `make app` opens notebook 08 as a web page. Two
+# settings from outside, and no others: `CXR_DATA`, a folder with real cohorts, and `CXR_PROFILE`, `quick` (the
+# default) or `full`. README says how to do it without make.
+
+# %%
+from helpers.cohorts import profile
+
+profile()
+
+# %% [markdown]
+# ## Closing
+#
+# **What we found.** We know what is predicted and which data are in use, and, on phantoms, the limit that no
+# honest model can pass.
+#
+# **What would change our mind.** About the limit: an error in the causal model that draws the phantoms. It is
+# written down in `phantoms/causes.py` and shown in notebook 01; check it.
+#
+# **Exercises.**
+# 1. Guess the outcome of the eight films before you read the titles. How many are right? How many would you get
+#    by saying "survived" every time?
+# 2. Open `helpers/cohorts.py` and find where "died" comes from in each of the three data sets.
+#
+# **Where next.** [01 · Explore the cohorts](01_explore_the_cohorts.ipynb)

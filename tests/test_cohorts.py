@@ -1,0 +1,278 @@
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from published import (
+    ramp,
+    reference,
+    write_clinical,
+    write_dicom,
+    write_hannover,
+    write_ieee8023,
+)
+
+from helpers import paths
+from helpers.cohorts import (
+    cohort_root,
+    is_phantom,
+    load_annotations,
+    load_hannover,
+    load_ieee8023,
+    load_sbu,
+    outline_mask,
+    participant_flow,
+    select_index_films,
+    work_file,
+    work_root,
+)
+from helpers.table import TYPES, exclude
+
+
+def flow_of(cohort) -> dict[str, int]:
+    table = participant_flow({"cohort": cohort})
+    return dict(zip(table["step"], table["radiographs"], strict=True))
+
+
+def test_ieee8023_maps_values_and_counts_every_dropped_row(tmp_path):
+    rows = [
+        {"patientid": "1", "survival": "N", "sex": "F", "age": "70", "offset": "3", "view": "PA"},
+        {"patientid": "2", "survival": "Y", "view": "AP Supine", "intubated": "Y"},
+        {"patientid": "3", "survival": "?", "offset": "?", "intubated": "Not visible"},
+        {"patientid": "360b", "finding": "COVID-19, ARDS"},
+        {"patientid": "5", "modality": "CT", "view": "Axial"},
+        {"patientid": "6", "folder": "volumes", "modality": "CT"},
+        {"patientid": "7", "finding": "todo"},
+        {"patientid": "8", "finding": "Streptococcus"},
+        {"patientid": "1", "view": "L"},
+        {"patientid": "9", "view": "?"},
+        {"patientid": "10", "filename": "absent.jpg"},
+        {"patientid": "11", "filename": "0.png"},
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # every value here is a documented one
+        cohort = load_ieee8023(write_ieee8023(tmp_path / "ieee8023", rows))
+    assert cohort["patient_id"].tolist() == ["1", "2", "3", "360b"]
+    assert cohort["died"].tolist() == [True, False, pd.NA, pd.NA]
+    assert cohort["label_source"].tolist() == ["observed", "observed", "unknown", "unknown"]
+    assert cohort["view"].tolist() == ["PA", "AP supine", "AP", "AP"]
+    assert cohort["intubated"].tolist() == [pd.NA, True, pd.NA, pd.NA]
+    assert list(cohort.columns[: len(TYPES)]) == list(TYPES)
+    assert (cohort.dtypes[list(TYPES)].astype(str) == pd.Series(TYPES).astype(str)).all()
+    assert flow_of(cohort) == {
+        "published": 12,
+        "excluded: no X-ray (CT)": 2,
+        "excluded: not in images/ (volumes)": 0,
+        "excluded: finding not yet recorded (todo)": 1,
+        "excluded: finding is not COVID-19": 1,
+        "excluded: lateral view": 1,
+        "excluded: view unknown": 1,
+        "excluded: picture file absent": 1,
+        "excluded: same file listed twice": 1,
+        "in use": 4,
+    }
+
+
+def test_both_column_sets_of_ieee8023_load_alike(tmp_path):
+    rows = [{"survival": "N"}, {"finding": "SARS"}, {"finding": "todo"}]
+    june = load_ieee8023(write_ieee8023(tmp_path / "june", rows))
+    names = {"COVID-19": "Pneumonia/Viral/COVID-19", "SARS": "Pneumonia/Viral/SARS"}
+    later = write_ieee8023(tmp_path / "later", rows)
+    table = pd.read_csv(later / "metadata.csv", dtype=str, keep_default_na=False)
+    table["finding"] = table["finding"].replace(names)
+    table.insert(5, "RT_PCR_positive", "Y")
+    table.to_csv(later / "metadata.csv", index=False)
+    last = load_ieee8023(later)
+    columns = ["patient_id", "died", "view", "label_source"]
+    pd.testing.assert_frame_equal(june[columns], last[columns])
+
+
+def test_unknown_values_become_missing_with_one_warning_that_names_them(tmp_path):
+    rows = [{"survival": "maybe", "age": "old", "sex": "X"}, {"survival": "perhaps"}]
+    root = write_ieee8023(tmp_path / "ieee8023", rows)
+    with pytest.warns(UserWarning) as caught:
+        cohort = load_ieee8023(root)
+    messages = sorted(str(warning.message) for warning in caught)
+    assert len(messages) == 3
+    assert "'age': 1 values" in messages[0] and "'old'" in messages[0]
+    assert "'maybe', 'perhaps'" in messages[2]
+    assert cohort[["died", "sex", "age"]].isna().sum().tolist() == [2, 2, 2]
+
+
+def test_contradicting_outcomes_of_a_patient_are_missing(tmp_path):
+    rows = [{"patientid": "1", "survival": "N"}, {"patientid": "1", "survival": "Y"}]
+    rows += [{"patientid": "2", "survival": "N"}, {"patientid": "2"}]
+    with pytest.warns(UserWarning, match="contradicts itself between the films of 1 patients"):
+        cohort = load_ieee8023(write_ieee8023(tmp_path / "ieee8023", rows))
+    assert cohort["died"].tolist() == [pd.NA, pd.NA, True, True]
+
+
+@pytest.fixture
+def sbu(tmp_path):
+    root = tmp_path / "sbu"
+    write_clinical(
+        root,
+        [
+            {"to_patient_id": "A000001", "is_icu": "TRUE"},
+            {
+                "to_patient_id": "A000002",
+                "last.status": "deceased",
+                "gender_concept_name": "",
+                "age.splits": "[18,59]",
+            },
+        ],
+    )
+    films = {
+        "A000001/a": {"SeriesNumber": 2, "StudyDate": "19000911"},
+        "A000001/b": {
+            "SeriesNumber": 1,
+            "StudyDate": "19000911",
+            "ReferencedImageSequence": reference(),
+        },
+        "A000001/c": {"StudyDate": "19000908"},
+        "A000002/a": {"PatientID": "A000002", "ViewPosition": "PA", "StudyDate": "19000915"},
+        "A000002/b": {"PatientID": "A000002", "StudyDescription": "XR ABDOMEN 1 VIEW"},
+        "A000002/c": {"PatientID": "A000002", "ViewPosition": "LATERAL"},
+        "A000003/a": {"PatientID": "A000003"},
+    }
+    for name, elements in films.items():
+        write_dicom(root / f"{name}.dcm", **elements)
+    (root / "A000001" / "broken.dcm").write_bytes(b"not DICOM")
+    return root
+
+
+def test_sbu_joins_films_to_the_clinical_table(sbu):
+    cohort = load_sbu(sbu)
+    assert flow_of(cohort) == {
+        "published": 8,
+        "excluded: unreadable DICOM header": 1,
+        "excluded: no row in the clinical table": 1,
+        "excluded: not a chest study": 1,
+        "excluded: lateral view": 1,
+        "excluded: view unknown": 0,
+        "in use": 4,
+    }
+    cohort = cohort.sort_values("image_path").reset_index(drop=True)
+    assert cohort["day"].tolist() == [1, 1, -2, 5]
+    assert cohort["companion"].tolist() == [False, True, False, False]
+    assert cohort["died"].tolist() == [False, False, False, True]
+    assert cohort["age"].tolist() == [66.5, 66.5, 66.5, 38.5]
+    assert cohort["sex"].tolist()[:3] == ["M"] * 3 and pd.isna(cohort["sex"][3])
+    assert cohort["is_icu"].dtype == "boolean" and cohort["length_of_stay"].dtype == "Float64"
+
+
+def test_index_films_are_the_first_without_companions(sbu):
+    index = select_index_films(load_sbu(sbu))
+    assert [Path(path).name for path in index["image_path"]] == ["a.dcm", "a.dcm"]
+    flow = flow_of(index)
+    assert flow["excluded: enhanced companion of another film"] == 1
+    assert flow["excluded: before admission or onset"] == 1
+    assert flow["in use"] == 2
+
+
+def test_index_film_prefers_a_known_day(tmp_path):
+    rows = [
+        {"patientid": "1", "offset": ""},
+        {"patientid": "1", "offset": "4"},
+        {"patientid": "2", "offset": ""},
+    ]
+    index = select_index_films(load_ieee8023(write_ieee8023(tmp_path / "ieee8023", rows)))
+    assert index["day"].tolist() == [4, pd.NA]
+
+
+def test_hannover_counts_from_admission_and_knows_intensive_care(tmp_path):
+    rows = [
+        {"patient_id": "a", "admission_offset": "-4", "death_offset": "3.0", "crp_val": "inf"},
+        {"patient_id": "a", "icu_admission_offset": "2.0"},
+        {"patient_id": "b", "projection": "pa", "sex": "f", "crp_val": "12"},
+        {"patient_id": "c", "projection": "lateral"},
+        {"patient_id": "d", "modality": "CT"},
+    ]
+    with pytest.warns(UserWarning, match="LATERAL"):
+        cohort = load_hannover(write_hannover(tmp_path / "hannover", rows))
+    assert cohort["day"].tolist() == [4, 0, 0]
+    assert cohort["died"].tolist() == [True, True, False]
+    assert cohort["went_icu"].tolist() == [False, True, False]
+    assert cohort["view"].tolist() == ["AP", "AP", "PA"]
+    assert cohort["crp_val"].tolist() == [np.inf, pd.NA, 12]
+    assert flow_of(cohort)["in use"] == 3
+
+
+def test_flow_that_does_not_reconcile_is_refused(tmp_path):
+    cohort = load_ieee8023(write_ieee8023(tmp_path / "ieee8023", [{}, {}, {}]))
+    assert flow_of(exclude(cohort, cohort["patient_id"] == "1", "test"))["in use"] == 2
+    with pytest.raises(ValueError, match="does not reconcile"):
+        participant_flow({"ieee8023": cohort[cohort["patient_id"] != "1"]})
+    with pytest.raises(ValueError, match="does not carry its participant flow"):
+        participant_flow({"ieee8023": pd.DataFrame({"patient_id": []})})
+
+
+def test_annotations_come_as_rows_and_masks(tmp_path):
+    root = write_ieee8023(tmp_path / "ieee8023", [{}, {}])
+    folder = root / "annotations"
+    (folder / "lungVAE-masks").mkdir(parents=True)
+    (folder / "covid-severity-scores.csv").write_text(
+        "## title,,\n## licence,,\nfilename,geographic_mean,opacity_mean\n0.png,6.0,4.0\n"
+    )
+    cv2.imwrite(str(folder / "lungVAE-masks" / "0_mask.png"), ramp())
+    crop = np.zeros((10, 20, 4), np.uint8)
+    crop[..., 3] = 255  # opaque black around …
+    crop[:5, :, 1] = 200  # … the coloured object
+    (tmp_path / "segmentations" / "masks").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "segmentations" / "masks" / "m.png"), crop)
+    pd.DataFrame(
+        {
+            "Class": ["COVID-19 Consolidation", "COVID-19 Left Lung"],
+            "Filename": ["0.png", "0.png"],
+            "Mask": ["masks/m.png", ""],
+            "Resolution": ["192x192", "192x192"],
+            "Top": 100,
+            "Left": 40,
+            "Width": 20,
+            "Height": 10,
+        }
+    ).to_csv(tmp_path / "segmentations" / "structure.csv", index=False)
+    annotations = load_annotations(root)
+    assert annotations.severity["geographic"].tolist() == [6.0]
+    assert Path(annotations.severity["lung_mask_path"][0]).is_file()
+    assert annotations.outlines["kind"].tolist() == ["Consolidation"]
+    film = str(root / "images" / "0.png")
+    mask = outline_mask(annotations.outlines, film, ["Consolidation"], (192, 192))
+    rows, columns = np.nonzero(mask)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (100, 104, 40, 59)
+    halved = outline_mask(annotations.outlines, film, ["Consolidation"], (96, 96))
+    assert halved.sum() == pytest.approx(mask.sum() / 4, rel=0.3)
+    with pytest.raises(ValueError, match=r"No radiologist outlined 1\.png"):
+        outline_mask(
+            annotations.outlines, str(root / "images" / "1.png"), ["Consolidation"], (9, 9)
+        )
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "PROJECT", tmp_path)
+    for name in ("ieee8023", "sbu", "hannover"):
+        (tmp_path / "data" / "phantom" / name).mkdir(parents=True)
+    return tmp_path
+
+
+def test_each_cohort_is_found_by_itself(project, monkeypatch):
+    assert cohort_root("sbu") == project / "data" / "phantom" / "sbu"
+    assert work_root() == project / "data" / "work" / "quick-phantom"
+    (project / "data" / "real" / "hannover").mkdir(parents=True)
+    (project / "mine" / "ieee8023").mkdir(parents=True)
+    monkeypatch.setenv("CXR_DATA", "mine")
+    monkeypatch.setenv("CXR_PROFILE", "full")
+    assert cohort_root("ieee8023") == project / "mine" / "ieee8023"
+    assert cohort_root("hannover") == project / "data" / "real" / "hannover"
+    assert [is_phantom(name) for name in ("ieee8023", "sbu", "hannover")] == [False, True, False]
+    assert work_root().name == "full-real-ieee8023-hannover"
+
+
+def test_missing_work_names_the_notebook_that_makes_it(project):
+    with pytest.raises(FileNotFoundError, match=r"made by notebooks/04_train_resnet18\.ipynb"):
+        work_file("models/iteration1.safetensors", made_by="04_train_resnet18")
+    (work_root() / "split.csv").touch()
+    assert work_file("split.csv", made_by="01").is_file()
