@@ -1,0 +1,230 @@
+"""Figures about predictions: a function a figure; takes data and an axis, returns the axis.
+
+Predictions come as a table with a row a patient and the columns ``died`` and ``risk``, or as a
+mapping of names to such tables. Every curve has its own colour *and* its own line style, so that
+none is told apart by colour alone.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import cycle
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import precision_recall_curve, roc_curve
+from statsmodels.nonparametric.smoothers_lowess import lowess
+
+# Okabe and Ito's palette, told apart with every kind of colour blindness.
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+GREY = "#767676"
+LINES = ["-", "--", "-.", ":"]
+BAND_REPEATS = 200  # resamples of the patients behind a shaded band
+Predictions = pd.DataFrame | Mapping[str, pd.DataFrame]
+
+
+def axis_or_new(ax: Axes | None, *, width: float = 5, height: float = 4) -> Axes:
+    """Return the axis, or that of a new figure of this size in inches."""
+    if ax is not None:
+        return ax
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def plot_roc(predictions: Predictions, ax: Axes | None = None) -> Axes:
+    """Receiver operating characteristic, with pointwise 95 % bands from resampled patients."""
+    ax = axis_or_new(ax, width=4.5, height=4.5)
+    grid = np.linspace(0, 1, 101)
+
+    def curve(died: np.ndarray, risk: np.ndarray) -> np.ndarray:
+        false_positive, true_positive, _ = roc_curve(died, risk)
+        return np.interp(grid, false_positive, true_positive)
+
+    for name, died, risk, style in _each(predictions):
+        false_positive, true_positive, _ = roc_curve(died, risk)
+        ax.plot(false_positive, true_positive, label=name, **style)
+        ax.fill_between(grid, *_band(curve, died, risk), color=style["color"], alpha=0.12)
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="chance")
+    ax.set(xlabel="1 − specificity", ylabel="sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    ax.set_aspect("equal")
+    ax.legend(loc="lower right", frameon=False)
+    return ax
+
+
+def plot_precision_recall(predictions: Predictions, ax: Axes | None = None) -> Axes:
+    """Precision against recall with 95 % bands; the grey line is the death rate: chance."""
+    ax = axis_or_new(ax, width=4.5, height=4.5)
+    grid = np.linspace(0, 1, 101)
+
+    def curve(died: np.ndarray, risk: np.ndarray) -> np.ndarray:
+        precision, recall, _ = precision_recall_curve(died, risk)
+        return np.interp(grid, recall[::-1], precision[::-1])
+
+    for name, died, risk, style in _each(predictions):
+        precision, recall, _ = precision_recall_curve(died, risk)
+        ax.step(recall, precision, where="post", label=name, **style)
+        ax.fill_between(grid, *_band(curve, died, risk), color=style["color"], alpha=0.12)
+        ax.axhline(died.mean(), color=GREY, linewidth=1)
+    ax.set(
+        xlabel="recall (sensitivity)",
+        ylabel="precision (positive predictive value)",
+        xlim=(-0.01, 1.01),
+        ylim=(-0.01, 1.01),
+    )
+    ax.legend(loc="upper right", frameon=False)
+    return ax
+
+
+def plot_calibration(predictions: Predictions, ax: Axes | None = None) -> Axes:
+    """Observed death rate against predicted risk: a smooth curve, and the patients as ticks.
+
+    The curve is a lowess smoother (Austin and Steyerberg 2014, doi:10.1002/sim.5941), drawn
+    between the 2nd and 98th percentile of the risks. Ticks at the top died, at the bottom survived.
+    """
+    ax = axis_or_new(ax, width=4.5, height=4.5)
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="ideal")
+    for name, outcomes, risks, style in _each(predictions):
+        low, high = np.quantile(risks, [0.02, 0.98])
+        if high > low:
+            grid = np.linspace(low, high, 100)
+            smooth = lowess(outcomes.astype(float), risks, frac=0.75, it=0, xvals=grid)
+            ax.plot(grid, np.clip(smooth, 0, 1), label=name, **style)
+        for value, edge in ((True, 1.0), (False, 0.0)):
+            at = risks[outcomes == value]
+            ax.plot(at, np.full(len(at), edge), "|", color=style["color"], alpha=0.5, markersize=9)
+    ax.set(
+        xlabel="predicted risk of death",
+        ylabel="observed share of deaths",
+        xlim=(-0.02, 1.02),
+        ylim=(-0.04, 1.04),
+    )
+    ax.set_aspect("equal")
+    ax.legend(loc="upper left", frameon=False, bbox_to_anchor=(0, 0.95))
+    return ax
+
+
+def plot_net_benefit(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Net benefit against threshold: the table of ``net_benefit``, a column a strategy."""
+    ax = axis_or_new(ax)
+    names = {"model": "by the model", "treat_all": "treat all", "treat_none": "treat none"}
+    columns = [str(column) for column in curve if column != "threshold"]
+    for column, colour, line in zip(columns, cycle(PALETTE), cycle(LINES), strict=False):
+        label = names.get(column, column)
+        ax.plot(curve["threshold"], curve[column], line, color=colour, linewidth=2, label=label)
+    others = curve[[column for column in columns if column != "treat_all"]].to_numpy()
+    top = max(others.max(), curve["treat_all"].max())
+    ax.set(
+        xlabel="threshold risk from which one would treat",
+        ylabel="net benefit (true positives a patient)",
+        ylim=(-0.25 * top, 1.1 * top),
+    )
+    ax.legend(frameon=False)
+    return ax
+
+
+def plot_risk_by_outcome(
+    patients: pd.DataFrame, ax: Axes | None = None, *, threshold: float | None = None
+) -> Axes:
+    """Distribution of predicted risks among those who died and those who survived."""
+    ax = axis_or_new(ax)
+    outcomes, risks = _arrays(patients)
+    bins = np.linspace(0, max(risks.max(), 1e-6), 26).tolist()
+    groups = [
+        (outcomes, "died", PALETTE[1], "//"),
+        (~outcomes, "survived", PALETTE[0], ""),
+    ]
+    for members, name, colour, hatch in groups:
+        if members.any():
+            weights = np.full(members.sum(), 100 / members.sum())
+            label = f"{name} (n = {members.sum()})"
+            ax.hist(
+                risks[members], bins, weights=weights, label=label, histtype="stepfilled",
+                facecolor=(colour, 0.35), edgecolor=colour, hatch=hatch,
+            )  # fmt: skip
+    if threshold is not None:
+        ax.axvline(threshold, color="black", linestyle=":", label=f"threshold {threshold:.2f}")
+    ax.set(xlabel="predicted risk of death", ylabel="patients of the group (%)")
+    ax.legend(frameon=False)
+    return ax
+
+
+def plot_learning_curves(history: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Training and validation loss by epoch, with validation AUROC if the table has it.
+
+    `history` has a row an epoch in order, with ``train_loss`` and ``validation_loss`` and perhaps
+    ``validation_auroc`` and ``stage``; a vertical line is drawn where the stage changes.
+    """
+    ax = axis_or_new(ax)
+    epochs = np.arange(1, len(history) + 1)
+    curves = [("train_loss", "training", "-"), ("validation_loss", "validation", "--")]
+    for (column, name, line), colour in zip(curves, PALETTE, strict=False):
+        ax.plot(epochs, history[column], line, marker="o", markersize=3, color=colour, label=name)
+    best = int(np.argmin(history["validation_loss"]))
+    ax.plot(
+        epochs[best], history["validation_loss"].iloc[best], "D", color=PALETTE[1],
+        fillstyle="none", markersize=10, label="lowest validation loss",
+    )  # fmt: skip
+    handles, labels = ax.get_legend_handles_labels()
+    ax.set(xlabel="epoch", ylabel="log loss")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if "validation_auroc" in history:
+        right = ax.twinx()
+        right.plot(epochs, history["validation_auroc"], ":", color=PALETTE[2])
+        right.set(ylim=(0.4, 1.0), ylabel="validation AUROC (dotted)")
+    if "stage" in history:
+        changes = np.flatnonzero(
+            history["stage"].to_numpy()[1:] != history["stage"].to_numpy()[:-1]
+        )
+        for change in changes:
+            ax.axvline(change + 1.5, color=GREY, linewidth=1)
+    ax.legend(handles, labels, frameon=False)
+    return ax
+
+
+def plot_intervals(
+    table: pd.DataFrame, ax: Axes | None = None, *, reference: float | None = None, xlabel: str = ""
+) -> Axes:
+    """Estimates with their intervals, a line each, the first on top.
+
+    Parameters
+    ----------
+    table
+        Columns ``name``, ``estimate``, ``low``, ``high``.
+    reference
+        Value to mark by a vertical line, such as 0.5 for AUROC.
+    xlabel
+        Name and unit of the estimate.
+    """
+    ax = axis_or_new(ax, width=6, height=0.6 + 0.4 * len(table))
+    places = np.arange(len(table))[::-1]
+    ax.hlines(places, table["low"], table["high"], color=PALETTE[0], linewidth=2)
+    ax.plot(table["estimate"], places, "o", color=PALETTE[0])
+    if reference is not None:
+        ax.axvline(reference, color=GREY, linewidth=1)
+    ax.set_yticks(places, table["name"])
+    ax.set(xlabel=xlabel, ylim=(-0.6, len(table) - 0.4))
+    return ax
+
+
+def _each(predictions: Predictions) -> Iterator[tuple[str, np.ndarray, np.ndarray, dict]]:
+    """Yield name, outcomes, risks and line style of each prediction."""
+    tables = {"model": predictions} if isinstance(predictions, pd.DataFrame) else predictions
+    looks = zip(cycle(PALETTE), cycle(LINES), strict=False)
+    for (name, table), (colour, line) in zip(tables.items(), looks, strict=False):
+        yield name, *_arrays(table), {"color": colour, "linestyle": line, "linewidth": 2}
+
+
+def _band(curve: Callable, died: np.ndarray, risk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pointwise 95 % band of a curve over resampled patients, the number of deaths kept."""
+    generator = np.random.default_rng(0)
+    groups = np.flatnonzero(died), np.flatnonzero(~died)
+    curves = []
+    for _ in range(BAND_REPEATS):
+        rows = np.concatenate([generator.choice(group, len(group)) for group in groups])
+        curves.append(curve(died[rows], risk[rows]))
+    low, high = np.quantile(curves, [0.025, 0.975], axis=0)
+    return low, high
+
+
+def _arrays(patients: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return patients["died"].to_numpy(dtype=bool), patients["risk"].to_numpy(dtype=float)

@@ -1,0 +1,156 @@
+"""From stored values to grey: the grayscale image pipeline of DICOM PS3.4 N.2, in its order.
+
+modality LUT (PS3.3 C.11.1) → VOI LUT or window (C.11.2) → polarity (C.7.6.3.1.2), once and last.
+pydicom does each step; added here is the range that results are scaled by, which it leaves open.
+"""
+
+from typing import Any
+
+import numpy as np
+from pydicom import Dataset, FileDataset
+from pydicom.multival import MultiValue
+from pydicom.pixels.processing import apply_modality_lut, apply_voi, apply_windowing
+
+from helpers.dicom_header import PIXELS, UnreadableDicom
+
+
+def grey_of(
+    values: np.ndarray, film: FileDataset, *, index: int = 0, prefer_lut: bool = True
+) -> np.ndarray:
+    """Map stored values to the grey that the film's maker meant, lungs dark.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Stored values, integer or float, any shape.
+    film : pydicom.FileDataset
+        From `helpers.dicom_header.open_film`.
+    index : int
+        Which of several windows or VOI LUTs.
+    prefer_lut : bool
+        Where both are present, use the VOI LUT rather than the window.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 in [0, 1], of the shape of `values`. Pixel padding and NaN become 0, black.
+
+    Raises
+    ------
+    UnreadableDicom
+        If the film has no contrast number `index`, or float pixels without a window.
+    """
+    # Wide types, because pydicom subtracts a table's first value in the type that it is given.
+    stored = values.astype(np.int64 if values.dtype.kind in "iu" else np.float64)
+    shown = _after_modality(stored, film)
+    contrast = contrast_of(film, prefer_lut=prefer_lut)
+    if contrast == "VOI LUT":
+        table = _numbered(list(film.VOILUTSequence), index)
+        grey = _look_up(shown, table, film) / _highest(table)
+    elif contrast == "window":
+        grey = _by_window(shown, film, index)
+    else:
+        darkest, brightest = _full_range(film)
+        grey = (shown - darkest) / (brightest - darkest)
+    grey = np.clip(grey, 0, 1)
+    # INVERSE repeats what MONOCHROME1 says: together they are one inversion, not two.
+    small_is_bright = film.PhotometricInterpretation == "MONOCHROME1"
+    if small_is_bright or film.get("PresentationLUTShape") == "INVERSE":
+        grey = 1 - grey
+    return np.where(_is_background(stored, film), 0.0, grey)
+
+
+def contrast_of(film: Dataset, *, prefer_lut: bool = True) -> str:
+    """Name what sets a film's contrast: "VOI LUT", "window" or, without either, "full range"."""
+    table = bool(film.get("VOILUTSequence"))
+    window = all(film.get(name) not in (None, "") for name in ("WindowCenter", "WindowWidth"))
+    if table and (prefer_lut or not window):
+        return "VOI LUT"
+    return "window" if window else "full range"
+
+
+def _after_modality(stored: np.ndarray, film: FileDataset) -> np.ndarray:
+    """Apply the modality LUT, or slope and intercept, or nothing (C.11.1)."""
+    if film.get("ModalityLUTSequence"):
+        return _look_up(stored, film.ModalityLUTSequence[0], film)
+    return apply_modality_lut(stored, film)
+
+
+def _look_up(values: np.ndarray, table: Dataset, film: FileDataset) -> np.ndarray:
+    """Look values up in a modality or VOI table; those outside get its first or last entry.
+
+    Both kinds are built alike (C.11.1.1, C.11.2.1.1), and pydicom's function for VOI LUTs knows
+    more depths than that for modality LUTs, which fails on 10 to 15 bits.
+    """
+    holder = Dataset()
+    holder.file_meta = film.file_meta  # tells the byte order of the table
+    holder.VOILUTSequence = [table]
+    entries, first = (int(number) for number in table.LUTDescriptor[:2])
+    # pydicom counts positions in 16 bits, in which a value far outside the table comes round again.
+    positions = np.clip(np.rint(values).astype(np.int64), first, first + (entries or 2**16) - 1)
+    return apply_voi(positions, holder).astype(np.int64)
+
+
+def _highest(table: Dataset) -> float:
+    """Return the highest value that the bits of a table's entries can hold."""
+    return 2.0 ** int(table.LUTDescriptor[2]) - 1
+
+
+def _by_window(shown: np.ndarray, film: FileDataset, index: int) -> np.ndarray:
+    """Apply window number `index`: LINEAR, LINEAR_EXACT or SIGMOID (C.11.2.1.2, C.11.2.1.3).
+
+    pydicom scales the result to the range of the stored bits after the modality step. Given a
+    header with nothing but the window and 16 unsigned bits, that range is known: 0 to 65,535.
+    """
+    window = Dataset()
+    window.PhotometricInterpretation = "MONOCHROME2"
+    window.PixelRepresentation, window.BitsStored = 0, 16
+    window.WindowCenter = _numbered(_as_list(film.WindowCenter), index)
+    window.WindowWidth = _numbered(_as_list(film.WindowWidth), index)
+    window.VOILUTFunction = film.get("VOILUTFunction") or "LINEAR"
+    with np.errstate(
+        over="ignore"
+    ):  # far below a narrow sigmoid exp overflows, to the right answer
+        return apply_windowing(shown, window) / 65535.0
+
+
+def _full_range(film: FileDataset) -> tuple[float, float]:
+    """Return the lowest and the highest value that the film can hold after the modality step."""
+    if "PixelData" not in film:
+        raise UnreadableDicom(
+            "The film has float pixels and no window, so nothing tells the range of its values."
+        )
+    if film.get("ModalityLUTSequence"):
+        return 0.0, _highest(film.ModalityLUTSequence[0])
+    bits = int(film.BitsStored)
+    lowest = -(2 ** (bits - 1)) if film.PixelRepresentation else 0
+    ends = apply_modality_lut(np.array([lowest, lowest + 2**bits - 1]), film)
+    return float(ends.min()), float(ends.max())
+
+
+def _is_background(stored: np.ndarray, film: FileDataset) -> np.ndarray:
+    """Mark pixel padding (C.7.5.1.1.2) and float pixels that are no number."""
+    kind = next(name for name in PIXELS if name in film).removesuffix("PixelData")
+    first = film.get(f"{kind}PixelPaddingValue")
+    if first is None:
+        return ~np.isfinite(stored)
+    last = film.get(f"{kind}PixelPaddingRangeLimit")
+    ends = np.array([first, first if last is None else last])
+    if not kind and film.PixelRepresentation:
+        # Often written as if unsigned beside signed pixels: then 63,536 means −2,000.
+        ends = ends.astype(np.int64).astype(f"i{int(film.BitsAllocated) // 8}")
+    return (stored >= ends.min()) & (stored <= ends.max()) | ~np.isfinite(stored)
+
+
+def _numbered(items: list[Any], index: int) -> Any:
+    """Return one of several contrasts, or say how many there are."""
+    if not 0 <= index < len(items):
+        raise UnreadableDicom(
+            f"The film offers {len(items)} contrast(s), counted from 0; it was asked for {index}."
+        )
+    return items[index]
+
+
+def _as_list(value: Any) -> list[Any]:
+    """Return an element's values as a list, whether it holds one or several."""
+    return list(value) if isinstance(value, MultiValue) else [value]

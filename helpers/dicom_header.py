@@ -1,0 +1,240 @@
+"""What a DICOM file says about itself: refusing what is no radiograph, showing what may be shown.
+
+Only the elements named here are ever read. Names, dates and free text are skipped while the file is
+parsed, so no later step can let them out.
+"""
+
+import zlib
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import pandas as pd
+from pydicom import Dataset, FileDataset, dcmread
+from pydicom.pixels import get_decoder
+from pydicom.pixels.utils import get_expected_length
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+# More than a stitched whole-spine film. A file of a few bytes may claim 65,535 × 65,535.
+MOST_PIXELS = 64_000_000
+
+# What a reader may learn from a header, and no patient from it.
+MEANINGS = {
+    "Modality": "kind of machine: CR (plate) or DX (digital detector)",
+    "PresentationIntentType": "ready for the eye, or raw, still to be processed",
+    "BodyPartExamined": "body part as entered at the machine, often wrong",
+    "ViewPosition": "direction of the beam: AP from the front, PA from behind",
+    "SeriesNumber": "place of the series in its study",
+    "ReferencedImageSequence": "other pictures that this one was made from",
+    "BurnedInAnnotation": "whether text is part of the picture, if anybody noted it",
+    "LossyImageCompression": "00 never, 01 at some time compressed with loss",
+    "Rows": "height in pixels",
+    "Columns": "width in pixels",
+    "ImagerPixelSpacing": "millimetres from pixel to pixel at the detector",
+    "NumberOfFrames": "pictures in this file",
+    "SamplesPerPixel": "1 grey, 3 colour",
+    "PhotometricInterpretation": "MONOCHROME1: small is bright; MONOCHROME2: small is dark",
+    "PresentationLUTShape": "INVERSE says again what MONOCHROME1 says",
+    "BitsAllocated": "bits that a pixel takes in the file",
+    "BitsStored": "bits of them that carry the picture",
+    "HighBit": "place of the highest of those bits",
+    "PixelRepresentation": "0 unsigned, 1 signed",
+    "PixelPaddingValue": "value of pixels outside the picture",
+    "PixelPaddingRangeLimit": "other end of a range of such values",
+    "RescaleSlope": "modality step: stored value times this",
+    "RescaleIntercept": "modality step: plus this",
+    "ModalityLUTSequence": "modality step as a table",
+    "WindowCenter": "middle of the values to show",
+    "WindowWidth": "width of the values to show",
+    "VOILUTFunction": "shape of the window: LINEAR if absent, LINEAR_EXACT or SIGMOID",
+    "VOILUTSequence": "contrast as a table instead of a window",
+}
+_NEEDED = (
+    *MEANINGS,
+    *PIXELS,
+    "PlanarConfiguration",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "FloatPixelPaddingValue",
+    "FloatPixelPaddingRangeLimit",
+    "DoubleFloatPixelPaddingValue",
+    "DoubleFloatPixelPaddingRangeLimit",
+)
+# Even a coded element can hold a name that somebody typed into it, so only these words are shown.
+_KNOWN_WORDS = {
+    *("CR", "DX", "MG", "RF", "XA", "CT", "MR", "SC", "OT"),
+    *("FOR PRESENTATION", "FOR PROCESSING"),
+    *("CHEST", "ABDOMEN", "PORT CHEST", "AP", "PA", "LL", "RL", "LATERAL"),
+    *("YES", "NO", "00", "01", "IDENTITY", "INVERSE", "LINEAR", "LINEAR_EXACT", "SIGMOID"),
+    *("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"),
+    "PALETTE COLOR",
+}
+
+
+class UnreadableDicom(ValueError):
+    """A file that gives no grey picture; the message is for the user and names no patient."""
+
+
+def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
+    """Parse one film without its identifiers, refusing what is no single grey picture.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    for_processing : bool
+        Accept raw detector data (Presentation Intent Type, PS3.3 C.8.11.1.1.1).
+
+    Returns
+    -------
+    pydicom.FileDataset
+        The elements named in this module, pixels among them, not yet decoded.
+
+    Raises
+    ------
+    UnreadableDicom
+        With the reason.
+    """
+    if not data:
+        raise UnreadableDicom("The file is empty.")
+    if data[128:132] != b"DICM":
+        raise UnreadableDicom("This is not a DICOM file: the letters DICM are missing at byte 128.")
+    _refuse_bomb(data)
+    try:
+        film = dcmread(BytesIO(data), specific_tags=list(_NEEDED))
+        _refuse_other_contents(film, for_processing)
+        _refuse_unreadable_pixels(film)
+    except UnreadableDicom:
+        raise
+    except Exception as error:
+        # pydicom raises a zoo of types on damaged files, and its messages may quote identifiers.
+        raise UnreadableDicom(
+            f"The DICOM header is damaged or cut off ({type(error).__name__})."
+        ) from error
+    return film
+
+
+def describe_header(film: Dataset) -> pd.DataFrame:
+    """List what a header teaches about its picture, and nothing that could name the patient.
+
+    Parameters
+    ----------
+    film : pydicom.Dataset
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each element of `MEANINGS` that is present, in text columns `attribute`, `tag`,
+        `value` and `meaning`.
+    """
+    present = [name for name in MEANINGS if name in film]
+    tags = [film[name].tag for name in present]
+    return pd.DataFrame(
+        {
+            "attribute": present,
+            "tag": [f"({tag.group:04X},{tag.element:04X})" for tag in tags],
+            "value": [_shown(film[name].value) for name in present],
+            "meaning": [MEANINGS[name] for name in present],
+        },
+        dtype="string",
+    )
+
+
+def _shown(value: Any) -> str:
+    """Return numbers and known words as text; of anything else, only that it is there."""
+    if value is None or value == "":
+        return "(empty)"
+    if isinstance(value, (int, float)):  # pydicom's own number types are among these
+        return f"{value:g}"
+    if isinstance(value, str):
+        return value if value in _KNOWN_WORDS else "(another value, not shown)"
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        if any(isinstance(item, Dataset) for item in value):
+            return f"{len(value)} item(s)"
+        return ", ".join(_shown(item) for item in value)
+    return "(another value, not shown)"
+
+
+def _refuse_bomb(data: bytes) -> None:
+    """Refuse a deflated file that grows beyond any film, which pydicom would unpack whole."""
+    if DeflatedExplicitVRLittleEndian.encode() not in data[:2048]:
+        return
+    # The first element, of twelve bytes, gives the length of what is not deflated (PS3.10 7.1).
+    start = 144 + int.from_bytes(data[140:144], "little")
+    unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        unpacking.decompress(data[start:], 4 * MOST_PIXELS)
+    except zlib.error:
+        raise UnreadableDicom("The file is compressed as a whole and damaged.") from None
+    if unpacking.unconsumed_tail:
+        raise UnreadableDicom(
+            f"The file unpacks to more than {4 * MOST_PIXELS:,} bytes, more than any film needs."
+        )
+
+
+def _refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
+    """Refuse files that hold no picture, several pictures, colour or raw detector data."""
+    if not any(name in film for name in PIXELS):
+        raise UnreadableDicom(
+            "The file holds no picture: it is a report, a plan or a signal, or it was cut off."
+        )
+    missing = [
+        name for name in ("SamplesPerPixel", "PhotometricInterpretation") if name not in film
+    ]
+    if missing:
+        raise UnreadableDicom(f"The header does not describe its pixels: {missing[0]} is missing.")
+    if film.SamplesPerPixel != 1 or film.PhotometricInterpretation == "PALETTE COLOR":
+        raise UnreadableDicom(
+            "The picture is in colour, a screen shot or a photograph; a radiograph has one grey "
+            "value a pixel."
+        )
+    if film.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
+        raise UnreadableDicom(
+            "The header does not say whether small values are bright or dark (Photometric "
+            "Interpretation is neither MONOCHROME1 nor MONOCHROME2)."
+        )
+    frames = int(film.get("NumberOfFrames") or 1)
+    if frames > 1:
+        raise UnreadableDicom(f"The file holds {frames} frames; a radiograph is one picture.")
+    if film.get("PresentationIntentType") == "FOR PROCESSING" and not for_processing:
+        raise UnreadableDicom(
+            "The film is raw detector data (FOR PROCESSING), not made for the eye; ask for it with "
+            "for_processing=True."
+        )
+
+
+def _refuse_unreadable_pixels(film: FileDataset) -> None:
+    """Refuse absurd sizes, encodings that nothing here decodes, and pixels that are cut off."""
+    rows, columns = int(film.get("Rows") or 0), int(film.get("Columns") or 0)
+    if not 0 < rows * columns <= MOST_PIXELS:
+        raise UnreadableDicom(
+            f"The header claims {rows} × {columns} pixels; expected at least one and at most "
+            f"{MOST_PIXELS:,}."
+        )
+    allocated, stored = int(film.get("BitsAllocated") or 0), int(film.get("BitsStored") or 0)
+    if not allocated >= stored > 0 and "PixelData" in film:
+        raise UnreadableDicom(
+            f"The header claims {stored} bits stored in {allocated} bits allocated."
+        )
+    syntax = film.file_meta.get("TransferSyntaxUID")
+    if syntax is None:
+        raise UnreadableDicom("The file does not say how its pixels are encoded (Transfer Syntax).")
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise UnreadableDicom(
+            "The pixels are encoded as a film sequence or in a way that is not known here "
+            "(Transfer Syntax)."
+        ) from None
+    if not decoder.is_available:
+        raise UnreadableDicom(
+            f"The pixels are compressed as {syntax.name}, and no decoder for it is installed here."
+        )
+    if not syntax.is_encapsulated and "PixelData" in film:
+        present, expected = len(film.PixelData or b""), get_expected_length(film)
+        if present < expected:
+            raise UnreadableDicom(
+                f"The file is cut off: {present:,} of {expected:,} bytes of pixels are there."
+            )

@@ -1,0 +1,100 @@
+"""From a trained network to a model that can be stored: calibration, threshold, card."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from helpers.evaluation import calibration, choose_threshold, logits, pool_by_patient, recalibrate
+from helpers.models import RiskModel
+from helpers.training import TrainingConfig, mean_film, predict, training_data_hash
+
+
+def fit_calibration(patients: pd.DataFrame) -> tuple[float, float, str]:
+    """Fit intercept and slope of the logit on validation patients.
+
+    With few deaths a slope may not exist, or come out negative, which would turn the ranking round.
+    Then only the intercept is fitted, so that predicted and observed deaths agree in number, and
+    the note says so.
+
+    Parameters
+    ----------
+    patients
+        A row a patient with ``died`` and ``risk``, of :func:`helpers.evaluation.pool_by_patient`.
+
+    Returns
+    -------
+    tuple of float, float, str
+        Intercept, slope, and a sentence on how they were fitted.
+    """
+    died, logit = patients["died"], logits(patients["risk"])
+    events = f"{int(died.sum())} deaths among {len(died)} validation patients"
+    try:
+        intercept, slope = recalibrate(died, logit)
+        reason = f"its slope came out negative ({slope:.2f})"
+    except ValueError:
+        slope, reason = float("nan"), "no finite slope exists"
+    if slope > 0:
+        return intercept, slope, f"Intercept and slope fitted on {events}."
+    shift = calibration(died, patients["risk"]).intercept
+    return shift, 1.0, f"Only the intercept fitted on {events}, because {reason}."
+
+
+def finish_model(
+    network: nn.Module,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    config: TrainingConfig,
+    *,
+    title: str,
+    start: str,
+) -> RiskModel:
+    """Calibrate a network on validation patients, choose its threshold, and describe it.
+
+    Parameters
+    ----------
+    network
+        As :func:`helpers.training.fit` returns it.
+    train, validation
+        The films it was trained and stopped on; validation labels observed.
+    config
+        How it was trained.
+    title, start
+        For the card: what the model is, and the weights it started from.
+
+    Raises
+    ------
+    ValueError
+        If no validation patient died, or a validation label is not observed.
+    """
+    raw = RiskModel(network, config.size)
+    intercept, slope, note = fit_calibration(pool_by_patient(predict(raw, validation)))
+    model = RiskModel(network, config.size, intercept, slope)
+    model.threshold = choose_threshold(predict(model, validation))
+    observed = pd.concat([train, validation]).query("label_source == 'observed'")
+    model.base_rate = float(
+        observed.groupby(["site", "patient_id"], observed=True)["died"].first().mean()
+    )
+    model.card = {
+        "title": title,
+        "start": start,
+        "training": asdict(config),
+        "training_data": _describe(train) | {"sha256": training_data_hash(train, config.size)},
+        "validation_data": _describe(validation),
+        "calibration_note": note,
+        "threshold_rule": "the highest that reaches a sensitivity of 0.8 on validation patients",
+        "mean_film": mean_film(train, config.size),
+    }
+    return model
+
+
+def _describe(cohort: pd.DataFrame) -> dict[str, Any]:
+    patients = cohort.drop_duplicates(["site", "patient_id"])
+    return {
+        "sites": sorted(patients["site"].astype(str).unique()),
+        "radiographs": len(cohort),
+        "patients": len(patients),
+        "patients_with_observed_outcome": int((patients["label_source"] == "observed").sum()),
+        "deaths": int(patients["died"].sum()),
+    }

@@ -1,0 +1,325 @@
+# %% [markdown]
+# # 06 · Evaluate
+#
+# > **After this notebook you can** judge a risk model: discrimination with intervals by patient, calibration,
+# > a threshold that the test did not choose, net benefit, subgroups, baselines, an external test; and, on
+# > phantoms, say how close the model is to the best possible one.
+# >
+# > **You need** notebooks 04 and 05 (the models).
+# >
+# > **Time** about two minutes on two cores. **Data** all three cohorts, real or phantom: see the table.
+# >
+# > **Not for clinical use.**
+
+# %%
+import sys
+
+sys.path.insert(0, "..")  # the notebooks live beside helpers/
+
+from helpers.cohorts import data_in_use
+
+data_in_use()
+
+# %% [markdown]
+# ## Three tests, named as what they are
+#
+# * **internal**: SBU's test patients, for the model fine-tuned on other SBU patients (iteration 2);
+# * **external**: the same patients, for iteration 1, which never saw that hospital;
+# * **external**: Hannover, for iteration 2, after every patient who is also in ieee8023 was taken out.
+#
+# In all of them: index films, observed outcomes, patients that no model was trained or stopped on.
+
+# %%
+import pandas as pd
+
+from helpers.cohorts import load_cohort, select_index_films, work_file
+from helpers.splits import exclude_shared_patients, load_split
+from helpers.training import RiskModel, predict
+
+models = {
+    name: RiskModel.load(work_file(f"models/{name}.safetensors", made_by=made_by))
+    for name, made_by in {"iteration1": "04_train_resnet18", "iteration2": "05_fine_tune"}.items()
+}
+split = work_file("split.csv", made_by="01_explore_the_cohorts")
+sbu = load_split(split, select_index_films(load_cohort("sbu")))
+sbu = sbu[sbu["label_source"] == "observed"]
+test = sbu[sbu["part"] == "test"]
+
+# %%
+duplicates = pd.read_csv(work_file("duplicates.csv", made_by="01_explore_the_cohorts"))
+everyone = load_cohort("hannover")
+external = select_index_films(exclude_shared_patients(everyone, duplicates, load_cohort("ieee8023")))
+print(
+    f"Hannover: {everyone['patient_id'].nunique()} patients, of whom {len(external)} are not in ieee8023; "
+    f"{external['died'].sum()} of these died."
+)
+
+# %% [markdown]
+# ## Accuracy, and why it is not the headline
+
+# %%
+from helpers.evaluation import report
+
+second = predict(models["iteration2"], test)
+internal = report(second, models["iteration2"].threshold).set_index("metric")
+internal.loc[["accuracy", "accuracy of always the majority"], ["estimate", "low", "high"]].round(2)
+
+# %% [markdown]
+# The second row is the accuracy of a model that says "survives" to everybody and looks at nothing. A threshold
+# that is meant to catch most deaths has to call many survivors at risk, so its accuracy is *lower* than doing
+# nothing, and yet it may be useful. Accuracy cannot see that; what follows can.
+
+# %% [markdown]
+# ## The report
+#
+# Each number has the interval that one gets by drawing other patients from the same hospital (bootstrap over
+# patients, not over films). *n* counts patients, *events* deaths.
+
+# %%
+internal.round(2)
+
+# %% [markdown]
+# Read the widths. With this many deaths, the interval of the AUROC alone spans from a weak to a good model.
+# *Observed / expected* near 1 and a calibration intercept near 0 say that the risks are right on average; a
+# slope below 1 that they are too extreme.
+
+# %% [markdown]
+# ## Discrimination
+#
+# Look for how far the curves are from the diagonal (left) and from the death rate (right), and how wide the
+# bands are.
+
+# %%
+import matplotlib.pyplot as plt
+
+from helpers.evaluation import pool_by_patient
+from helpers.figures import plot_precision_recall, plot_roc
+
+patients = {
+    "iteration 2 (internal)": pool_by_patient(second),
+    "iteration 1 (external)": pool_by_patient(predict(models["iteration1"], test)),
+}
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5))
+plot_roc(patients, ax=left)
+plot_precision_recall(patients, ax=right);
+
+# %% [markdown]
+# *Figure: ROC curves (left) and precision-recall curves (right) of both iterations on SBU's test patients, with
+# the line of a model that knows nothing.*
+
+# %% [markdown]
+# ## Calibration
+#
+# Of the patients who are told "twenty in a hundred", do twenty in a hundred die? Look for the distance from the
+# diagonal, and for how few patients there are at high risks.
+
+# %%
+from helpers.figures import plot_calibration, plot_risk_by_outcome
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5))
+plot_calibration(patients["iteration 2 (internal)"], ax=left)
+plot_risk_by_outcome(patients["iteration 2 (internal)"], ax=right);
+
+# %% [markdown]
+# *Figure: smoothed observed death rate against predicted risk with the diagonal (left); distribution of the
+# predicted risk among those who died and those who survived (right).*
+#
+# There is no Hosmer–Lemeshow test here: it depends on how patients are grouped, and says yes or no where the
+# question is how much.
+
+# %% [markdown]
+# ## A threshold, and what it is worth
+#
+# The threshold comes from validation patients: the highest risk at which they reach a sensitivity of eight in
+# ten. **Net benefit** asks what acting on the model is worth, against treating everybody and treating nobody:
+# true positives less false positives, these weighted by the odds of the threshold, which say how many
+# needless treatments one is ready to accept for one that helps
+# ([Vickers 2006](https://doi.org/10.1177/0272989X06295361)).
+
+# %%
+import numpy as np
+
+from helpers.evaluation import net_benefit
+from helpers.figures import plot_net_benefit
+
+one = patients["iteration 2 (internal)"]
+curve = net_benefit(one["died"], one["risk"], np.arange(0.02, 0.41, 0.01))
+plot_net_benefit(curve);
+
+# %% [markdown]
+# *Figure: net benefit of the model, of treating all and of treating none, over thresholds from 2 to 40 in a
+# hundred. The model is of use where its line is above both others.*
+
+# %% [markdown]
+# ## Against simple rivals
+#
+# A network has to beat what costs nothing: the age band, age and sex, the view. Each rival is a logistic model
+# fitted on the training patients and asked about the same test patients. (The number of films, which predicts
+# death best of all, is not among them: it is known only afterwards. Notebook 03 shows that leak.)
+
+# %%
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from helpers.evaluation import auroc, bootstrap_interval
+
+train = sbu[sbu["part"] == "train"]
+rivals = {"age band": ["age"], "age band and sex": ["age", "sex"], "view": ["view"]}
+for name, columns in rivals.items():
+    encode = OneHotEncoder(handle_unknown="ignore", drop=None)
+    rival = make_pipeline(encode, LogisticRegression())
+    # A missing sex is its own leak here (notebook 03), so it counts as the commoner one.
+    known = [frame[columns].astype(object).fillna("M").astype(str) for frame in (train, test)]
+    rival.fit(known[0], train["died"].astype(bool))
+    one = one.merge(
+        test[["patient_id"]].assign(**{f"risk {name}": rival.predict_proba(known[1])[:, 1]})
+    )
+
+# %%
+def against(name):
+    column = f"risk {name}"
+    gain = lambda t: auroc(t["died"], t["risk"]) - auroc(t["died"], t[column])
+    return {
+        "AUROC": str(bootstrap_interval(lambda t: auroc(t["died"], t[column]), one)),
+        "film less rival": format(bootstrap_interval(gain, one), "+.2f"),
+    }
+
+
+pd.DataFrame({name: against(name) for name in rivals}).T
+
+# %% [markdown]
+# The last column is paired: both are asked about the same resampled patients. Where its interval holds zero,
+# these patients do not tell the network from a glance at the file.
+
+# %% [markdown]
+# ## Subgroups
+#
+# One number for all may hide a group that is served badly. Groups with fewer than ten deaths or survivors are
+# not judged: an interval as wide as the scale informs nobody.
+
+# %%
+def by_group(column):
+    for value, group in one.groupby(column, observed=True):
+        deaths = int(group["died"].sum())
+        enough = min(deaths, len(group) - deaths) >= 10
+        rank = bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), group) if enough else "too few"
+        yield {"group": f"{column}: {value}", "patients": len(group), "deaths": deaths, "AUROC": str(rank)}
+
+
+pd.DataFrame(row for column in ("sex", "age", "view") for row in by_group(column)).set_index("group")
+
+# %% [markdown]
+# ## External: Hannover
+#
+# A third hospital, whose publisher equalised the films' contrast. Few patients died, so intensive care is asked
+# as a second endpoint: a model of the lungs' state should know something about it.
+
+# %%
+hannover = pool_by_patient(predict(models["iteration2"], external))
+hannover = hannover.merge(
+    everyone.groupby("patient_id")["went_icu"].any().rename("icu").reset_index(), on="patient_id"
+)
+pd.DataFrame(
+    {
+        "death": {
+            "events": int(hannover["died"].sum()),
+            "AUROC": str(bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), hannover)),
+        },
+        "intensive care": {
+            "events": int(hannover["icu"].sum()),
+            "AUROC": str(bootstrap_interval(lambda t: auroc(t["icu"], t["risk"]), hannover)),
+        },
+    }
+).T.assign(patients=len(hannover))
+
+# %% [markdown]
+# ## How close to the best possible?
+#
+# On phantoms the limit is known: the risk that the best possible reader would give from the film alone. The
+# share of the achievable discrimination is (AUROC − ½) / (best − ½): none for a coin, all for the best reader.
+
+# %%
+from IPython.display import Markdown
+
+from helpers.cohorts import cohort_root, is_phantom
+from helpers.evaluation import best_possible_share
+
+if is_phantom("sbu"):
+    from phantoms import truth
+
+    known = one.merge(
+        test[["patient_id", "image_path"]].merge(
+            truth(cohort_root("sbu").parent, "sbu")[["image_path", "true_image_risk", "true_film_age_risk"]]
+        )
+    )
+
+    def shares(t):
+        best = auroc(t["died"], t["true_image_risk"])
+        ours = auroc(t["died"], t["risk"])
+        return {
+            "best possible AUROC, film alone": best,
+            "best possible AUROC, film and age": auroc(t["died"], t["true_film_age_risk"]),
+            "this network's AUROC": ours,
+            "share of the best possible": best_possible_share(ours, best),
+        }
+
+    known_truth = pd.Series({name: str(value) for name, value in bootstrap_interval(shares, known).items()})
+else:
+    known_truth = pd.Series({"best possible": "unknown: the SBU films are real"})
+known_truth.to_frame("estimate (95 % interval)")
+
+# %% [markdown]
+# What is missing to the whole is what a few hundred films could not teach a network that started from nothing.
+# The gap between the second row and the first is what no network will ever read from a film: age.
+
+# %% [markdown]
+# ## Does predicted risk follow what experts saw?
+#
+# Three experts scored the extent of disease on some films of ieee8023. If the network looks at disease, its
+# risk should rise with their score. The rank correlation (Spearman), on films of patients it was not trained on:
+
+# %%
+from helpers.cohorts import load_annotations
+
+old = load_split(split, load_cohort("ieee8023"))
+unseen = old[old["part"] != "train"]
+scored = unseen.merge(load_annotations(cohort_root("ieee8023")).severity, on="image_path")
+followed = {
+    name: bootstrap_interval(
+        lambda t: t["risk"].corr(t["geographic"].astype(float), method="spearman"),
+        predict(model, scored).drop(columns=["died", "label_source"]),
+    )
+    for name, model in models.items()
+}
+pd.DataFrame(
+    {name: {"films": len(scored), "Spearman with the extent score": str(value)} for name, value in followed.items()}
+).T
+
+# %% [markdown]
+# ## What is kept
+#
+# The report goes to a table for the statistician, beside the models.
+
+# %%
+from helpers.cohorts import work_root
+
+internal.to_csv(work_root() / "report.csv")
+internal[["n", "events"]].head(1)
+
+# %% [markdown]
+# ## Closing
+#
+# **What we found.** Each claim about this model has an interval, a rival and a named kind of test. Most
+# intervals are wide, because few patients died.
+#
+# **What would change our mind.** About the model's worth: a larger external test in which net benefit stays
+# above both simple strategies. About its failure: the same.
+#
+# **Exercises.**
+# 1. Resample films instead of patients (`cluster="image_path"`) on a table with several films a patient. Is the
+#    interval narrower? Is it right?
+# 2. Move the threshold to 0.1. What do sensitivity, specificity, accuracy and net benefit do?
+# 3. How many deaths would a test need for an interval of ± 0.05? (The width falls with the square root.)
+#
+# **Where next.** [07 · Explain](07_explain.ipynb)

@@ -1,0 +1,478 @@
+# %% [markdown]
+# # 07 · Explain
+#
+# > **After this notebook you can** draw the heat map of a network and say what its colours mean; test whether
+# > it points at the disease, with a score, an interval and two honest rivals; destroy the network bit by bit
+# > and see whether the map notices; and show how a network cheats without its heat map telling.
+# >
+# > **You need** notebooks 04 and 05. A little linear algebra helps, once.
+# >
+# > **Time** about two minutes on two cores. **Data** phantom lesions, and radiologists' outlines on ieee8023
+# > films: see the table.
+# >
+# > **Not for clinical use.** A heat map is a picture of a network, not of a patient.
+
+# %%
+import sys
+
+sys.path.insert(0, "..")  # the notebooks live beside helpers/
+
+from helpers.cohorts import data_in_use
+
+data_in_use()
+
+# %% [markdown]
+# ## The network, and films it has never seen
+#
+# Iteration 2 from notebook 05, and one film of each SBU patient in the test part.
+
+# %%
+from helpers.cohorts import load_cohort, select_index_films, work_file
+from helpers.radiographs import Radiographs, normalise
+from helpers.splits import load_split
+from helpers.training import RiskModel, predict
+
+model = RiskModel.load(work_file("models/iteration2.safetensors", made_by="05_fine_tune"))
+split = work_file("split.csv", made_by="01_explore_the_cohorts")
+index = load_split(split, select_index_films(load_cohort("sbu")))
+
+# %%
+test = predict(model, index[index["part"] == "test"].reset_index(drop=True))
+films = Radiographs(test, model.size)
+images = normalise(films.batch(slice(None)))
+test.groupby("died", observed=True)["risk"].describe()[["count", "mean", "min", "max"]]
+
+# %% [markdown]
+# ## A map for the price of a prediction
+#
+# ResNet18 turns a film into a coarse grid of places, each described by 512 numbers. It averages over the
+# places and takes one weighted sum. Averages and sums can change places: weigh first, average later. Then
+# every place has its own logit, and the film's logit is their mean plus a constant. That grid of logits is the
+# **class activation map** ([Zhou 2016](https://arxiv.org/abs/1512.04150)).
+
+# %%
+from helpers.saliency import class_activation
+
+logits, grids = class_activation(model.network, images, relu=False, upsample=False)
+print("grid of places:", tuple(grids.shape[1:]))
+print(
+    "largest |logit − (constant + mean of map)|:",
+    f"{(logits - model.network.fc.bias.detach() - grids.mean((1, 2))).abs().max():.1e}",
+)
+
+# %% [markdown]
+# So the map is no guess at what the network did: it *is* what the network did, up to one average. **Grad-CAM**
+# ([Selvaraju 2017](https://arxiv.org/abs/1610.02391)), the most used method, gets there with a
+# backward pass. For this kind of network the two must agree. Do they?
+
+# %%
+import numpy as np
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+few = images[:8]
+with GradCAM(model.network, [model.network.layer4[-1]]) as package:
+    theirs = package(few, [ClassifierOutputTarget(0)] * len(few))
+
+# %%
+from helpers.saliency import to_own_range
+
+ours = to_own_range(class_activation(model.network, few)[1].numpy())
+print(f"largest difference from the grad-cam package: {np.abs(ours - theirs).max():.1e} (of 1)")
+
+# %% [markdown]
+# They are the same map, apart from rounding. Two choices are made on the way, and both hide something:
+#
+# - **ReLU**: negative values, evidence *against* death, are set to zero. What is dark may be silent or may
+#   speak for survival.
+# - **Bilinear upsampling**: the coarse grid is smoothed to the size of the film. The smooth outline is
+#   interpolation; the network knows no place smaller than a cell of the grid printed above.
+
+# %% [markdown]
+# ## The mistake first: every map in full colour
+#
+# Most heat maps are scaled to their own maximum. Below, the film with the highest risk and the film with the
+# lowest, in two scalings. Look at the film with the lowest risk and ask how alarmed you would be.
+
+# %%
+import matplotlib.pyplot as plt
+
+from helpers.figures_saliency import add_heat_bar, plot_heat
+from helpers.panel import HEAT_LIMIT
+
+extremes = [int(test["risk"].argmax()), int(test["risk"].argmin())]
+_, maps = class_activation(model.network, images, scale=model.slope)
+maps = maps.numpy()
+
+# %%
+figure, axes = plt.subplots(1, 4, figsize=(11, 3.2), layout="constrained")
+for column, place in enumerate(extremes):
+    own = max(float(maps[place].max()), 1e-6)
+    plot_heat(films.images[place], maps[place], own, axes[column]).set_title("own scale")
+    plot_heat(films.images[place], maps[place], HEAT_LIMIT, axes[2 + column]).set_title("fixed scale")
+add_heat_bar(axes, HEAT_LIMIT, "evidence for death (logits), fixed scale");
+
+# %% [markdown]
+# *Figure: the same two films twice. Left pair, each map scaled to its own maximum: both carry a bright blob.
+# Right pair, one fixed scale in logits for both, with the colour bar: only what is strong looks strong.*
+
+# %%
+from IPython.display import Markdown
+
+highest, lowest = (float(maps[place].max()) for place in extremes)
+Markdown(
+    f"On its own scale each film gets the brightest colour somewhere. In logits the two peaks are "
+    f"**{highest:.2f}** and **{lowest:.2f}**. In this notebook and in the panel of notebook 08 the bar always "
+    f"ends at {HEAT_LIMIT:g} logits, and a map without evidence looks like the film."
+)
+
+# %% [markdown]
+# The unit is the logit of the *calibrated* risk. A place with +1 says: a film that looked like this everywhere
+# would have e ≈ 2.7 times the odds of death of a film with no evidence.
+
+# %% [markdown]
+# ## Does it point at the disease?
+#
+# Phantoms know where their lesions are. Three questions for each film with lesions:
+#
+# - **Pointing game**: is the hottest pixel on a lesion ([Zhang 2016](https://arxiv.org/abs/1608.00507))?
+#   Missing by up to 1/32 of the film's side still counts.
+# - **Heat in lesions**, **heat in lungs**: what share of all heat lies there?
+#
+# A score alone says nothing. Lesions are large, and a film's middle is a good guess. So two rivals play
+# too: a **centred blob**, the same for all films, and **chance**, a map that is equally warm everywhere.
+
+# %%
+import pandas as pd
+
+from helpers.cohorts import cohort_root, is_phantom
+from helpers.radiographs import preprocess_mask
+from helpers.saliency import centred_blob, heat_share, pointing_chance, pointing_game
+
+TOLERANCE = model.size / 32  # px
+
+
+def score(maps, lesions, lungs):
+    """Three scores a film for the network's maps, and the same for the two rivals."""
+    rivals = {
+        "class activation map": maps,
+        "centred blob": np.repeat(centred_blob(maps.shape[1:])[None], len(maps), axis=0),
+        "chance": np.ones_like(maps),
+    }
+    columns = {}
+    for name, heat in rivals.items():
+        hits = pointing_game(heat, lesions, tolerance=TOLERANCE)
+        columns["pointing game", name] = (
+            pointing_chance(lesions, tolerance=TOLERANCE)
+            if name == "chance"
+            else hits.astype(float)
+        )
+        columns["heat in lesions", name] = heat_share(heat, lesions)
+        columns["heat in lungs", name] = heat_share(heat, lungs)
+    return pd.DataFrame(columns)
+
+
+# %%
+from helpers.evaluation import bootstrap_interval
+
+
+def intervals(scores, patients):
+    """Mean of every score with its interval over patients."""
+    flat = scores.set_axis([" | ".join(names) for names in scores.columns], axis=1)
+    table = flat.assign(patient_id=np.asarray(patients))
+    found = bootstrap_interval(lambda t: t[list(flat.columns)].mean().to_dict(), table)
+    rows = [(*name.split(" | "), i.estimate, i.low, i.high) for name, i in found.items()]
+    columns = ["score", "map", "estimate", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).set_index(["score", "map"]).sort_index()
+
+
+# %%
+phantom = is_phantom("sbu")
+if phantom:
+    from phantoms import truth
+    from phantoms.truth import load_masks
+
+    known = truth(cohort_root("sbu").parent, "sbu").set_index("image_path")
+    pairs = [load_masks(known.loc[path, "mask_path"]) for path in test["image_path"]]
+    lungs, lesions = (
+        np.stack([preprocess_mask(mask, model.size) for mask in masks]) for masks in zip(*pairs)
+    )
+    ill = lesions.any(axis=(1, 2))
+    print(f"{ill.sum()} test films show lesions, {(~ill).sum()} show none and cannot be scored")
+
+# %%
+if phantom:
+    scores = score(maps[ill], lesions[ill], lungs[ill])
+    result = intervals(scores, test.loc[ill, "patient_id"])
+    display(result.round(2))
+else:
+    print("The SBU cohort is real: nobody knows where its lesions are, so this part is left out.")
+
+# %% [markdown]
+# In the figure, compare the three rows of each score. Points beyond the reach of another row's interval are
+# differences that another sample of patients would probably show as well.
+
+# %%
+from helpers.figures import plot_intervals
+
+if phantom:
+    figure, axes = plt.subplots(1, 3, figsize=(11, 2.2), layout="constrained", sharey=True)
+    for ax, name in zip(axes, ["pointing game", "heat in lesions", "heat in lungs"]):
+        rows = result.loc[name].loc[["class activation map", "centred blob", "chance"]]
+        plot_intervals(rows.rename_axis("name").reset_index(), ax, xlabel="mean over test films")
+        ax.set(title=name, xlim=(0, 1))
+
+# %% [markdown]
+# *Figure: for each score, three dots with 95 % intervals on a scale from 0 to 1, one each for the class activation map, the
+# centred blob and chance.*
+
+
+# %%
+def compare(scores, patients, what, rival):
+    """Say how far the network's maps are ahead of a rival, with a paired interval."""
+    lead = scores[what, "class activation map"] - scores[what, rival]
+    table = pd.DataFrame({"lead": lead, "patient_id": np.asarray(patients)})
+    lead = bootstrap_interval(lambda t: t["lead"].mean(), table)
+    verdict = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else "not told apart from"
+    return f"- {what}: the map is **{verdict}** the {rival}, difference {lead}."
+
+
+if phantom:
+    lines = [
+        compare(scores, test.loc[ill, "patient_id"], what, rival)
+        for what in ("pointing game", "heat in lesions")
+        for rival in ("centred blob", "chance")
+    ]
+    display(Markdown("\n".join(lines)))
+
+# %% [markdown]
+# Keep the size of a cell in mind: the map is far too coarse to trace a lesion. It can only say in which part
+# of the film the evidence was.
+
+# %% [markdown]
+# ## And on outlines that a radiologist drew?
+#
+# Radiologists outlined ground-glass and consolidation on ieee8023 films
+# ([GeneralBlockchain](https://github.com/GeneralBlockchain/covid-19-chest-xray-segmentations-dataset), CC BY 4.0). Where that
+# cohort is real, this is truth that nobody here made. Only numbers are shown. (The network may have met
+# some of these films in iteration 1, but never an outline.)
+
+# %%
+from helpers.cohorts import load_annotations, outline_mask
+from helpers.radiographs import read_radiograph
+
+LESIONS = ["Ground Glass Opacities", "Consolidation"]
+LUNGS = ["Left Lung", "Right Lung"]
+outlines = load_annotations(cohort_root("ieee8023")).outlines
+ieee8023 = load_cohort("ieee8023")
+outlined = ieee8023[ieee8023["image_path"].isin(outlines["image_path"])].reset_index(drop=True)
+
+
+def masks_of(kinds):
+    """Outlines of these kinds on every outlined film, as the network sees the film."""
+    masks = []
+    for path in outlined["image_path"]:
+        mask = outline_mask(outlines, path, kinds, read_radiograph(path).shape)
+        masks.append(preprocess_mask(mask, model.size))
+    return np.stack(masks)
+
+
+# %%
+if len(outlined):
+    outlined_images = normalise(Radiographs(outlined, model.size).batch(slice(None)))
+    outlined_maps = class_activation(model.network, outlined_images, scale=model.slope)[1].numpy()
+    drawn, drawn_lungs = masks_of(LESIONS), masks_of(LUNGS)
+    found = drawn.any(axis=(1, 2))
+    outlined_scores = score(outlined_maps[found], drawn[found], drawn_lungs[found])
+    outlined_patients = outlined.loc[found, "patient_id"]
+    display(intervals(outlined_scores, outlined_patients).round(2))
+
+# %%
+if len(outlined):
+    lines = [
+        compare(outlined_scores, outlined_patients, what, rival)
+        for what in ("pointing game", "heat in lesions")
+        for rival in ("centred blob", "chance")
+    ]
+    source = "phantom" if is_phantom("ieee8023") else "real"
+    heading = (
+        f"{found.sum()} outlined {source} films of {outlined_patients.nunique()} patients:\n\n"
+    )
+    display(Markdown(heading + "\n".join(lines)))
+else:
+    print("No outlines are here: `python -m helpers.downloads segmentations` brings the real ones.")
+
+# %% [markdown]
+# ## Does the map show the network, or only the film?
+#
+# Some methods draw much the same picture whatever the network has learned; they find edges
+# ([Adebayo 2018](https://arxiv.org/abs/1810.03292)). The test: give the last layer fresh random weights, then
+# the last two stages, and so on to the first, and compare the map with the original each time. Similarity of one
+# means that nothing changed. The line should fall.
+
+# %%
+from helpers.figures_saliency import plot_similarity
+from helpers.saliency import randomization_similarity
+
+similarity = randomization_similarity(model.network, images[:24])
+plot_similarity(similarity);
+# %% [markdown]
+# *Figure: similarity of the heat map to that of the trained network, from left (trained) to right (all stages
+# random). A thin line for each film and a thick one for the median film.*
+
+# %%
+medians = similarity.groupby("stage", observed=True)["similarity"].median()
+Markdown(
+    f"Randomising the last layer alone takes the median similarity to **{medians['fc']:.2f}**; with every stage "
+    f"random it is **{medians['conv1']:.2f}**. What remains is what two smooth maps on one coarse grid share by "
+    "chance. The map depends on what was learned, so it passes. Passing is necessary, not sufficient."
+)
+
+# %% [markdown]
+# ## The same question from outside
+#
+# **Occlusion** needs to know nothing of the network's inside: cover a square with mean grey, and see by how much
+# the logit falls. It is slower (a prediction per square), and it answers a different question: what *changes* if
+# this place is hidden? Look for places on which the two maps disagree.
+
+# %%
+from helpers.saliency import occlude
+
+chosen = test["risk"].sort_values().index[[-1, len(test) // 2]].to_list()
+patch = model.size // 4
+falls = model.slope * occlude(model.network, images[chosen], patch=patch, stride=patch // 2)
+
+# %%
+figure, axes = plt.subplots(2, 3, figsize=(8.5, 5.4), layout="constrained")
+for row, place in zip(axes, chosen):
+    row[0].imshow(films.images[place], cmap="gray")
+    row[0].set_title("film").axes.set_axis_off()
+    plot_heat(films.images[place], maps[place], HEAT_LIMIT, row[1]).set_title("class activation")
+for row, place, fall in zip(axes, chosen, falls):
+    plot_heat(films.images[place], fall, HEAT_LIMIT / 8, row[2]).set_title("occlusion, scale ÷ 8")
+add_heat_bar(axes[:, :2], HEAT_LIMIT, "evidence for death (logits)");
+# %% [markdown]
+# *Figure: two test films, of the highest and of a middling risk: the film, its class activation map, and its
+# occlusion map. Occlusion is drawn on a finer scale, since one square is a small part of a film.*
+
+# %%
+from scipy.stats import spearmanr
+
+_, signed = class_activation(model.network, images[chosen], scale=model.slope, relu=False)
+agreement = [spearmanr(a.ravel(), b.ravel()).statistic for a, b in zip(signed.numpy(), falls)]
+Markdown(
+    "Rank correlation of the two maps, evidence against included: "
+    + " and ".join(f"**{value:.2f}**" for value in agreement)
+    + ". One would mean that they order all places alike. Each place that the network sees is informed by "
+    "its surroundings, so hiding a square changes its neighbours too: neither map is *the* explanation."
+)
+
+# %% [markdown]
+# ## A shortcut, planted
+#
+# Patients too ill to walk are radiographed in bed, and the technician marks the film PORTABLE. The word goes
+# with death and causes none. What does a network do with such a gift? We stamp the films of most patients who
+# died and of few who survived, in all three parts, and train a small network. Then the same test patients are
+# shown **without** any stamp.
+
+# %%
+from helpers.cohorts import work_root
+from helpers.shortcuts import choose_stamped, stamp_mask, write_films
+
+AGREEMENT = 0.9  # share of those who died with a stamp, and of those who survived without
+stamped = choose_stamped(index, agreement=AGREEMENT, seed=0)
+marked = write_films(index, stamped, work_root() / "shortcut" / "marked")
+plain = write_films(index, stamped & False, work_root() / "shortcut" / "plain")
+pd.crosstab(marked["died"], marked["stamped"])
+
+# %%
+from helpers.training import TrainingConfig, build_resnet18, fit
+
+small = TrainingConfig(size=64, epochs=6, rate=2e-3, patience=6)
+
+
+def train_on(cohort):
+    """Train a small network from random weights on the cohort's training part."""
+    parts = [cohort[cohort["part"] == part] for part in ("train", "validation")]
+    return RiskModel(fit(build_resnet18("random"), *parts, small).network, small.size)
+
+
+cheat, honest = train_on(marked), train_on(plain)
+
+# %%
+from helpers.evaluation import auroc
+
+
+def test_auroc(network, cohort):
+    """Discrimination of the test patients, with its interval."""
+    seen = predict(network, cohort[cohort["part"] == "test"])
+    return str(bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), seen))
+
+
+pd.DataFrame(
+    {
+        "tested with stamps": [test_auroc(cheat, marked), test_auroc(honest, marked)],
+        "tested without": [test_auroc(cheat, plain), test_auroc(honest, plain)],
+    },
+    index=["trained with stamps", "trained without"],
+)
+
+# %% [markdown]
+# Read the first row from left to right. The test patients were never seen in training, the split is by
+# patient, nothing leaks; and the first number is still worth nothing. A test set from the same hospital has the
+# same stamps. Only taking the stamp away shows what the network had learned about lungs.
+#
+# Would the heat map have told?
+
+# %%
+victims = marked[(marked["part"] == "test") & marked["stamped"]].reset_index(drop=True)
+victim_films = Radiographs(victims, small.size)
+victim_images = normalise(victim_films.batch(slice(None)))
+_, cheat_maps = class_activation(cheat.network, victim_images)
+in_stamp = heat_share(
+    cheat_maps.numpy(), np.repeat(stamp_mask(small.size)[None], len(victims), axis=0)
+)
+
+# %%
+figure, axes = plt.subplots(1, 4, figsize=(11, 3), layout="constrained")
+for ax, film, heat in zip(axes, victim_films.images, cheat_maps.numpy()):
+    plot_heat(film, heat, HEAT_LIMIT, ax)
+add_heat_bar(axes, HEAT_LIMIT, "evidence for death (logits)");
+# %% [markdown]
+# *Figure: four stamped test films under the heat maps of the network that learned from stamps. The stamp is at
+# the upper left.*
+
+# %%
+share = bootstrap_interval(lambda t: t["share"].mean(), victims.assign(share=in_stamp))
+corner = stamp_mask(small.size).mean()
+Markdown(
+    f"Of the heat on stamped films, {share:.0%} lies on the stamp, which covers {corner:.0%} of the picture. "
+    + (
+        "The map does point there, *if one thinks of looking*. "
+        if share.low > corner
+        else "The map does not point there. "
+    )
+    + "Nobody who had seen only the warm places over the lungs would have suspected the reason. A heat map "
+    "can raise a suspicion; it cannot clear a network of one "
+    "([DeGrave 2021](https://doi.org/10.1038/s42256-021-00338-7))."
+)
+
+# %% [markdown]
+# ## Closing
+#
+# **What we found.** For this network the class activation map is exact, costs nothing, and equals Grad-CAM. On a
+# fixed scale it shows how *much* evidence there is, not only where. It depends on the learned weights. Whether it
+# finds lesions better than a blob in the middle is a number with an interval, printed above, and may be no. And a
+# network can cheat in plain sight.
+#
+# **What would change our mind.** About the map's use: a reader study in which people with heat maps judge better
+# than people without. On public chest films, all of seven methods did worse than radiologists at finding the
+# disease, and Grad-CAM was the best of them ([Saporta 2022](https://doi.org/10.1038/s42256-022-00536-x)).
+#
+# **Exercises.**
+# 1. Set `AGREEMENT` to one half. What should the four AUROCs do, and do they?
+# 2. Run the pointing game with the maps of iteration 1. Did fine-tuning move the heat?
+# 3. Draw the signed map (`relu=False`) of a low-risk film. Which parts speak for survival?
+# 4. Find the film with the most heat outside the lungs. What is there?
+#
+# **Where next.** [08 · Explore predictions](08_explore_predictions.ipynb)

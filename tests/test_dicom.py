@@ -1,0 +1,691 @@
+"""DICOM: grey values against the standard's formulas, refusals, and conversion of whole folders."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from io import BytesIO
+from itertools import product
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from pydicom import Dataset, FileMetaDataset, dcmread, dcmwrite
+from pydicom.data import get_testdata_file
+from pydicom.uid import (
+    MPEG2MPML,
+    DeflatedExplicitVRLittleEndian,
+    DigitalXRayImageStorageForPresentation,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+    generate_uid,
+)
+
+from helpers.dicom import UnreadableDicom, convert, describe_header, read_dicom
+from helpers.dicom_header import MOST_PIXELS
+
+MARKER = "ZZMARKERZZ"
+
+
+def make_film(
+    stored: np.ndarray, *, bits: int = 12, syntax: str = ExplicitVRLittleEndian, **elements: object
+) -> bytes:
+    """Write a small film with the given stored values; elements set to None are left out."""
+    film = Dataset()
+    film.SOPClassUID = DigitalXRayImageStorageForPresentation
+    film.SOPInstanceUID = generate_uid(entropy_srcs=["film"])
+    film.Modality = "DX"
+    film.Rows, film.Columns = stored.shape[:2]
+    film.SamplesPerPixel = 1
+    film.PhotometricInterpretation = "MONOCHROME2"
+    film.BitsAllocated = 8 * stored.dtype.itemsize
+    film.BitsStored, film.HighBit = bits, bits - 1
+    film.PixelRepresentation = int(stored.dtype.kind == "i")
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    film.PixelData = stored.astype(stored.dtype.newbyteorder(order)).tobytes()
+    film["PixelData"].VR = "OB" if stored.dtype.itemsize == 1 else "OW"
+    for name, value in elements.items():
+        if value is None:
+            delattr(film, name)
+        else:
+            setattr(film, name, value)
+    film.file_meta = FileMetaDataset()
+    native = syntax in (
+        ImplicitVRLittleEndian,
+        ExplicitVRLittleEndian,
+        ExplicitVRBigEndian,
+        DeflatedExplicitVRLittleEndian,
+    )
+    film.file_meta.TransferSyntaxUID = syntax if native else ExplicitVRLittleEndian
+    if syntax in (JPEG2000Lossless, JPEGLSLossless, RLELossless):
+        film.compress(syntax, generate_instance_uid=False)
+    elif not native:  # only the claim is needed
+        film.file_meta.TransferSyntaxUID = syntax
+        film.PixelData = b"\xfe\xff\x00\xe0\x00\x00\x00\x00\xfe\xff\x00\xe0\x04\x00\x00\x00abcd"
+        film["PixelData"].is_undefined_length = True
+    buffer = BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some of these films are wrong on purpose
+        dcmwrite(buffer, film, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def make_table(values: list[int], first: int, bits: int) -> list[Dataset]:
+    """Make the one item of a lookup table sequence."""
+    item = Dataset()
+    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [len(values), first, bits])
+    item.add_new("LUTData", "US", values)
+    return [item]
+
+
+def ramp(dtype: str, bits: int) -> np.ndarray:
+    """Spread 16 × 16 values over the range of `bits`, both ends included."""
+    low = -(2 ** (bits - 1)) if dtype.startswith("i") else 0
+    return np.linspace(low, low + 2**bits - 1, 256).round().astype(dtype).reshape(16, 16)
+
+
+# --- The matrix: every step of the chain against formulas written from PS3.3, value by value ---
+
+TABLE = [0, 10, 40, 90, 160, 250, 360, 490, 640, 810, 1000, 1023]  # 10 bits, not linear
+
+MODALITY = {
+    "none": {},
+    "rescale": {"RescaleSlope": 2, "RescaleIntercept": -100},
+    "negative slope": {"RescaleSlope": -1, "RescaleIntercept": 50},
+    "table": {"ModalityLUTSequence": make_table(TABLE, first=3, bits=10)},
+}
+CONTRAST = {
+    "none": {},
+    "linear": {"WindowCenter": 60, "WindowWidth": 200},
+    "exact": {"WindowCenter": 60.5, "WindowWidth": 99.5, "VOILUTFunction": "LINEAR_EXACT"},
+    "sigmoid": {"WindowCenter": 60, "WindowWidth": 80, "VOILUTFunction": "SIGMOID"},
+    "table": {"VOILUTSequence": make_table(TABLE, first=20, bits=10)},
+}
+POLARITY = {
+    "MONOCHROME2": {},
+    "MONOCHROME1": {"PhotometricInterpretation": "MONOCHROME1"},
+    "both": {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"},
+}
+STORED = {"u8": ("u1", 8), "u12": ("u2", 12), "u16": ("u2", 16), "i8": ("i1", 8), "i13": ("i2", 13)}
+
+
+def look_up(value: float, first: int) -> float:
+    """PS3.3 C.11.1.1: below the table its first entry, above its last."""
+    return TABLE[min(max(round(value) - first, 0), len(TABLE) - 1)]
+
+
+def standard(
+    value: int, modality: str, contrast: str, polarity: str, bits: int, signed: bool
+) -> float:
+    """Grey of one stored value, by the formulas of PS3.3 C.11."""
+    low = -(2 ** (bits - 1)) if signed else 0
+    steps = {
+        "none": lambda x: x,
+        "rescale": lambda x: 2 * x - 100,
+        "negative slope": lambda x: 50 - x,
+        "table": lambda x: look_up(x, first=3),
+    }
+    x = steps[modality](value)
+    if contrast == "linear":
+        c, w = 60, 200
+        y = (x - (c - 0.5)) / (w - 1) + 0.5
+    elif contrast == "exact":
+        y = (x - 60.5) / 99.5 + 0.5
+    elif contrast == "sigmoid":
+        y = 1 / (1 + math.exp(min(-4 * (x - 60) / 80, 700)))
+    elif contrast == "table":
+        y = look_up(x, first=20) / 1023
+    elif modality == "table":
+        y = x / 1023
+    else:
+        ends = sorted((steps[modality](low), steps[modality](low + 2**bits - 1)))
+        y = (x - ends[0]) / (ends[1] - ends[0])
+    y = min(max(y, 0), 1)
+    return y if polarity == "MONOCHROME2" else 1 - y
+
+
+@pytest.mark.parametrize(
+    ("stored", "modality", "contrast", "polarity"),
+    list(product(STORED, MODALITY, CONTRAST, POLARITY)),
+)
+def test_grey_follows_the_standard(stored, modality, contrast, polarity):
+    dtype, bits = STORED[stored]
+    pixels = ramp(dtype, bits)
+    data = make_film(
+        pixels, bits=bits, **MODALITY[modality], **CONTRAST[contrast], **POLARITY[polarity]
+    )
+    expected = [
+        standard(int(value), modality, contrast, polarity, bits, dtype.startswith("i"))
+        for value in pixels.ravel()
+    ]
+    film = read_dicom(data)
+    assert film.dtype == np.float32
+    np.testing.assert_allclose(film.ravel(), expected, atol=1e-6)
+
+
+def test_known_numbers():
+    """A few greys worked out by hand, so that an error shared with the matrix would show."""
+    pixels = np.array([[0, 100, 150, 200, 300]], "u2")
+    window = {"WindowCenter": 150, "WindowWidth": 101}
+    # (100 − 149.5) / 100 + 0.5 = 0.005 and so on
+    np.testing.assert_allclose(read_dicom(make_film(pixels, **window))[0], [0, 0.005, 0.505, 1, 1])
+    inverse = read_dicom(make_film(pixels, PhotometricInterpretation="MONOCHROME1", **window))
+    np.testing.assert_allclose(inverse[0], [1, 0.995, 0.495, 0, 0], atol=1e-7)
+    plain = read_dicom(make_film(pixels))
+    np.testing.assert_allclose(plain[0], pixels[0] / 4095, atol=1e-7)
+
+
+def test_inverse_shape_alone_inverts_once():
+    pixels = ramp("u2", 12)
+    upright = read_dicom(make_film(pixels))
+    for elements in (
+        {"PresentationLUTShape": "INVERSE"},
+        {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "IDENTITY"},
+    ):
+        np.testing.assert_allclose(
+            read_dicom(make_film(pixels, **elements)), 1 - upright, atol=1e-6
+        )
+
+
+def test_scale_ignores_the_films_own_extremes():
+    """A collar of lead must not change the grey of the lungs."""
+    lungs = np.full((8, 8), 900, "u2")
+    with_collar = lungs.copy()
+    with_collar[0, 0] = 4095
+    assert read_dicom(make_film(lungs))[4, 4] == read_dicom(make_film(with_collar))[4, 4]
+
+
+def test_several_windows():
+    pixels = ramp("u2", 12)
+    data = make_film(pixels, WindowCenter=[500, 2000], WindowWidth=[400, 1000])
+    second = make_film(pixels, WindowCenter=2000, WindowWidth=1000)
+    np.testing.assert_array_equal(read_dicom(data, index=1), read_dicom(second))
+    assert not np.array_equal(read_dicom(data), read_dicom(second))
+    with pytest.raises(UnreadableDicom, match=r"offers 2 contrast.*asked for 2"):
+        read_dicom(data, index=2)
+
+
+def test_table_and_window_both_present():
+    pixels = ramp("u2", 12)
+    both = make_film(pixels, **CONTRAST["table"], **CONTRAST["linear"])
+    table, window = (make_film(pixels, **CONTRAST[name]) for name in ("table", "linear"))
+    np.testing.assert_array_equal(read_dicom(both), read_dicom(table))
+    np.testing.assert_array_equal(read_dicom(both, prefer_lut=False), read_dicom(window))
+
+
+def test_table_after_a_modality_step_that_gives_floats():
+    """Values between two entries go to the nearer one, and far ones do not come round again."""
+    pixels = np.array([[0, 21, 22, 40000, 65535]], "u2")
+    data = make_film(pixels, bits=16, RescaleSlope=1.7, RescaleIntercept=-15.1, **CONTRAST["table"])
+    expected = [look_up(1.7 * value - 15.1, first=20) / 1023 for value in (0, 21, 22)] + [1, 1]
+    np.testing.assert_allclose(read_dicom(data)[0], expected, atol=1e-6)
+
+
+def test_table_of_65536_entries_starting_below_zero():
+    item = make_table([0], -32768, 16)[0]
+    item.LUTDescriptor = [0, -32768, 16]  # 0 entries means 65,536
+    item.add_new("LUTData", "OW", np.arange(2**16, dtype="<u2").tobytes())
+    pixels = np.array([[-32768, -1, 0, 32767]], "i2")
+    film = read_dicom(make_film(pixels, bits=16, VOILUTSequence=[item]))
+    np.testing.assert_allclose(film[0], [0, 32767 / 65535, 32768 / 65535, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("polarity", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_is_black_background(polarity):
+    pixels = np.array([[-2000, -1999, -1000, 0, 1000]], "i2")
+    plain = make_film(pixels, bits=12, PhotometricInterpretation=polarity)
+    padded = make_film(
+        pixels,
+        bits=12,
+        PhotometricInterpretation=polarity,
+        PixelPaddingValue=-2000,
+        PixelPaddingRangeLimit=-1999,
+    )
+    film = read_dicom(padded)
+    assert film[0, :2].tolist() == [0, 0]
+    np.testing.assert_array_equal(film[0, 2:], read_dicom(plain)[0, 2:])
+
+
+def test_padding_written_as_unsigned_beside_signed_pixels():
+    pixels = np.array([[-2000, 0]], "i2")
+    data = bytearray(
+        make_film(pixels, bits=12, PixelPaddingValue=-2000, PhotometricInterpretation="MONOCHROME1")
+    )
+    at = data.index(b"\x28\x00\x20\x01SS")
+    data[at + 4 : at + 6] = b"US"
+    assert read_dicom(bytes(data))[0].tolist() == [0, pytest.approx(1 - 2048 / 4095)]
+
+
+def test_bits_above_the_stored_ones_are_ignored():
+    """An old overlay lives in unused high bits (PS3.5 8.1.1)."""
+    pixels = ramp("u2", 12)
+    np.testing.assert_array_equal(
+        read_dicom(make_film(pixels | 0x8000)), read_dicom(make_film(pixels))
+    )
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        ImplicitVRLittleEndian,
+        ExplicitVRBigEndian,
+        DeflatedExplicitVRLittleEndian,
+        JPEG2000Lossless,
+        JPEGLSLossless,
+        RLELossless,
+    ],
+)
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2"])
+def test_encodings_without_loss_give_the_same_film(syntax, dtype):
+    bits = 8 if dtype == "u1" else 12
+    window = {"WindowCenter": 100, "WindowWidth": 300}
+    pixels = np.tile(ramp(dtype, bits), (4, 4))
+    encoded = read_dicom(make_film(pixels, bits=bits, syntax=syntax, **window))
+    np.testing.assert_array_equal(encoded, read_dicom(make_film(pixels, bits=bits, **window)))
+
+
+def test_float_pixels():
+    values = np.array([[-1.0, 0.25, 0.5, np.nan]], "<f4")
+    float_elements = {"PixelData": None, "FloatPixelData": values.tobytes(), "BitsStored": None}
+    window = {"WindowCenter": 0.5, "WindowWidth": 1, "VOILUTFunction": "LINEAR_EXACT"}
+    film = read_dicom(make_film(np.zeros((1, 4), "u4"), bits=32, **float_elements, **window))
+    np.testing.assert_allclose(film[0], [0, 0.25, 0.5, 0])
+    with pytest.raises(UnreadableDicom, match="float pixels and no window"):
+        read_dicom(make_film(np.zeros((1, 4), "u4"), bits=32, **float_elements))
+
+
+def test_32_bit_pixels():
+    pixels = np.array([[0, 2**31, 2**32 - 1]], "u4")
+    np.testing.assert_allclose(read_dicom(make_film(pixels, bits=32))[0], [0, 0.5, 1], atol=1e-6)
+
+
+# --- Real files that pydicom carries ---
+
+REAL = {  # file: rows, columns
+    "CT_small.dcm": (128, 128),
+    "MR_small.dcm": (64, 64),
+    "MR_small_RLE.dcm": (64, 64),
+    "MR_small_bigendian.dcm": (64, 64),
+    "MR_small_implicit.dcm": (64, 64),
+    "MR_small_jp2klossless.dcm": (64, 64),
+    "MR_small_jpeg_ls_lossless.dcm": (64, 64),
+    "MR_small_padded.dcm": (64, 64),
+    "image_dfl.dcm": (512, 512),
+    "J2K_pixelrep_mismatch.dcm": (512, 512),
+    "693_J2KI.dcm": (512, 512),
+    "liver_1frame.dcm": (512, 512),
+    "examples_overlay.dcm": (300, 484),
+}
+
+
+def real(name: str) -> str:
+    path = get_testdata_file(name, download=False)
+    assert path is not None, f"{name} is not among the files that pydicom carries"
+    return path
+
+
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_real_files_read(name):
+    film = read_dicom(real(name))
+    assert film.shape == REAL[name]
+    assert film.dtype == np.float32
+    assert 0 <= film.min() < film.max() <= 1
+
+
+@pytest.mark.parametrize("name", [name for name in REAL if name.startswith("MR_small_")])
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_one_real_film_in_seven_encodings(name):
+    np.testing.assert_array_equal(read_dicom(real(name)), read_dicom(real("MR_small.dcm")))
+
+
+def test_sources_are_paths_or_bytes():
+    path = real("CT_small.dcm")
+    by_path = read_dicom(path)
+    np.testing.assert_array_equal(read_dicom(Path(path)), by_path)
+    np.testing.assert_array_equal(read_dicom(Path(path).read_bytes()), by_path)
+    with pytest.raises(FileNotFoundError):
+        read_dicom("no such file.dcm")
+
+
+# --- Refusals: each its own sentence ---
+
+GREY = np.arange(64, dtype="u2").reshape(8, 8)
+
+
+def encoded() -> bytes:
+    """Make a film in JPEG 2000."""
+    return make_film(np.tile(ramp("u2", 12), (4, 4)), syntax=JPEG2000Lossless)
+
+
+def bomb() -> bytes:
+    """Make a file of some hundred kilobytes that unpacks to more than memory should hold."""
+    head = make_film(GREY, syntax=DeflatedExplicitVRLittleEndian)
+    start = 144 + int.from_bytes(head[140:144], "little")
+    packer = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
+    packed = b"".join(packer.compress(bytes(2**24)) for _ in range(4 * MOST_PIXELS // 2**24 + 1))
+    return head[:start] + packed + packer.flush()
+
+
+BROKEN = {
+    "empty": (lambda: b"", "The file is empty"),
+    "text": (lambda: b"patient,died\n1,no\n" * 20, "not a DICOM file"),
+    "PNG": (lambda: cv2.imencode(".png", GREY.astype("u1"))[1].tobytes(), "not a DICOM file"),
+    "no preamble": (lambda: make_film(GREY)[132:], "not a DICOM file"),
+    "header only": (lambda: make_film(GREY)[:140], "damaged|no picture"),
+    "cut in the header": (lambda: make_film(GREY)[:300], "no picture|damaged"),
+    "cut in the pixels": (lambda: make_film(GREY)[:-40], "cut off: 88 of 128 bytes"),
+    "cut J2K": (lambda: encoded()[:-30], "cut off"),
+    "damaged J2K": (lambda: encoded().replace(b"\xff\x4f\xff\x51", bytes(4)), "damaged, or of"),
+    "J2K of another height": (
+        lambda: encoded().replace(b"\x10\x00US\x02\x00\x40", b"\x10\x00US\x02\x00\x20"),
+        "damaged, or of",
+    ),
+    "no pixels": (lambda: make_film(GREY, PixelData=None), "holds no picture"),
+    "empty pixels": (lambda: make_film(GREY, PixelData=b""), "cut off: 0 of 128 bytes"),
+    "report": (lambda: Path(real("test-SR.dcm")).read_bytes(), "holds no picture"),
+    "signal": (lambda: Path(real("waveform_ecg.dcm")).read_bytes(), "holds no picture"),
+    "colour": (lambda: Path(real("SC_rgb_jpeg.dcm")).read_bytes(), "in colour"),
+    "palette": (lambda: Path(real("examples_palette.dcm")).read_bytes(), "in colour"),
+    "no photometric": (lambda: make_film(GREY, PhotometricInterpretation=None), "is missing"),
+    "odd photometric": (lambda: make_film(GREY, PhotometricInterpretation="X"), "bright or dark"),
+    "several frames": (lambda: Path(real("rtdose.dcm")).read_bytes(), "holds 15 frames"),
+    "raw": (lambda: make_film(GREY, PresentationIntentType="FOR PROCESSING"), "raw detector data"),
+    "no rows": (lambda: make_film(GREY, Rows=0), "claims 0 × 8 pixels"),
+    "absurd size": (lambda: make_film(GREY, Rows=65535, Columns=65535), "claims 65535 × 65535"),
+    "absurd bits": (lambda: make_film(GREY, BitsStored=17), "17 bits stored in 16 bits"),
+    "no decoder": (lambda: make_film(GREY, syntax=JPEGLosslessSV1), "no decoder for it"),
+    "video": (lambda: make_film(GREY, syntax=MPEG2MPML), "film sequence"),
+    "12-bit JPEG": (lambda: Path(real("JPGExtended.dcm")).read_bytes(), "JPEG Extended"),
+    "zero window": (lambda: make_film(GREY, WindowCenter=5, WindowWidth=0), "not valid"),
+    "odd window": (
+        lambda: make_film(GREY, WindowCenter=5, WindowWidth=9, VOILUTFunction="CURVE"),
+        "not valid",
+    ),
+    "short table": (
+        lambda: make_film(GREY, VOILUTSequence=make_table(TABLE[:3], 0, 10), BitsStored=12).replace(
+            b"\x28\x00\x02\x30US\x06\x00\x03\x00", b"\x28\x00\x02\x30US\x06\x00\xff\x00"
+        ),
+        "not valid",
+    ),
+    "bomb": (bomb, "unpacks to more than"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_refusals_say_why(kind):
+    make, reason = BROKEN[kind]
+    with pytest.raises(UnreadableDicom, match=reason) as caught:
+        read_dicom(make())
+    assert str(caught.value).endswith(".")
+
+
+def test_raw_data_on_request():
+    data = make_film(GREY, PresentationIntentType="FOR PROCESSING")
+    np.testing.assert_array_equal(
+        read_dicom(data, for_processing=True), read_dicom(make_film(GREY))
+    )
+
+
+# --- What may be shown ---
+
+
+def test_header_table_shows_values_and_meanings():
+    film = dcmread(BytesIO(make_film(GREY, WindowCenter=[40, 50.5], WindowWidth=[80, 90])))
+    table = describe_header(film).set_index("attribute")
+    assert table.loc["WindowCenter", "value"] == "40, 50.5"
+    assert table.loc["WindowCenter", "tag"] == "(0028,1050)"
+    assert table.loc["PhotometricInterpretation", "value"] == "MONOCHROME2"
+    assert "small is dark" in table.loc["PhotometricInterpretation", "meaning"]
+
+
+def planted() -> Dataset:
+    """Make a film with a marker in every text element that it has or might have."""
+    film = dcmread(BytesIO(make_film(GREY, WindowCenter=30, WindowWidth=60)))
+    names = (
+        "PatientName PatientID PatientComments AccessionNumber StudyDescription SeriesDescription "
+        "InstitutionName ReferringPhysicianName OperatorsName ImageComments ProtocolName "
+        "StationName Modality BodyPartExamined ViewPosition BurnedInAnnotation "
+        "PresentationIntentType"
+    )
+    for name in names.split():
+        setattr(film, name, MARKER)
+    film.add_new(0x00091010, "LO", MARKER)
+    film.ReferencedImageSequence = [Dataset()]
+    film.ReferencedImageSequence[0].PatientName = MARKER
+    return film
+
+
+def test_marker_in_no_output(tmp_path, caplog):
+    (tmp_path / "in").mkdir()
+    sound = planted()
+    sound.save_as(tmp_path / "in" / "sound.dcm")
+    broken = planted()
+    broken.VOILUTFunction = MARKER
+    broken.save_as(tmp_path / "in" / "window.dcm")
+    broken.PhotometricInterpretation = MARKER
+    broken.save_as(tmp_path / "in" / "photometric.dcm")
+    cut = (tmp_path / "in" / "sound.dcm").read_bytes()
+    for length in range(200, len(cut), 37):
+        (tmp_path / "in" / f"cut{length}.dcm").write_bytes(cut[:length])
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        table = convert(sorted((tmp_path / "in").iterdir()), tmp_path / "out")
+    assert table["png_path"].notna().sum() == 1
+    outputs = [table.to_csv(), describe_header(sound).to_csv(), caplog.text, *map(str, seen)]
+    outputs += [path.name for path in (tmp_path / "out").iterdir()]
+    assert not any(MARKER in text for text in outputs)
+    assert not any(MARKER.encode() in path.read_bytes() for path in (tmp_path / "out").iterdir())
+
+
+# --- Conversion of a folder ---
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Hold a few films of several kinds, one of them twice, and some files that are none."""
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    rng = np.random.default_rng(1)
+    for number in range(6):
+        pixels = rng.integers(0, 4096, (90 + number, 60), dtype="u2")
+        (inputs / f"{number}.dcm").write_bytes(make_film(pixels))
+    (inputs / "twin.dcm").write_bytes((inputs / "0.dcm").read_bytes())
+    (inputs / "window.dcm").write_bytes(
+        make_film(ramp("u2", 12), PhotometricInterpretation="MONOCHROME1", **CONTRAST["linear"])
+    )
+    (inputs / "notes.txt").write_text("no film")
+    (inputs / "cut.dcm").write_bytes(make_film(GREY)[:-40])
+    return inputs
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_convert_gives_a_row_a_file(folder, tmp_path):
+    paths = sorted(folder.iterdir())
+    table = convert(paths, tmp_path / "out", size=48)
+    assert table["image_path"].tolist() == [str(path) for path in paths]
+    by_name = table.set_index(table["image_path"].map(lambda path: Path(path).name))
+    good = by_name[by_name["reason"].isna()]
+    assert good["png_path"].notna().all()
+    assert by_name.loc[["notes.txt", "cut.dcm"], "png_path"].isna().all()
+    assert "not a DICOM file" in by_name.loc["notes.txt", "reason"]
+    assert by_name.loc["0.dcm", ["rows", "columns", "contrast"]].tolist() == [90, 60, "full range"]
+    assert by_name.loc["window.dcm", "contrast"] == "window"
+    assert by_name.loc["twin.dcm", "png_path"] == by_name.loc["0.dcm", "png_path"]
+    assert str(table["rows"].dtype) == "Int64"
+    # No identifiers and nothing of the input's name in the output's.
+    assert all(len(Path(path).stem) == len("0" * 32 + "-48") for path in good["png_path"])
+
+
+def test_converted_pictures_are_the_films(folder, tmp_path):
+    table = convert(folder.glob("*.dcm"), tmp_path / "out", size=48).dropna(subset="png_path")
+    for row in table.itertuples():
+        picture = cv2.imread(row.png_path, cv2.IMREAD_UNCHANGED)
+        film = np.rint(255 * read_dicom(row.image_path).astype(float)).astype(np.uint8)
+        rows, columns = film.shape
+        scale = min(1, 48 / max(film.shape))
+        assert picture.shape == (round(rows * scale), round(columns * scale))
+        assert picture.dtype == np.uint8
+        if scale == 1:
+            np.testing.assert_array_equal(picture, film)
+        else:
+            # Area averaging keeps the mean, whatever way of doing it.
+            assert picture.mean() == pytest.approx(film.mean(), abs=0.5)
+
+
+def test_pngs_carry_no_metadata(folder, tmp_path):
+    convert(folder.iterdir(), tmp_path / "out", size=48)
+    for data in contents(tmp_path / "out").values():
+        chunks, at = [], 8
+        while at < len(data):
+            chunks.append(data[at + 4 : at + 8])
+            at += 12 + int.from_bytes(data[at : at + 4], "big")
+        assert set(chunks) == {b"IHDR", b"IDAT", b"IEND"}
+
+
+def test_sizes_do_not_mix(folder, tmp_path):
+    small = convert([folder / "0.dcm"], tmp_path / "out", size=16)["png_path"][0]
+    large = convert([folder / "0.dcm"], tmp_path / "out", size=48)["png_path"][0]
+    assert max(cv2.imread(small).shape) == 16
+    assert max(cv2.imread(large).shape) == 48
+
+
+def test_same_bytes_from_every_executor(folder, tmp_path):
+    paths = sorted(folder.iterdir())
+    serial = convert(paths, tmp_path / "serial", size=48)
+    for kind in (ProcessPoolExecutor, ThreadPoolExecutor):
+        with kind(2) as executor:
+            pooled = convert(paths, tmp_path / kind.__name__, size=48, executor=executor)
+        assert contents(tmp_path / kind.__name__) == contents(tmp_path / "serial")
+        without_folder = [
+            table.assign(png_path=table["png_path"].map(lambda path: Path(path).name, "ignore"))
+            for table in (serial, pooled)
+        ]
+        pd.testing.assert_frame_equal(*without_folder)
+
+
+def test_repeating_keeps_pictures_and_rows(folder, tmp_path):
+    paths = sorted(folder.iterdir())
+    first = convert(paths, tmp_path / "out", size=48)
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    again = convert(paths, tmp_path / "out", size=48)
+    pd.testing.assert_frame_equal(first, again)
+    assert times == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+
+
+class CountingExecutor(Executor):
+    """Run at once, and remember how many results were waiting to be fetched."""
+
+    def __init__(self) -> None:
+        self.waiting = self.most = 0
+
+    def submit(self, work, /, *args, **kwargs):
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        future: Future = Future()
+        future.set_result(work(*args, **kwargs))
+        fetch = future.result
+
+        def result(timeout=None):
+            self.waiting -= 1
+            return fetch(timeout)
+
+        future.result = result
+        return future
+
+
+def test_streams_without_collecting_the_archive(tmp_path):
+    film = tmp_path / "film.dcm"
+    film.write_bytes(make_film(GREY))
+    executor = CountingExecutor()
+
+    def archive() -> Iterator[Path]:
+        for _ in range(500):
+            yield film
+
+    assert len(convert(archive(), tmp_path / "out", executor=executor)) == 500
+    assert executor.most <= 100
+
+
+def test_failures_to_read_or_write_are_rows(folder, tmp_path, monkeypatch):
+    missing = convert([folder / "gone.dcm"], tmp_path / "out")
+    assert "No such file" in missing["reason"][0]
+    assert "gone" not in missing["reason"][0]
+
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    table = convert([folder / "0.dcm"], tmp_path / "out")
+    assert "No space left" in table["reason"][0]
+    assert table["png_path"].isna().all()
+    assert contents(tmp_path / "out") == {}
+
+
+def test_wrong_arguments(tmp_path):
+    with pytest.raises(ValueError, match="pass a list"):
+        convert("film.dcm", tmp_path)
+    with pytest.raises(ValueError, match="at least 1 pixel"):
+        convert([], tmp_path, size=0)
+    assert convert([], tmp_path).columns.tolist()[:3] == ["image_path", "png_path", "reason"]
+
+
+def test_killed_conversion_goes_on_and_ends_the_same(tmp_path):
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    rng = np.random.default_rng(2)
+    for number in range(60):
+        pixels = rng.integers(0, 4096, (400, 300), dtype="u2")
+        (inputs / f"{number:02}.dcm").write_bytes(make_film(pixels))
+    paths = sorted(inputs.iterdir())
+    convert(paths, tmp_path / "undisturbed")
+
+    out = tmp_path / "out"
+    script = (
+        "import sys, pathlib; from helpers.dicom import convert;"
+        "convert(sorted(pathlib.Path(sys.argv[1]).iterdir()), sys.argv[2])"
+    )
+    for stop_at in (3, 15):
+        run = subprocess.Popen([sys.executable, "-c", script, str(inputs), str(out)])
+        deadline = time.monotonic() + 60
+        while run.poll() is None and time.monotonic() < deadline:
+            if out.exists() and len(list(out.glob("*.png"))) >= stop_at:
+                break
+            time.sleep(0.001)
+        run.kill()
+        run.wait()
+        assert run.returncode == -signal.SIGKILL if os.name == "posix" else run.returncode
+        whole = contents(tmp_path / "undisturbed")
+        done = {name: data for name, data in contents(out).items() if name.endswith(".png")}
+        assert stop_at <= len(done) < len(whole)
+        assert done.items() <= whole.items()
+    # A temporary file such as a kill at the worst moment leaves.
+    subprocess.run([sys.executable, "-c", LEAVE_PART, str(paths[-1]), str(out)], check=False)
+    assert list(out.glob(".*.part"))
+    convert(paths, out)
+    assert contents(out) == contents(tmp_path / "undisturbed")
+
+
+LEAVE_PART = """
+import os, sys, pathlib
+from helpers.dicom import convert
+pathlib.Path.replace = lambda *_: os._exit(9)  # dies after writing, before renaming
+convert([sys.argv[1]], sys.argv[2])
+"""

@@ -1,0 +1,177 @@
+"""Figures: each takes data and an axis, returns the axis, and shows what the data say."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import figures
+from helpers.evaluation import net_benefit
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def patients():
+    generator = np.random.default_rng(0)
+    risk = generator.beta(1, 4, 200)
+    died = pd.array(generator.random(200) < risk, dtype="boolean")
+    return pd.DataFrame({"risk": risk, "died": died})
+
+
+@pytest.fixture
+def cohort():
+    return pd.DataFrame(
+        {
+            "site": "sbu",
+            "patient_id": ["1", "1", "2", "3", "4"],
+            "view": ["PA", "AP", "AP", "AP", "PA"],
+            "died": pd.array([True, True, False, pd.NA, False], dtype="boolean"),
+            "age": [60, 60, np.nan, 50, np.nan],
+        }
+    )
+
+
+FLOW = pd.DataFrame(
+    [
+        ("sbu", "published", 100, 50),
+        ("sbu", "excluded: lateral view", 20, 5),
+        ("sbu", "excluded: nothing", 0, 0),
+        ("sbu", "in use", 80, 45),
+    ],
+    columns=["cohort", "step", "radiographs", "patients"],
+)
+HISTORY = pd.DataFrame(
+    {
+        "stage": ["head", "all layers", "all layers"],
+        "train_loss": [0.9, 0.6, 0.4],
+        "validation_loss": [0.9, 0.7, 0.8],
+        "validation_auroc": [0.5, 0.7, 0.65],
+    }
+)
+RATES = pd.DataFrame(
+    {"name": ["a", "b"], "rate": [0.1, 0.4], "low": [np.nan, 0.3], "high": [np.nan, 0.5]}
+)
+INTERVALS = pd.DataFrame({"name": ["a"], "estimate": [0.7], "low": [0.6], "high": [0.8]})
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax, patients, cohort: figures.plot_roc({"one": patients, "two": patients}, ax),
+        lambda ax, patients, cohort: figures.plot_precision_recall(patients, ax),
+        lambda ax, patients, cohort: figures.plot_calibration(patients, ax),
+        lambda ax, patients, cohort: figures.plot_risk_by_outcome(patients, ax, threshold=0.2),
+        lambda ax, patients, cohort: figures.plot_net_benefit(
+            net_benefit(patients["died"], patients["risk"], [0.1, 0.2, 0.3]), ax
+        ),
+        lambda ax, patients, cohort: figures.plot_learning_curves(HISTORY, ax),
+        lambda ax, patients, cohort: figures.plot_intervals(INTERVALS, ax, xlabel="AUROC"),
+        lambda ax, patients, cohort: figures.plot_missingness(cohort, ax),
+        lambda ax, patients, cohort: figures.plot_participant_flow(FLOW, ax),
+        lambda ax, patients, cohort: figures.plot_outcome_by(cohort, "view", ax),
+        lambda ax, patients, cohort: figures.plot_imputed_rates(RATES, ax),
+    ],
+)
+def test_a_figure_draws_on_the_given_axis_with_labels(draw, patients, cohort):
+    figure, ax = plt.subplots()
+    assert draw(ax, patients, cohort) is ax
+    figure.canvas.draw()
+    assert ax.get_xlabel()
+    assert ax.get_ylabel() or any(label.get_text() for label in ax.get_yticklabels())
+
+
+def test_without_an_axis_a_figure_makes_its_own(patients):
+    assert figures.plot_roc(patients).figure is plt.gcf()
+
+
+def test_curves_differ_in_more_than_colour(patients):
+    ax = figures.plot_roc({"one": patients, "two": patients})
+    styles = {line.get_linestyle() for line in ax.lines if line.get_label() in ("one", "two")}
+    assert len(styles) == 2
+
+
+def test_the_roc_curve_of_a_perfect_risk_touches_the_corner(patients):
+    perfect = patients.assign(risk=patients["died"].astype(float))
+    curve = figures.plot_roc(perfect).lines[0].get_xydata()
+    assert (0, 1) in {tuple(point) for point in curve}
+
+
+def test_a_constant_risk_can_be_drawn(patients):
+    constant = patients.assign(risk=0.2)
+    for draw in (figures.plot_roc, figures.plot_calibration, figures.plot_risk_by_outcome):
+        draw(constant).figure.canvas.draw()
+
+
+def test_patients_not_films_are_counted(cohort):
+    ax = figures.plot_outcome_by(cohort, "view")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["AP (n = 2)", "PA (n = 2)"]
+
+
+def test_missingness_is_in_per_cent(cohort):
+    ax = figures.plot_missingness(cohort, columns=["age", "view"])
+    assert [patch.get_width() for patch in ax.patches] == pytest.approx([40, 0])
+
+
+def test_the_flow_leaves_out_steps_that_exclude_nothing():
+    ax = figures.plot_participant_flow(FLOW)
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "published",
+        "lateral view",
+        "in use",
+    ]
+    assert any("−20 radiographs, −5 patients" in text.get_text() for text in ax.texts)
+    with pytest.raises(ValueError, match="one cohort; got 2"):
+        figures.plot_participant_flow(pd.concat([FLOW, FLOW.assign(cohort="hannover")]))
+
+
+def test_films_fill_a_grid_and_the_rest_stays_empty():
+    film = np.zeros((20, 16), np.float32)
+    figure = figures.plot_films([film] * 5, list("abcde"), columns=3)
+    shown = [ax for ax in figure.axes if ax.images]
+    assert [ax.get_title() for ax in shown] == list("abcde") and len(figure.axes) == 6
+    assert {ax.images[0].get_clim() for ax in shown} == {(0, 1)}
+    eight_bit = figures.plot_films([film.astype(np.uint8)], ["a"])
+    assert eight_bit.axes[0].images[0].get_clim() == (0, 255)
+
+
+EDGES = [
+    ("age", "severity"),
+    ("severity", "death"),
+    ("age", "death"),
+    ("severity", "film"),
+    ("film", "recording"),
+    ("age", "recording"),
+    ("site", "recording"),
+]
+
+
+def test_no_arrow_of_a_causal_diagram_crosses_a_name():
+    ax = figures.plot_causal_diagram(EDGES)
+    names = {text.get_text(): text.get_position() for text in ax.texts}
+    assert set(names) == {name for edge in EDGES for name in edge}
+    for cause, effect in EDGES:
+        assert names[cause][0] < names[effect][0]
+    boxes = [patch for patch in ax.patches if hasattr(patch, "get_boxstyle")]
+    arrows = [patch for patch in ax.patches if not hasattr(patch, "get_boxstyle")]
+    assert len(boxes) == len(names) and len(arrows) == len(EDGES)
+    for arrow in arrows:
+        line = arrow._path_original.interpolated(1).to_polygons(closed_only=False)[0][1:-1]
+        for box in boxes:
+            x, y, width, height = box.get_x(), box.get_y(), box.get_width(), box.get_height()
+            inside = (line[:, 0] > x + 1e-6) & (line[:, 0] < x + width - 1e-6)
+            inside &= (line[:, 1] > y) & (line[:, 1] < y + height)
+            assert not inside.any()
+
+
+def test_a_circle_of_causes_is_refused():
+    with pytest.raises(ValueError, match="run in a circle: "):
+        figures.plot_causal_diagram([("a", "b"), ("b", "a")])

@@ -1,0 +1,242 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from phantoms.body import draw_body, pose_body
+from phantoms.bones import rib_line
+from phantoms.causes import Patient
+from phantoms.film import Film, render, render_abdomen, render_ct
+from phantoms.lesions import lung_shares
+
+DEVICES = ("endotracheal tube", "central line", "nasogastric tube", "ecg leads")
+PATIENT = Patient(
+    sex="F",
+    age=60.0,
+    habitus=0.0,
+    heart=0.48,
+    view="PA",
+    opacity=0.3,
+    density=0.5,
+    laterality=0.5,
+    devices=frozenset(),
+    site="sbu",
+    portable=False,
+    inspiration=0.0,
+    rotation=0.0,
+    anatomy_seed=7,
+    film_seed=11,
+)
+
+
+def film(size: int = 160, **changes) -> Film:
+    return render(replace(PATIENT, **changes), size=size)
+
+
+def equal(a: Film, b: Film) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def opaque_share(result: Film) -> float:
+    return float(result.lesions.sum() / result.lungs.sum())
+
+
+def test_equal_arguments_give_equal_films():
+    devices = frozenset(DEVICES)
+    assert equal(film(devices=devices, site="ieee8023"), film(devices=devices, site="ieee8023"))
+
+
+@pytest.mark.parametrize("view", ["PA", "AP", "AP supine", "lateral"])
+@pytest.mark.parametrize("site", ["ieee8023", "sbu", "hannover"])
+@pytest.mark.parametrize("size", [32, 157, 320, 400])
+def test_shapes_types_and_ranges(view, site, size):
+    result = film(size, view=view, site=site, devices=frozenset(DEVICES))
+    assert max(result.pixels.shape) == size
+    assert result.pixels.dtype == np.float32
+    assert result.pixels.min() >= 0
+    assert result.pixels.max() <= 1
+    assert np.ptp(result.pixels) > 0.5
+    for mask in (result.lungs, result.lesions, result.devices):
+        assert mask.dtype == bool
+        assert mask.shape == result.pixels.shape
+    assert 0.08 < result.lungs.mean() < 0.45
+    assert not (result.lesions & ~result.lungs).any()
+
+
+def test_film_sizes_show_the_same_patient():
+    small, large = film(160), film(320)
+    rows, columns = small.lungs.shape
+    thinned = large.lungs[: 2 * rows : 2, : 2 * columns : 2]
+    agreement = (thinned[: rows - 1] & small.lungs[: rows - 1]).sum() / small.lungs.sum()
+    assert agreement > 0.97
+
+
+@pytest.mark.parametrize("size", [128, 320])
+@pytest.mark.parametrize("opacity", [0.02, 0.15, 0.4, 0.7, 0.9])
+@pytest.mark.parametrize("laterality", [0.1, 0.5, 0.9])
+def test_lesion_mask_has_the_target_share_of_the_lungs(size, opacity, laterality):
+    for number, (view, site) in enumerate(
+        [("PA", "ieee8023"), ("AP", "sbu"), ("AP supine", "hannover"), ("lateral", "ieee8023")]
+    ):
+        result = film(
+            size,
+            opacity=opacity,
+            laterality=laterality,
+            view=view,
+            site=site,
+            anatomy_seed=number,
+            film_seed=100 + number,
+        )
+        assert opaque_share(result) == pytest.approx(opacity, abs=0.03)
+
+
+def test_no_burden_no_lesion():
+    for view in ("PA", "AP", "AP supine", "lateral"):
+        assert not film(view=view, opacity=0.0).lesions.any()
+
+
+def test_laterality_moves_the_burden_to_the_patients_left_on_the_right_of_the_picture():
+    def share_on_the_right_of_the_picture(laterality: float) -> float:
+        columns = film(opacity=0.2, laterality=laterality).lesions.sum(axis=0)
+        return columns[len(columns) // 2 :].sum() / columns.sum()
+
+    assert share_on_the_right_of_the_picture(0.05) < 0.15
+    assert 0.4 < share_on_the_right_of_the_picture(0.5) < 0.6
+    assert share_on_the_right_of_the_picture(0.95) > 0.85
+
+
+def test_lesions_favour_bases_and_periphery():
+    lower, outer = [], []
+    for seed in range(12):
+        result = film(96, opacity=0.25, anatomy_seed=seed, film_seed=seed)
+        rows = np.flatnonzero(result.lungs.any(axis=1))
+        middle = (rows[0] + rows[-1]) // 2
+        below = result.lesions[middle:].sum() / result.lungs[middle:].sum()
+        lower.append(below / max(result.lesions[:middle].sum() / result.lungs[:middle].sum(), 1e-3))
+        distance = np.abs(np.arange(result.lungs.shape[1]) - result.lungs.shape[1] / 2)
+        distance = np.broadcast_to(distance, result.lungs.shape)
+        outer.append(distance[result.lesions].mean() / distance[result.lungs].mean())
+    assert np.median(lower) > 1.5
+    assert np.median(outer) > 1.05
+
+
+def test_what_does_not_fit_into_one_lung_spills_over():
+    right, left = lung_shares(0.6, 1.0, (100, 100))
+    assert left == pytest.approx(0.97)
+    assert right == pytest.approx(0.23)
+    assert lung_shares(0.3, 0.5, (100, 200)) == pytest.approx((0.45, 0.225))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("view", ["PA", "AP", "AP supine", "lateral"])
+@pytest.mark.parametrize("size", [96, 320])
+def test_a_device_is_on_the_film_exactly_when_the_patient_has_it(device, view, size):
+    bare = film(size, view=view, opacity=0.0)
+    fitted = film(size, view=view, opacity=0.0, devices=frozenset({device}))
+    assert not bare.devices.any()
+    assert 0 < fitted.devices.mean() < 0.1
+    brighter = fitted.pixels - bare.pixels
+    assert brighter[fitted.devices].mean() > 0.02 + brighter[~fitted.devices].mean()
+
+
+def test_a_larger_ratio_shows_a_larger_heart():
+    def width_of_the_heart(ratio: float, view: str = "PA") -> float:
+        lungs = film(256, heart=ratio, view=view, opacity=0.0).lungs
+        row = lungs[int(0.62 * len(lungs))]
+        columns = np.flatnonzero(row)
+        return float((~row[columns[0] : columns[-1]]).sum() / (columns[-1] - columns[0]))
+
+    small, medium, large = (width_of_the_heart(ratio) for ratio in (0.42, 0.5, 0.6))
+    assert small < medium < large
+    assert large > small + 0.1
+    assert width_of_the_heart(0.5, "AP supine") > medium
+
+
+@pytest.mark.parametrize("site", ["ieee8023", "sbu", "hannover"])
+@pytest.mark.parametrize("view", ["PA", "AP", "AP supine"])
+def test_lungs_are_darker_than_the_mediastinum(site, view):
+    for seed in range(4):
+        result = film(
+            128,
+            site=site,
+            view=view,
+            opacity=0.0,
+            habitus=seed - 1.5,
+            sex="FM"[seed % 2],
+            anatomy_seed=seed,
+            film_seed=seed,
+        )
+        rows, columns = result.pixels.shape
+        middle = result.pixels[int(0.5 * rows) : int(0.7 * rows), int(0.47 * columns) :]
+        mediastinum = middle[:, : int(0.08 * columns)]
+        assert result.pixels[result.lungs].mean() < mediastinum.mean() - 0.2
+
+
+def test_density_brightens_lesions_and_leaves_their_mask():
+    faint, dense = film(density=0.05), film(density=0.95)
+    clear = film(opacity=0.0)
+    assert np.array_equal(faint.lesions, dense.lesions)
+
+    def contrast(result: Film) -> float:
+        healthy = result.lungs & ~faint.lesions
+        added = result.pixels - clear.pixels
+        return float(added[faint.lesions].mean() - added[healthy].mean())
+
+    assert contrast(faint) > 0.02
+    assert contrast(dense) > contrast(faint) + 0.1
+
+
+def test_a_second_exposure_differs_and_keeps_the_skeleton():
+    first, second = PATIENT, replace(PATIENT, film_seed=12, opacity=0.6, view="PA")
+    assert not np.array_equal(render(first, size=96).pixels, render(second, size=96).pixels)
+    ribs = []
+    for patient in (first, second):
+        body = draw_body(patient)
+        ribs.append(rib_line(4, -1, True, body, pose_body(patient, body)))
+    assert np.array_equal(*ribs)
+    other = draw_body(replace(PATIENT, anatomy_seed=8))
+    assert not np.allclose(ribs[0], rib_line(4, -1, True, other, pose_body(PATIENT, other)))
+
+
+def test_a_seed_replaces_the_films_own():
+    again = render(replace(PATIENT, film_seed=99), size=96)
+    assert equal(render(PATIENT, size=96, seed=99), again)
+
+
+def test_portable_stamp_is_in_the_upper_left_corner_only():
+    plain, stamped = film(view="AP", film_seed=3), film(view="AP", film_seed=3, portable=True)
+    changed = np.argwhere(plain.pixels != stamped.pixels)
+    assert len(changed) > 20
+    assert changed[:, 0].max() < 0.1 * plain.pixels.shape[0]
+    assert changed[:, 1].max() < 0.5 * plain.pixels.shape[1]
+
+
+@pytest.mark.parametrize("size", [157, 320])
+def test_abdomen_and_ct(size):
+    abdomen, ct = render_abdomen(3, size), render_ct(3, size)
+    assert max(abdomen.shape) == size
+    assert abdomen.shape[0] > abdomen.shape[1]
+    assert ct.shape == (size, size)
+    for picture, draw in ((abdomen, render_abdomen), (ct, render_ct)):
+        assert picture.dtype == np.float32
+        assert 0 <= picture.min() < 0.1
+        assert 0.7 < picture.max() <= 1
+        assert np.array_equal(picture, draw(3, size))
+        assert not np.array_equal(picture, draw(4, size))
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "words"),
+    [
+        ({}, 16, "at least 32"),
+        ({"view": "oblique"}, 64, "oblique"),
+        ({"site": "elsewhere"}, 64, "elsewhere"),
+        ({"devices": frozenset({"pacemaker"})}, 64, "pacemaker"),
+        ({"opacity": 1.2}, 64, "between 0 and 1"),
+        ({"opacity": -0.2}, 64, "between 0 and 1"),
+        ({"laterality": -0.1}, 64, "between 0 and 1"),
+    ],
+)
+def test_unknown_values_are_refused(changes, size, words):
+    with pytest.raises(ValueError, match=words):
+        film(size, **changes)
