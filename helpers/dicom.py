@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from pydicom import FileDataset
 from pydicom.pixels import get_decoder
+from pydicom.uid import RLELossless
 
 from helpers.dicom_grey import contrast_of, grey_of
 from helpers.dicom_header import UnreadableDicom, describe_header, open_film
@@ -206,8 +207,10 @@ def _render(
 def _decode(film: FileDataset) -> np.ndarray:
     """Return the stored values (rows, columns), in the byte order of this machine."""
     syntax = film.file_meta.TransferSyntaxUID
+    # pylibjpeg-rle is faster, but on damaged data it panics, which is no Exception and ends a run.
+    plugin = "pydicom" if syntax == RLELossless else ""
     try:
-        stored, _ = get_decoder(syntax).as_array(film, index=0, raw=True)
+        stored, _ = get_decoder(syntax).as_array(film, index=0, raw=True, decoding_plugin=plugin)
     except Exception as error:  # each decoder has its own way to fail on damaged data
         raise UnreadableDicom(
             f"The pixels are damaged, or of a kind of {syntax.name} that no decoder here knows "

@@ -104,6 +104,10 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
     _refuse_bomb(data)
     try:
         film = dcmread(BytesIO(data), specific_tags=list(_NEEDED))
+        if not film.file_meta:
+            raise UnreadableDicom(
+                f"The DICOM file has no header; its {len(data):,} bytes are damaged or cut off."
+            )
         _refuse_other_contents(film, for_processing)
         _refuse_unreadable_pixels(film)
     except UnreadableDicom:
@@ -178,7 +182,9 @@ def _refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
     """Refuse files that hold no picture, several pictures, colour or raw detector data."""
     if not any(name in film for name in PIXELS):
         raise UnreadableDicom(
-            "The file holds no picture: it is a report, a plan or a signal, or it was cut off."
+            "The file describes a picture but holds no pixels; they were removed or cut off."
+            if "Rows" in film
+            else "The file holds no picture: it is a report, a plan or a signal, or it was cut off."
         )
     missing = [
         name for name in ("SamplesPerPixel", "PhotometricInterpretation") if name not in film

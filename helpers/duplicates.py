@@ -26,6 +26,7 @@ from helpers.radiographs import UnreadableRadiograph, read_radiograph
 SIDE = 96  # px, short side of the films that are compared
 HASH_DISTANCE = 16  # of 64 bits; copies cropped off centre were up to 14 apart
 COARSE_CORRELATION = 0.75  # of 16 × 16 px thumbnails; discards most of what the hash proposes
+HALF_CORRELATION = 0.7  # of fine detail at half size; spares most pairs the full one
 FINE_CORRELATION = 0.96  # between serial films (at most 0.95) and copies (at least 0.97)
 
 _BLOCK = 128  # films compared with all others at once: memory stays at _BLOCK × n
@@ -148,9 +149,11 @@ def _compare(films: Sequence[_Film]) -> Iterator[tuple[int, int, int, float]]:
             squares = coarse.reshape(-1, 9).argmax(axis=1)
             for k in np.flatnonzero(coarse.max(axis=(1, 2)) >= COARSE_CORRELATION):
                 (a, b), (i, j) = chunk[k], divmod(int(squares[k]), 3)
-                aligned += 1
-                fine = _fine_correlation(_square(films[a].picture, i), _square(films[b].picture, j))
-                yield int(a), int(b), int(distances[start + k]), fine
+                first, second = _square(films[a].picture, i), _square(films[b].picture, j)
+                if _registered_correlation(*map(_half, (first, second))) >= HALF_CORRELATION:
+                    aligned += 1
+                    fine = _registered_correlation(first, second)
+                    yield int(a), int(b), int(distances[start + k]), fine
     _logger.info("%d films: hashes proposed %d pairs, %d aligned", len(films), proposed, aligned)
 
 
@@ -173,9 +176,17 @@ def _near(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield pairs + start, distance[pairs[:, 0], pairs[:, 1]]
 
 
-def _fine_correlation(fixed: np.ndarray, moving: np.ndarray) -> float:
+def _half(square: np.ndarray) -> np.ndarray:
+    return cv2.resize(square, (SIDE // 2, SIDE // 2), interpolation=cv2.INTER_AREA)
+
+
+def _registered_correlation(fixed: np.ndarray, moving: np.ndarray) -> float:
     """Register two squares by an affine transform and correlate their detail where they overlap."""
-    a, b = (cv2.GaussianBlur(square.astype(np.float32), (0, 0), 0.75) for square in (fixed, moving))
+    side = len(fixed)
+    sigma = side / 128
+    a, b = (
+        cv2.GaussianBlur(square.astype(np.float32), (0, 0), sigma) for square in (fixed, moving)
+    )
     start = np.eye(2, 3, dtype=np.float32)
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 60, 1e-4)
     try:
@@ -187,13 +198,13 @@ def _fine_correlation(fixed: np.ndarray, moving: np.ndarray) -> float:
         b, affine, shape, flags=cv2.INTER_LINEAR | inverse, borderMode=cv2.BORDER_REPLICATE
     )
     inside = cv2.warpAffine(np.ones_like(b), affine, shape, flags=cv2.INTER_NEAREST | inverse) > 0
-    margin = SIDE // 10  # letters and collimation differ between copies
+    margin = side // 10  # letters and collimation differ between copies
     overlap = np.zeros_like(inside)
     overlap[margin:-margin, margin:-margin] = inside[margin:-margin, margin:-margin]
     if overlap.mean() < 0.4:  # too little in common to judge; the margins leave at most 0.64
         return 0.0
     first, second = (
-        (film - cv2.GaussianBlur(film, (0, 0), SIDE / 20))[overlap] for film in (a, moved)
+        (film - cv2.GaussianBlur(film, (0, 0), side / 20))[overlap] for film in (a, moved)
     )
     if min(first.std(), second.std()) < 1e-3:
         return 0.0

@@ -92,7 +92,8 @@ def plot_participant_flow(flow: pd.DataFrame, ax: Axes | None = None) -> Axes:
         text = f" {sign}{films} radiographs, {sign}{patients} patients"
         ax.text(left, place, text, va="center", fontsize=8)
     ax.set_yticks(places, [fill(step.removeprefix("excluded: "), 32) for step in steps["step"]])
-    ax.set(xlabel="radiographs", xlim=(0, start * 1.55))
+    ax.set(xlabel="radiographs", xlim=(0, start * 1.75))
+    ax.set_xticks([tick for tick in ax.get_xticks() if tick <= start])
     ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     return ax
 
@@ -142,14 +143,14 @@ def plot_films(films: Sequence[np.ndarray], titles: Sequence[str], *, columns: i
     """Show films, each (height, width) in [0, 1] or uint8, in a grid with a title each."""
     rows = -(-len(films) // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(2.5 * columns, 2.8 * rows), layout="constrained", squeeze=False
+        rows, columns, figsize=(1.9 * columns, 2.2 * rows), layout="constrained", squeeze=False
     )
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, film, title in zip(axes.flat, films, titles, strict=False):
         top = 255 if film.dtype == np.uint8 else 1
         ax.imshow(film, cmap="gray", vmin=0, vmax=top)
-        ax.set_title(title, fontsize=9)
+        ax.set_title(title, fontsize=8)
     return figure
 
 

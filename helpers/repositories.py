@@ -89,7 +89,7 @@ class Repository:
         self._git("config", "remote.origin.url", url)
 
     def find(self, abbreviation: str) -> str:
-        """Complete an abbreviated commit from the history of all branches, fetched without files."""
+        """Complete an abbreviated commit from the history of all branches, without their files."""
         self._fetch("--filter=tree:0", "origin", "+refs/heads/*:refs/heads/*")
         names = self._git("rev-list", "--all").split()
         found = [name for name in names if name.startswith(abbreviation)]

@@ -28,8 +28,8 @@ from helpers.paths import COHORTS, is_phantom, work_root  # noqa: E402
 
 LARGEST_NOTEBOOK = 1_000_000  # bytes
 CELL_TIMEOUT = 1200  # s
-# What IPython writes before a warning: a file name that is different in every run.
-WARNING_PLACE = re.compile(r"^.*ipykernel_\d+[/\\]\d+\.py:\d+: ", re.MULTILINE)
+# What Python writes before a warning: a place, which differs from run to run.
+WARNING_PLACE = re.compile(r"^\S.*\.py:\d+: (?=\w*Warning: )", re.MULTILINE)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 

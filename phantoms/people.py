@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from phantoms import causes
+from phantoms import coefficients as c
 from phantoms.causes import Patient
 from phantoms.risk import care_probability, death_risk, follow_up_rate, image_risk
 from phantoms.sites import AGES, DEVICES_BY_STATE, STATES, site_named
@@ -16,8 +17,12 @@ ONE_SIDED = 1 / 6  # share of patients whose opacities are in one lung
 SEED_LIMIT = 2**31 - 1
 
 
-def draw_people(site_name: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
+def draw_people(
+    site_name: str, n: int, rng: np.random.Generator, *, fixed_deaths: bool = True
+) -> pd.DataFrame:
     """Draw ``n`` patients of a site; exactly ``round(death_rate * n)`` of them die.
+
+    With ``fixed_deaths=False`` each dies or not independently of the others, as in a simulation.
 
     Columns: sex, age, comorbidity, severity, icu, intubated (ever), tube_delay, n_films, first_day,
     habitus, heart, laterality, opacity_shift, density_shift, anatomy_seed, true_risk, true_died.
@@ -41,14 +46,17 @@ def draw_people(site_name: str, n: int, rng: np.random.Generator) -> pd.DataFram
     )
     people["first_day"] = rng.choice(len(site.first_day), n, p=site.first_day)
     people["habitus"] = rng.normal(size=n)
-    people["heart"] = causes.heart_mean(age, comorbidity) + causes.HEART_SD * rng.normal(size=n)
+    people["heart"] = causes.heart_mean(age, comorbidity) + c.HEART_SD * rng.normal(size=n)
     people["laterality"] = _laterality(n, rng)
-    people["opacity_shift"] = causes.OPACITY_SD_PATIENT * rng.normal(size=n)
-    people["density_shift"] = causes.DENSITY_SD_PATIENT * rng.normal(size=n)
+    people["opacity_shift"] = c.OPACITY_SD_PATIENT * rng.normal(size=n)
+    people["density_shift"] = c.DENSITY_SD_PATIENT * rng.normal(size=n)
     people["anatomy_seed"] = rng.integers(SEED_LIMIT, size=n)
     people["true_risk"] = death_risk(site_name, severity, age, comorbidity)
-    deaths = round(site.death_rate * n)
-    people["true_died"] = draw_deaths(people["true_risk"].to_numpy(), deaths, rng)
+    probability = people["true_risk"].to_numpy()
+    if fixed_deaths:
+        people["true_died"] = draw_deaths(probability, round(site.death_rate * n), rng)
+    else:
+        people["true_died"] = rng.random(n) < probability
     return people
 
 
@@ -117,11 +125,12 @@ def draw_films(site_name: str, people: pd.DataFrame, rng: np.random.Generator) -
     ]
     films["opacity"] = _opacity(films, rng)
     density = causes.density_mean(films["severity"].to_numpy()) + films["density_shift"]
-    density = density + causes.DENSITY_SD_FILM * rng.normal(size=n)
+    density = density + c.DENSITY_SD_FILM * rng.normal(size=n)
     films["density"] = np.clip(density, 0.0, 1.0)
-    films["devices"] = [
+    devices = [
         _devices(state, u) for state, u in zip(films["state"], rng.random((n, 3)), strict=True)
     ]
+    films["devices"] = pd.Series(devices, dtype=object)
     films["portable"] = (films["view"] != "PA") & (rng.random(n) < site.portable)
     # A breathless patient takes shallower breaths in bed; not part of the truth, hence small.
     films["inspiration"] = rng.normal(size=n) - np.where(films["view"] == "PA", 0.0, 0.5)
@@ -167,8 +176,8 @@ def _states(films: pd.DataFrame) -> np.ndarray:
 def _opacity(films: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
     severity, day = films["severity"].to_numpy(), films["day"].to_numpy()
     share = causes.opacity_mean(severity, day) + films["opacity_shift"].to_numpy()
-    share = share + causes.OPACITY_SD_FILM * rng.normal(size=len(films))
-    return np.where(share <= causes.OPACITY_VISIBLE, 0.0, np.minimum(share, causes.OPACITY_MAX))
+    share = share + c.OPACITY_SD_FILM * rng.normal(size=len(films))
+    return np.where(share <= c.OPACITY_VISIBLE, 0.0, np.minimum(share, c.OPACITY_MAX))
 
 
 def _choose(chances: dict[causes.View, float], u: float) -> causes.View:

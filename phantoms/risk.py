@@ -23,6 +23,7 @@ from scipy.special import expit
 from scipy.stats import binom, norm, poisson
 
 from phantoms import causes
+from phantoms import coefficients as c
 from phantoms.sites import AGES, DEVICES_BY_STATE, STATES, Site, site_named
 
 SEVERITY = np.arange(-6.0, 6.05, 0.1)  # the grid
@@ -79,14 +80,14 @@ def image_risk(site: str, films: pd.DataFrame, *, with_age: bool = False) -> np.
         by_cell = norm.pdf(
             group["heart"].to_numpy()[:, None],
             causes.heart_mean(_AGE, _COMORBID),
-            causes.HEART_SD,
+            c.HEART_SD,
         )
         if with_age:
             by_cell = by_cell * (group["age"].to_numpy()[:, None] == _AGE)
         prior = model.prior[str(sex)]
         total = ((by_cell @ prior) * by_severity).sum(axis=1)
         dead = ((by_cell @ (prior * model.death)) * by_severity).sum(axis=1)
-        risk[rows] = dead / total
+        risk[rows] = np.divide(dead, total, out=np.full(len(rows), np.nan), where=total > 0)
     if not np.isfinite(risk).all():
         raise ValueError(
             f"{np.count_nonzero(~np.isfinite(risk))} films of {site} are impossible under the "
@@ -118,13 +119,13 @@ def expected_films(site: Site, *, later: bool) -> np.ndarray:
 
 def follow_up_rate(site: Site, severity: np.ndarray) -> np.ndarray:
     """Return the Poisson mean of the number of films after the first."""
-    return np.exp(site.films_at_0 + causes.SEVERITY_FILMS.coefficient * np.asarray(severity))
+    return np.exp(site.films_at_0 + c.SEVERITY_FILMS.coefficient * np.asarray(severity))
 
 
 def care_probability(site: Site, severity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the probabilities of intensive care and of intubation at some time of the stay."""
-    icu = expit(site.icu_at_0 + causes.SEVERITY_ICU.coefficient * np.asarray(severity))
-    tube = expit(site.tube_at_0 + causes.SEVERITY_TUBE.coefficient * np.asarray(severity))
+    icu = expit(site.icu_at_0 + c.SEVERITY_ICU.coefficient * np.asarray(severity))
+    tube = expit(site.tube_at_0 + c.SEVERITY_TUBE.coefficient * np.asarray(severity))
     return icu, tube
 
 
@@ -154,7 +155,7 @@ def _severity_likelihood(site: Site, films: pd.DataFrame, later: bool) -> np.nda
     opacity = films["opacity"].to_numpy()[:, None]
     likelihood = np.zeros((len(films), SEVERITY.size))
     by_state = _shown_by_state(site, films)
-    for day in days:
+    for day in days.tolist():
         here = _state_probability(site, day) @ by_state.T  # (121, n)
         mean = causes.opacity_mean(SEVERITY, day)
         likelihood += (
@@ -163,15 +164,15 @@ def _severity_likelihood(site: Site, films: pd.DataFrame, later: bool) -> np.nda
             * _cut_normal(
                 opacity,
                 mean,
-                np.hypot(causes.OPACITY_SD_PATIENT, causes.OPACITY_SD_FILM),
-                causes.OPACITY_VISIBLE,
-                causes.OPACITY_MAX,
+                np.hypot(c.OPACITY_SD_PATIENT, c.OPACITY_SD_FILM),
+                c.OPACITY_VISIBLE,
+                c.OPACITY_MAX,
             )
         )
     density = _cut_normal(
         films["density"].to_numpy()[:, None],
         causes.density_mean(SEVERITY),
-        np.hypot(causes.DENSITY_SD_PATIENT, causes.DENSITY_SD_FILM),
+        np.hypot(c.DENSITY_SD_PATIENT, c.DENSITY_SD_FILM),
         0.0,
         1.0,
     )

@@ -63,8 +63,7 @@ films[["site", "view", "sex", "age", "died"]].reset_index(drop=True)
 
 # %%
 titles = films["died"].map({True: "died", False: "survived"}).fillna("outcome unknown")
-plot_films(Radiographs(films, 128).images, list(titles));
-
+_ = plot_films(Radiographs(films, 128).images, list(titles))
 # %% [markdown]
 # *Figure: eight frontal chest films from the cohort that the table above describes, each in a black square and
 # titled with the patient's outcome. Lungs are dark, the heart lies between them, bright haze in the lungs is
@@ -93,7 +92,9 @@ if is_phantom("sbu"):
     index = select_index_films(load_cohort("sbu"))
     known = index.merge(truth(cohort_root("sbu").parent, "sbu"), on=["image_path", "patient_id"])
     best = bootstrap_interval(lambda t: auroc(t["died"], t["true_image_risk"]), known)
-    message = f"Phantom SBU, film alone: the best possible AUROC is **{best}** ({len(known)} patients)."
+    message = (
+        f"Phantom SBU, film alone: the best possible AUROC is **{best}** ({len(known)} patients)."
+    )
 else:
     message = "The SBU cohort is real, so the best possible AUROC is unknown."
 Markdown(message)

@@ -2,12 +2,12 @@
 # # 03 · Transform DICOM
 #
 # > **After this notebook you can** read what a DICOM film says about itself; turn it into a picture
-# > without the five classic mistakes; convert a whole archive; choose one film a patient; and tell
-# > which columns of a clinical table give the outcome away.
+# > without the classic mistakes; convert a whole archive; choose one film a patient; and tell which
+# > columns of a clinical table give the outcome away.
 # >
 # > **You need** some Python and NumPy. No radiology, no DICOM.
 # >
-# > **Time** about a minute on two cores. **Data** sbu, real or phantom: see the table.
+# > **Time** less than a minute on two cores. **Data** sbu, real or phantom: see the table.
 # >
 # > **Not for clinical use.**
 
@@ -23,39 +23,44 @@ data_in_use()
 # %% [markdown]
 # ## What is in a DICOM file
 #
-# Hospitals keep films as DICOM: pixels, and in front of them a header of numbered *elements* that say how the
-# pixels are meant, and also whose they are. We open one film and list only elements that describe the picture;
-# the list is fixed beforehand, so that no name can slip in.
+# Hospitals keep films as DICOM: pixels, and in front of them a header of numbered *elements* that
+# say how the pixels are meant, and also whose they are. We open one film and list only elements
+# that describe the picture. The list is fixed beforehand, so that no name can slip in.
 
 # %%
+import pandas as pd
 from pydicom import dcmread
 
 from helpers.cohorts import load_cohort, select_index_films
 from helpers.dicom import describe_header
 
+pd.set_option("display.max_colwidth", None)
 films = load_cohort("sbu")
 index = select_index_films(films)
 film = dcmread(index["image_path"][0])
 header = describe_header(film)
-header
+header.set_index("attribute")
 
 # %%
 from IPython.display import Markdown
 
 total = sum(1 for _ in film.iterall())
-Markdown(f"The header has **{total}** elements; the table shows **{len(header)}** of them. Most of the others say "
-         "who, when and where.")  # fmt: skip
+Markdown(
+    f"The header has **{total}** elements; the table shows **{len(header)}** of them. "
+    "Most of the others say who, when and where."
+)
 
 # %% [markdown]
-# Read the table from below: values between `WindowCenter` ± half of `WindowWidth` are to be shown, after
-# `RescaleSlope` and `RescaleIntercept`; each is a number of `BitsStored` bits; `PhotometricInterpretation` says
-# whether small numbers are dark. Five steps lead from there to a picture, in an order that the standard fixes
-# (DICOM PS3.4 N.2):
+# Read the table from below. The values to be shown are those within half a `WindowWidth` of
+# `WindowCenter`. A stored value becomes such a value by `RescaleSlope` and `RescaleIntercept`. It
+# has `BitsStored` bits. `PhotometricInterpretation` says whether small values are dark. So there
+# are five steps to a picture, in an order that the standard fixes (DICOM PS3.4 N.2):
 #
 # decode → modality step → window → polarity → scale by the *known* range
 #
-# Each has its classic mistake. For each we store our film in another way that means the same, and read it wrong
-# first. `read_dicom` is the series' own reader; its 140 lines are in `helpers/dicom_grey.py`.
+# Each has its classic mistake. For each we store our film in another way that means the same, and
+# read it wrong first. The reader of this series is `read_dicom`; the steps are in
+# `helpers/dicom_grey.py`, a page and a half.
 
 # %%
 from copy import deepcopy
@@ -70,7 +75,7 @@ largest = 2**film.BitsStored - 1
 
 
 def stored_as(stored: np.ndarray, **elements) -> bytes:
-    """Give our film other stored values and header elements; return it as a file's bytes."""
+    """Give our film other stored values and header elements; return the bytes of the file."""
     twin = deepcopy(film)
     twin.PixelData = stored.astype(np.uint16).tobytes()
     for name, value in elements.items():
@@ -82,160 +87,190 @@ def stored_as(stored: np.ndarray, **elements) -> bytes:
 
 original = read_dicom(stored_as(pixels))
 
+# %%
+# Films are noisy, and a noisy picture takes a fifth of the space as a JPEG.
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+set_matplotlib_formats("jpeg", pil_kwargs={"quality": 90})
+
 # %% [markdown]
 # ## Polarity
 #
-# Some machines count light, others count X-rays. MONOCHROME1 means *small is bright*. A reader that ignores it
-# gets a negative. Look at the lungs: they should be dark.
+# Some machines count light, others count X-rays. MONOCHROME1 means *small is bright*. A reader
+# that ignores it gets a negative. Look at the lungs: they should be dark.
 
 # %%
 from helpers.figures import plot_films
 
-negative = stored_as(largest - pixels, PhotometricInterpretation="MONOCHROME1",
-                     WindowCenter=largest - film.WindowCenter)  # fmt: skip
-plot_films(
+monochrome1 = {
+    "PhotometricInterpretation": "MONOCHROME1",
+    "WindowCenter": largest - film.WindowCenter,
+}
+negative = stored_as(largest - pixels, **monochrome1)
+_ = plot_films(
     [dcmread(BytesIO(negative)).pixel_array / largest, read_dicom(negative)],
-    ["mistake: stored values as they are", "polarity from the header"],
+    ["mistake: as stored", "polarity from header"],
     columns=2,
-);
+)
 
 # %% [markdown]
-# *Figure: the same film twice. Left, read without regard to its polarity, the lungs are white and the bones
-# black. Right, read with it, the lungs are dark and the bones white.*
+# *Figure: the same film twice. Left, read without regard to its polarity, the lungs are white and
+# the bones black. Right, read with it, the lungs are dark and the bones white.*
 #
-# The pair is easy to tell apart, for us. A folder of thousands, where one machine in ten writes MONOCHROME1, is not
-# looked at by anyone, and a network learns the machine instead of the disease. Is the film on the right the original?
+# The two are easy to tell apart, for us. But nobody looks at a folder of thousands, and where some
+# machines write MONOCHROME1, a network learns the machine instead of the disease. Is the film on
+# the right the same as the original?
 
 # %%
-difference = np.abs(read_dicom(negative) - original).max()
-Markdown(f"Largest difference in grey to the film as it was stored: **{255 * difference:.1f}** of 255.")
+difference = 255 * np.abs(read_dicom(negative) - original).max()
+Markdown(f"Largest difference to the film as it was stored: **{difference:.1f}** of 255 greys.")
 
 # %% [markdown]
-# The header can say it twice, as `PresentationLUTShape = INVERSE` beside MONOCHROME1. That is still *one* inversion.
+# The header can say it twice: `PresentationLUTShape` INVERSE beside MONOCHROME1. That is still
+# *one* inversion.
 
 # %%
-twice = stored_as(largest - pixels, PhotometricInterpretation="MONOCHROME1",
-                  PresentationLUTShape="INVERSE", WindowCenter=largest - film.WindowCenter)  # fmt: skip
-np.array_equal(read_dicom(twice), read_dicom(negative))
+said_twice = stored_as(largest - pixels, **monochrome1, PresentationLUTShape="INVERSE")
+np.array_equal(read_dicom(said_twice), read_dicom(negative))
 
 # %% [markdown]
 # ## The modality step
 #
-# Stored values need not be the values that the window is about. Slope and intercept lead from one to the other.
-# Here the film is stored in half steps, with a slope of two to undo it. Look for a film that is all but black.
+# Stored values need not be the values that the window is about: slope and intercept lead from one
+# to the other. Here the film is stored in steps of two, with a slope to undo it. Look at how much
+# of the contrast is left without that slope.
 
 # %%
-from pydicom.pixels import apply_voi_lut
-
-half = stored_as(pixels // 2, RescaleSlope=2, RescaleIntercept=0)
-raw = dcmread(BytesIO(half))
-skipped = apply_voi_lut(raw.pixel_array, raw) / (2 * largest)  # pydicom's scale includes the slope
-plot_films(
-    [skipped, read_dicom(half)],
-    ["mistake: window on stored values", "modality step first"],
+steps_of_two = stored_as(pixels // 2, RescaleSlope=2, RescaleIntercept=0)
+lower, upper = film.WindowCenter - film.WindowWidth / 2, film.WindowCenter + film.WindowWidth / 2
+without_slope = (pixels // 2 - lower) / (upper - lower)
+_ = plot_films(
+    [without_slope.clip(0, 1), read_dicom(steps_of_two)],
+    ["mistake: no slope", "slope, then window"],
     columns=2,
-);
+)
 
 # %% [markdown]
-# *Figure: the same film twice. Left, with the window put on stored values, most of it is too dark. Right, with
-# slope and intercept applied before the window, it has its full contrast.*
+# *Figure: the same film twice. Left, with the window put on stored values, even its brightest
+# parts are grey. Right, with slope and intercept applied before the window, it has its full
+# contrast.*
 
 # %% [markdown]
 # ## The window, and dividing by the maximum
 #
-# The window names the values worth showing. Much public code ignores it and divides by the film's own largest value.
-# It seems to work, until a lead letter or a collar lies on the film. Look at the lungs, not at the letter.
+# The window names the values worth showing. Much public code ignores it and divides by the film's
+# own largest value. That works until something of metal lies on the film. We take a film that uses
+# only half of its range, as many do. Look at the lungs, not at the metal.
 
 # %%
-with_letter = pixels.copy()
-with_letter[10:40, -40:-10] = largest  # something made of metal
-without, with_metal = (stored // 2 for stored in (pixels, with_letter))
-with_metal[with_letter == largest] = largest
-plot_films(
-    [without / without.max(), with_metal / with_metal.max(),
-     read_dicom(stored_as(without, WindowCenter=film.WindowCenter / 2, WindowWidth=film.WindowWidth / 2)),
-     read_dicom(stored_as(with_metal, WindowCenter=film.WindowCenter / 2, WindowWidth=film.WindowWidth / 2))],
-    ["mistake: divided by\nits maximum", "the same,\nmetal on the film",
-     "its window", "its window,\nmetal on the film"],
-);  # fmt: skip
+faint = pixels // 2
+side = pixels.shape[0] // 9
+metal = faint.copy()
+metal[side : 2 * side, -2 * side : -side] = largest
+window = {"WindowCenter": film.WindowCenter / 2, "WindowWidth": film.WindowWidth / 2}
+_ = plot_films(
+    [
+        *(faint / faint.max(), metal / metal.max()),
+        *(read_dicom(stored_as(faint, **window)), read_dicom(stored_as(metal, **window))),
+    ],
+    [
+        "mistake: divided\nby its maximum",
+        "the same,\nwith metal",
+        "its window",
+        "the same,\nwith metal",
+    ],
+)
+
+# %%
+rows, columns = pixels.shape
+lung = np.s_[rows // 3 : rows // 2, columns // 5 : columns // 3]
+fall = 255 * ((faint / faint.max())[lung].mean() - (metal / metal.max())[lung].mean())
+Markdown(f"Divided by its maximum, a patch of lung darkened by **{fall:.0f}** of 255 greys.")
 
 # %% [markdown]
-# *Figure: four versions of a film. Divided by its own maximum it is bright without a piece of metal in the upper right
-# corner and dark with one. Shown by its window it looks the same with and without.*
+# *Figure: the same film four times. Divided by its own maximum it is well lit without a piece of
+# metal in its upper corner, and dark with one. Shown by its window, the lungs are the same with
+# and without.*
 #
-# The rule behind it: **scale by what is known before looking at the film**, never by its own extremes. A
-# film without a window is scaled by the range that its bits can hold, dull but honest. `read_dicom` can be asked for another
-# of several windows (`index=`), and takes a lookup table instead of the window where there is one. How much did the metal change the grey of the lungs?
-
-# %%
-lung = np.s_[pixels.shape[0] // 3 : pixels.shape[0] // 2, pixels.shape[1] // 5 : pixels.shape[1] // 3]
-by_maximum = (without / without.max())[lung].mean() - (with_metal / with_metal.max())[lung].mean()
-Markdown(f"Divided by the maximum, a patch of lung fell by **{255 * by_maximum:.0f}** grey levels of 255.")
+# The rule behind it: **scale by what is known before looking at the film**, never by its own
+# extremes. A film without any window is scaled by the range that its bits can hold: dull, but the
+# same for all. `read_dicom` can be asked for another of several windows (`index=`) and uses a
+# lookup table instead of the window where the file has one.
 
 # %% [markdown]
 # ## Bit depth
 #
-# Films have more than eight bits, PNGs for networks mostly eight. The short way there keeps only the low eight bits of each number, and
-# numbers go round like a clock. Look for contour lines like those of a map.
+# Films have more than eight bits, pictures for networks mostly eight. The short way there,
+# `astype(uint8)`, keeps the low bits of each number, which then go round like the hand of a clock.
+# Look for anything you recognise.
 
 # %%
-plot_films([pixels.astype(np.uint8), original], ["mistake: astype(uint8)", "window, then eight bits"], columns=2);
+_ = plot_films(
+    [pixels.astype(np.uint8), original],
+    ["mistake: astype(uint8)", "window, then eight bits"],
+    columns=2,
+)
 
 # %% [markdown]
-# *Figure: the same film twice. Left, with only the low bits of each value, grey runs from black to white again and again, so
-# that the film looks like a map with contour lines. Right, shown by its window and then rounded, it looks like a film.*
+# *Figure: the same film twice. Left, with only the low bits of each value, it falls apart into
+# bands and snow. Right, shown by its window and then rounded to eight bits, it looks like a film.*
 #
-# Less visible is the right thing in the wrong order: eight bits first, then the window. Count the greys that are left in
-# a narrow window on the lungs.
+# That one cannot be overlooked. The same steps in the wrong order can: eight bits first, then the
+# window. How many different greys are left in a narrow window on the lungs?
 
 # %%
-center, width = np.median(pixels[lung]), largest / 8
-narrow = {"WindowCenter": float(center), "WindowWidth": float(width)}
-right = np.rint(255 * read_dicom(stored_as(pixels, **narrow)))
-eight_bits_first = np.rint(pixels / largest * 255) / 255 * largest
-wrong = np.rint(255 * read_dicom(stored_as(np.rint(eight_bits_first), **narrow)))
-Markdown(f"Different greys: **{len(np.unique(right))}** with the window first, **{len(np.unique(wrong))}** with eight "
-         "bits first.")  # fmt: skip
+narrow = {"WindowCenter": float(np.median(pixels[lung])), "WindowWidth": largest / 8}
+eight_bits = np.rint(pixels / largest * 255) / 255 * largest
+window_first, bits_first = (
+    len(np.unique(np.rint(255 * read_dicom(stored_as(np.rint(stored), **narrow)))))
+    for stored in (pixels, eight_bits)
+)
+Markdown(f"**{window_first}** greys with the window first, **{bits_first}** with eight bits first.")
 
 # %% [markdown]
 # ## Companions
 #
-# Most chest studies at Stony Brook hold two series: the film, and an *enhanced companion*, computed from it for
-# a better look at tubes and lines. Look at the texture of the lungs: it is the same exposure, sharpened.
+# Most chest studies at Stony Brook hold two series: the film, and an *enhanced companion*,
+# computed from it for a better look at tubes and lines. Look at the texture of the lungs: the same
+# exposure, sharpened.
 
 # %%
 companion = films[films["companion"]].iloc[0]
 pair = films[films["study"] == companion["study"]].sort_values("companion")
-plot_films([read_dicom(path) for path in pair["image_path"]], ["film", "enhanced companion"], columns=2);
+pictures = [read_dicom(path) for path in pair["image_path"]]
+_ = plot_films(pictures[:2], ["film", "enhanced companion"], columns=2)
 
 # %% [markdown]
-# *Figure: two pictures of one exposure. The second has stronger edges and more noise in the lungs.*
+# *Figure: two pictures of one exposure. The second has harder edges and more grain in the lungs.*
 #
-# Taken for two films, they count a patient's exposure twice, and who gets a companion is up to the hospital's workflow. The mistake
-# is to go by the series number alone. The companion *references* the picture it was made from (`ReferencedImageSequence`); that is the rule.
+# Taken for two films, they count one exposure twice. The mistake is to go by the series number,
+# which is mostly but not always lower for the film. The rule: a companion *references* the picture
+# that it was made from (`ReferencedImageSequence`).
 
 # %%
-studies = films.groupby("study")
-by_number = films.loc[studies["series_number"].idxmin()]
+lowest_number = films.loc[films.groupby("study")["series_number"].idxmin()]
+wrongly = lowest_number["companion"].sum()
 Markdown(
-    f"**{films['companion'].sum()}** of {len(films)} chest pictures are companions. Taking the lowest series number of each study "
-    f"would still choose **{by_number['companion'].sum()}** of them."
+    f"**{films['companion'].sum()}** of {len(films)} chest pictures are companions. The lowest "
+    f"series number of each study would still choose **{wrongly}** of them."
 )
 
 # %% [markdown]
 # ## De-identification
 #
-# Names must not travel with pictures. Suppose a film came with a patient's name and number. The mistake: a file
-# named by the patient's number, and a header that goes into the notebook.
+# Names must not travel with pictures. Suppose our film came with the name and number of a patient,
+# made up here. The mistake: a file named by the patient's number, a header shown in a notebook.
 
 # %%
 named = stored_as(pixels, PatientName="EXAMPLE^PATRICIA", PatientID="X000000")
 mistake = dcmread(BytesIO(named))
-f"{mistake.PatientID}.png", mistake.PatientName
+f"{mistake.PatientID}.png", str(mistake.PatientName)
 
 # %% [markdown]
-# `convert` goes the other way round: it reads only the elements that it needs, names the picture by a hash of the file,
-# and writes no metadata. To see whether anything got through, we search the picture, its name and the table.
+# `convert` goes the other way round. It reads only the elements that it needs, names the picture
+# by a hash of the file, and writes no metadata. (Whoever has the file can compute its hash, too.
+# Where that matters, use a keyed hash and hide the key.) Did anything get through? We search all
+# it made.
 
 # %%
 from pathlib import Path
@@ -246,42 +281,45 @@ from helpers.dicom import convert
 with TemporaryDirectory() as folder:
     source = Path(folder, "film.dcm")
     source.write_bytes(named)
-    row = convert([source], folder).iloc[0]
+    row = convert([source], folder).loc[0].drop("image_path")
     picture = Path(row["png_path"])
-    everything = picture.read_bytes() + picture.name.encode() + row.drop("image_path").to_json().encode()
+    made = picture.read_bytes() + row.to_json().encode()
 
-picture.name, b"PATRICIA" in everything, b"X000000" in everything
+picture.name, b"PATRICIA" in made, b"X000000" in made
 
 # %% [markdown]
-# A header cannot tell what is written *in* the picture. Its element `BurnedInAnnotation` is what somebody believed.
-# Here is what it says about our film, and the upper part of that film.
+# But no header can tell what is written *in* a picture. `BurnedInAnnotation` is what somebody
+# believed. This is what it says about our film, and this is the upper edge of that film.
 
 # %%
-strip = original[: original.shape[0] // 8]
+edge = original[: rows // 8]
 answer = film.get("BurnedInAnnotation", "nothing")
-plot_films([strip], [f"BurnedInAnnotation says {answer}"], columns=1).set_size_inches(7, 1.6);
+plot_films([edge], [f"BurnedInAnnotation: {answer}"], columns=1).set_size_inches(7, 1.6)
 
 # %% [markdown]
-# *Figure: the uppermost eighth of the film, where letters such as the kind of machine, the view or a side marker are burned in.*
+# *Figure: the uppermost eighth of the film, where machines and staff leave letters: the view, a
+# side marker, a stamp of a portable machine.*
 #
-# Letters like these name no patient, but they tell the machine, and so the ward, and so the severity: a shortcut for a network
-# (notebook 07). Letters that do name a patient look no different to the header. Only eyes find them.
+# Such letters name no patient. They tell the machine, and so the ward, and so how ill somebody is:
+# a shortcut for a network (notebook 07). Letters that do name a patient would look no different to
+# the header. Only eyes find them.
 
 # %% [markdown]
 # ## From archive to pictures
 #
-# Now the whole collection. Not every picture in it is a chest film, and not every chest film is the one we want: **one
-# film a patient, the earliest frontal one that is no companion**, so that a prediction is made when it would be
-# needed, and no patient counts more than another.
+# Now the whole collection. Not every picture in it is a chest film, and not every chest film the
+# one we want: **one film a patient, the earliest frontal one that is no companion**. So a
+# prediction is made when it would be needed, and no patient counts more than another. Every
+# picture left out is counted, with the reason.
 
 # %%
 from helpers.cohorts import participant_flow
 
-participant_flow({"sbu": index})
+participant_flow({"sbu": index}).set_index("step")[["radiographs", "patients"]]
 
 # %% [markdown]
-# Every film that was left out is counted with its reason. Converting is one call. It takes any executor: here two
-# processes, at a hospital a cluster. Killed and started again, it goes on where it was.
+# Converting is one call. It takes any executor: here two processes, in a hospital a cluster.
+# Killed and started again, it goes on where it was.
 
 # %%
 from concurrent.futures import ProcessPoolExecutor
@@ -295,121 +333,144 @@ with ProcessPoolExecutor(2) as executor:
 converted.groupby(["photometric", "bits_stored", "contrast"], dropna=False).size().to_frame("films")
 
 # %% [markdown]
-# A file that cannot be converted is a row with a reason, never a black picture and never the end of the run. To see
-# it, we add two broken files.
+# A file that cannot be converted is a row with a reason; it is no black picture, and it does not
+# end the run. To see that, we make two broken files.
 
 # %%
 with TemporaryDirectory() as folder:
-    cut, text = Path(folder, "cut.dcm"), Path(folder, "notes.dcm")
-    cut.write_bytes(named[:-5000])
-    text.write_text("no film at all, but with the right ending of its name\n" * 5)
-    broken = convert([cut, text], folder)
+    broken = {
+        "cut off.dcm": named[:-5000],
+        "notes.dcm": b"no film, but the ending of its name\n" * 5,
+    }
+    for name, data in broken.items():
+        Path(folder, name).write_bytes(data)
+    refused = convert([Path(folder, name) for name in broken], folder)
 
-broken.assign(file=broken["image_path"].map(lambda path: Path(path).name))[["file", "reason"]]
+list(zip(broken, refused["reason"], strict=True))
 
 # %% [markdown]
-# Look at some of the pictures that came out: lungs dark, not stretched, nothing clipped to white or black.
+# Look at some of the pictures that came out: lungs dark, nothing stretched, nothing lost in white
+# or black.
 
 # %%
 import cv2
 
-sample = converted.dropna(subset="png_path").head(8)
-plot_films([cv2.imread(path, cv2.IMREAD_GRAYSCALE) for path in sample["png_path"]], [""] * len(sample));
+sample = converted["png_path"].dropna().head(8)
+_ = plot_films([cv2.imread(path, cv2.IMREAD_GRAYSCALE) for path in sample], [""] * len(sample))
 
 # %% [markdown]
-# *Figure: eight converted films, each in its own aspect. The lungs are dark in all of them, the bones bright, and the contrast
-# is alike.*
+# *Figure: eight converted films, each in its own proportions. In all of them the lungs are dark
+# and the bones bright, and the contrast is alike.*
 
 # %% [markdown]
 # ## The clinical table, and its leaks
 #
-# The loader has joined the clinical table by patient. It is tempting to use all of its columns. But many
-# were written down *after* the outcome, or because of it. To see how much each gives away, we use it alone, as if it were a model's
-# risk, and compute its AUROC: the chance that a patient who died has the higher value. One half is a coin.
+# The loader has joined the clinical table by patient. It is tempting to use all its columns. But
+# many were written down *after* the outcome, or because of it. To see how much each gives away, we
+# take it alone for a model's risk and compute its AUROC: the chance that a patient who died has
+# the higher value. One half is a coin.
 
 # %%
 values = {
-    "age band (known at admission)": index["age"],
-    "sex, where it is given (known at admission)": (index["sex"] == "M").astype(float),
-    "sex is blank": index["sex"].isna().astype(float),
-    "number of the patient's films": index["patient_id"].map(films["patient_id"].value_counts()),
-    "intensive care at any time": index["is_icu"].astype(float),
-    "ventilated at any time": (index["was_ventilated"] == "Yes").astype(float),
-    "length of stay": index["length_of_stay"].astype(float),
-    "acute kidney injury during stay": (
-        index["Acute.Kidney.Injury..during.hospitalization."] == "Yes"
-    ).astype(float),
-    "dialysis": (index["kidney_replacement_therapy"] == "Yes").astype(float),
+    "age band": index["age"],
+    "male sex, where sex is given": (index["sex"] == "M").where(index["sex"].notna()),
+    "sex is blank": index["sex"].isna(),
+    "number of films": index["patient_id"].map(films["patient_id"].value_counts()),
+    "length of stay": index["length_of_stay"],
+    "intensive care": index["is_icu"],
+    "ventilation": index["was_ventilated"] == "Yes",
+    "kidney injury": index["Acute.Kidney.Injury..during.hospitalization."] == "Yes",
+    "dialysis": index["kidney_replacement_therapy"] == "Yes",
 }
 scores = index[["site", "patient_id", "died", "label_source"]].copy()
 for name, column in values.items():
-    scores[name] = column.astype(float).rank(pct=True)
+    scores[name] = column.astype("Float64").rank(pct=True)
 
 # %%
-import pandas as pd
-
 from helpers.evaluation import auroc, bootstrap_interval
 from helpers.figures import plot_intervals
 
-intervals = bootstrap_interval(
-    lambda table: {name: auroc(table["died"], table[name]) for name in values}, scores
-)
+
+def auroc_of_each(table: pd.DataFrame) -> dict[str, float]:
+    given = {name: table[table[name].notna()] for name in values}
+    return {name: auroc(rows["died"], rows[name]) for name, rows in given.items()}
+
+
+intervals = bootstrap_interval(auroc_of_each, scores)
+
+# %% [markdown]
+# Age and sex, the first two, are known when the patient arrives: what they tell is honest. Look
+# how the columns below them compare, none of which is known by then.
+
+# %%
 leaks = pd.DataFrame(
     [(name, each.estimate, each.low, each.high) for name, each in intervals.items()],
     columns=["name", "estimate", "low", "high"],
 )
-plot_intervals(leaks, reference=0.5, xlabel="AUROC for death in hospital, with 95 % interval");
+_ = plot_intervals(leaks, reference=0.5, xlabel="AUROC for death in hospital, with 95 % interval")
 
 # %% [markdown]
-# *Figure: how well single columns of the clinical table, without any film, tell deaths from survivals, as AUROC with 95 % intervals. Age and
-# sex are known at admission; the columns below them are not. The line marks one half, a coin.*
+# *Figure: how well single columns tell deaths from survivals without any film, as AUROC with 95 %
+# intervals; a line marks one half, a coin. Age is far to the right of it; so are the number of
+# films and the columns about intensive care.*
+
+# %%
+Markdown(
+    f"Age alone: **{intervals['age band']}**. "
+    f"Number of films alone: **{intervals['number of films']}**."
+)
+
+# %% [markdown]
+# Patients who are getting worse are filmed every day, so a mere *count* of files tells the
+# outcome; it is complete only at the end. A column far below one half would be a leak as well,
+# turned round.
 #
-# Look first at the two on top, which are honest: age tells a good deal. Then at the others. A patient who is dying is moved to
-# intensive care and filmed every day, so the **number of films** tells the outcome; it is known only at the end. Length of stay lies below
-# one half if the dead leave sooner: a value under one half is a leak as well.
-#
-# **Blank sex** is the strangest. Alone it scores little, because it is rare. But see who has it blank.
+# **Blank sex** is the strangest. Alone it scores least of the leaks, or nearly, because it is
+# rare. But look who has it blank.
 
 # %%
 blank = index["sex"].isna().map({True: "sex is blank", False: "sex is given"}).rename("")
 pd.crosstab(blank, index["died"].map({True: "died", False: "survived"}).rename(""))
 
 # %%
-share = bootstrap_interval(
-    lambda table: table.loc[table["sex"].isna(), "died"].mean() if table["sex"].isna().any() else np.nan,
-    index[["site", "patient_id", "died", "label_source", "sex"]],
+from statsmodels.stats.proportion import proportion_confint
+
+of_blank = index.loc[index["sex"].isna(), "died"]
+low, high = proportion_confint(of_blank.sum(), len(of_blank), method="wilson")
+Markdown(
+    f"Of patients with blank sex, **{of_blank.mean():.0%}** died (95 % interval {low:.0%} to "
+    f"{high:.0%}); of all patients {index['died'].mean():.0%}."
 )
-Markdown(f"Of patients with a blank sex, a share of **{share}** died.")
 
 # %% [markdown]
-# The publisher blanked sex where age and outcome together might have identified somebody. A "missing" indicator, the
-# standard advice for incomplete columns, would be a death certificate here. So would dropping incomplete rows: it removes
-# deaths. The cure is an **allow-list**: columns that are known when the film is taken, and nothing else, and no indicator
-# of what is missing.
+# The publisher left sex blank where it might have told, together with age and outcome, who
+# somebody is. An indicator "is missing", the usual advice for incomplete columns, would be a death
+# certificate here. To drop incomplete rows would drop deaths. The cure is an **allow-list**: what
+# is known when the film is taken, nothing else, and no indicator of what is missing.
 
 # %%
-KNOWN_AT_ADMISSION = ["site", "patient_id", "image_path", "view", "age_band", "sex"]
-predictors = index[KNOWN_AT_ADMISSION]
-list(predictors.drop(columns=["patient_id", "image_path"]))
+known_at_admission = ["view", "age_band", "sex"]
+index[known_at_admission].describe()
 
 # %% [markdown]
 # ## Closing
 #
-# **What we found.** A DICOM film is stored numbers with instructions for showing them. Followed in order, they give the
-# same picture however the film was stored; ignored, they give negatives, black films, contour maps, and greys that hang on a
-# lead letter. Companions reference their films. A header's word about burned-in text is only a word. And a clinical table
-# can tell the outcome by a blank.
+# **What we found.** A DICOM film is numbers with instructions for showing them. Followed in order,
+# these give the same picture however the film was stored. Ignored, they give negatives, dark
+# films, snow, and greys that hang on a piece of metal. Companions reference their films. What a
+# header says about burned-in text is a belief. And a clinical table can tell the outcome by a
+# blank.
 #
-# **What would change our mind.** About the reader: a film on which it and another implementation differ by more than
-# rounding. On every combination of the steps that `tests/test_dicom.py` makes, it follows the standard's formulas. About the leaks: a
-# timestamp that shows a column was written before the film.
+# **What would change our mind.** About the reader: a film that another implementation shows
+# differently by more than rounding; `tests/test_dicom.py` compares every combination of the steps
+# with the standard's formulas. About the leaks: a time stamp that puts a column before the film.
 #
 # **Exercises.**
-# 1. Ask `read_dicom` for the film as stored with two windows, `WindowCenter=[1000, 2500]`, `WindowWidth=[500, 3000]`, and
-#    show both. Which would you choose for lungs?
-# 2. Give the film `VOILUTFunction="SIGMOID"` and compare. Where does the grey change most?
+# 1. Store the film with two windows, `WindowCenter=[1000, 2500]` and `WindowWidth=[500, 3000]`,
+#    and show it with `index=0` and `index=1`. Which would you choose for lungs?
+# 2. Store it with `VOILUTFunction="SIGMOID"` and compare. Where does the grey change most?
 # 3. Which other columns of the clinical table are written after the film? Add three to the figure.
-# 4. A network could see from the film that a patient is ventilated: the tube shows. Is that a leak? Say when the film was
-#    taken, and what the model is for.
+# 4. The film itself can show a breathing tube. Is that a leak? Say when the film was taken, and
+#    what the model is for.
 #
 # **Where next.** [04 · Train ResNet18](04_train_resnet18.ipynb)

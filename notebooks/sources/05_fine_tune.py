@@ -71,15 +71,14 @@ from dataclasses import replace
 
 from helpers.training import TrainingConfig, build_resnet18, fit
 
-config = TrainingConfig(size=first.size, head_epochs=30, epochs=12, rate=3e-4)
+config = TrainingConfig(size=first.size, head_epochs=30, epochs=7, rate=3e-4)
 head_only = fit(first.network, train, validation, replace(config, epochs=0))
 fine_tuned = fit(first.network, train, validation, config)
 
 # %%
 from helpers.figures import plot_learning_curves
 
-plot_learning_curves(fine_tuned.history);
-
+_ = plot_learning_curves(fine_tuned.history)
 # %% [markdown]
 # *Figure: learning curves of the fine-tuning; first the epochs of the head alone, then those of all layers.*
 #
@@ -92,9 +91,7 @@ plot_learning_curves(fine_tuned.history);
 from helpers.training import choose_start
 
 start, why = choose_start(profile())
-scratch = fit(
-    build_resnet18(start), train, validation, TrainingConfig(size=first.size, epochs=12, rate=1e-3)
-)
+scratch = fit(build_resnet18(start), train, validation, replace(config, head_epochs=0, rate=1e-3))
 why
 
 # %%
@@ -120,7 +117,9 @@ pd.DataFrame(
 
 # %%
 patients = pool_by_patient(predict(models["head, then all layers"], test))
-patients["risk_other"] = pool_by_patient(predict(models["from the start, no iteration 1"], test))["risk"]
+patients["risk_other"] = pool_by_patient(predict(models["from the start, no iteration 1"], test))[
+    "risk"
+]
 difference = bootstrap_interval(
     lambda t: auroc(t["died"], t["risk"]) - auroc(t["died"], t["risk_other"]), patients
 )
@@ -168,9 +167,9 @@ model.save(work_root() / "models" / "iteration2")
 model.card["calibration_note"]
 
 # %%
-finish_model(
+_ = finish_model(
     scratch.network, train, validation, config, title="SBU index films alone", start=start
-).save(work_root() / "models" / "scratch");
+).save(work_root() / "models" / "scratch")
 
 # %% [markdown]
 # ## Closing

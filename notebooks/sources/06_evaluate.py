@@ -48,7 +48,9 @@ test = sbu[sbu["part"] == "test"]
 # %%
 duplicates = pd.read_csv(work_file("duplicates.csv", made_by="01_explore_the_cohorts"))
 everyone = load_cohort("hannover")
-external = select_index_films(exclude_shared_patients(everyone, duplicates, load_cohort("ieee8023")))
+external = select_index_films(
+    exclude_shared_patients(everyone, duplicates, load_cohort("ieee8023"))
+)
 print(
     f"Hannover: {everyone['patient_id'].nunique()} patients, of whom {len(external)} are not in ieee8023; "
     f"{external['died'].sum()} of these died."
@@ -101,8 +103,7 @@ patients = {
 }
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5))
 plot_roc(patients, ax=left)
-plot_precision_recall(patients, ax=right);
-
+_ = plot_precision_recall(patients, ax=right)
 # %% [markdown]
 # *Figure: ROC curves (left) and precision-recall curves (right) of both iterations on SBU's test patients, with
 # the line of a model that knows nothing.*
@@ -118,8 +119,7 @@ from helpers.figures import plot_calibration, plot_risk_by_outcome
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5))
 plot_calibration(patients["iteration 2 (internal)"], ax=left)
-plot_risk_by_outcome(patients["iteration 2 (internal)"], ax=right);
-
+_ = plot_risk_by_outcome(patients["iteration 2 (internal)"], ax=right)
 # %% [markdown]
 # *Figure: smoothed observed death rate against predicted risk with the diagonal (left); distribution of the
 # predicted risk among those who died and those who survived (right).*
@@ -144,8 +144,7 @@ from helpers.figures import plot_net_benefit
 
 one = patients["iteration 2 (internal)"]
 curve = net_benefit(one["died"], one["risk"], np.arange(0.02, 0.41, 0.01))
-plot_net_benefit(curve);
-
+_ = plot_net_benefit(curve)
 # %% [markdown]
 # *Figure: net benefit of the model, of treating all and of treating none, over thresholds from 2 to 40 in a
 # hundred. The model is of use where its line is above both others.*
@@ -176,6 +175,7 @@ for name, columns in rivals.items():
         test[["patient_id"]].assign(**{f"risk {name}": rival.predict_proba(known[1])[:, 1]})
     )
 
+
 # %%
 def against(name):
     column = f"risk {name}"
@@ -198,16 +198,28 @@ pd.DataFrame({name: against(name) for name in rivals}).T
 # One number for all may hide a group that is served badly. Groups with fewer than ten deaths or survivors are
 # not judged: an interval as wide as the scale informs nobody.
 
+
 # %%
 def by_group(column):
     for value, group in one.groupby(column, observed=True):
         deaths = int(group["died"].sum())
         enough = min(deaths, len(group) - deaths) >= 10
-        rank = bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), group) if enough else "too few"
-        yield {"group": f"{column}: {value}", "patients": len(group), "deaths": deaths, "AUROC": str(rank)}
+        rank = (
+            bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), group)
+            if enough
+            else "too few"
+        )
+        yield {
+            "group": f"{column}: {value}",
+            "patients": len(group),
+            "deaths": deaths,
+            "AUROC": str(rank),
+        }
 
 
-pd.DataFrame(row for column in ("sex", "age", "view") for row in by_group(column)).set_index("group")
+pd.DataFrame(row for column in ("sex", "age", "view") for row in by_group(column)).set_index(
+    "group"
+)
 
 # %% [markdown]
 # ## External: Hannover
@@ -250,7 +262,9 @@ if is_phantom("sbu"):
 
     known = one.merge(
         test[["patient_id", "image_path"]].merge(
-            truth(cohort_root("sbu").parent, "sbu")[["image_path", "true_image_risk", "true_film_age_risk"]]
+            truth(cohort_root("sbu").parent, "sbu")[
+                ["image_path", "true_image_risk", "true_film_age_risk"]
+            ]
         )
     )
 
@@ -264,7 +278,9 @@ if is_phantom("sbu"):
             "share of the best possible": best_possible_share(ours, best),
         }
 
-    known_truth = pd.Series({name: str(value) for name, value in bootstrap_interval(shares, known).items()})
+    known_truth = pd.Series(
+        {name: str(value) for name, value in bootstrap_interval(shares, known).items()}
+    )
 else:
     known_truth = pd.Series({"best possible": "unknown: the SBU films are real"})
 known_truth.to_frame("estimate (95 % interval)")
@@ -293,7 +309,10 @@ followed = {
     for name, model in models.items()
 }
 pd.DataFrame(
-    {name: {"films": len(scored), "Spearman with the extent score": str(value)} for name, value in followed.items()}
+    {
+        name: {"films": len(scored), "Spearman with the extent score": str(value)}
+        for name, value in followed.items()
+    }
 ).T
 
 # %% [markdown]

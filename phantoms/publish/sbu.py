@@ -1,6 +1,6 @@
 """The New York collection: idc-index's tree of DICOM files and the clinical table.
 
-Matrices are about 280 x 230 (the hospital's are 3,056 x 2,544) so that the whole cohort fits into
+Matrices are about 270 x 225 (the hospital's are 3,056 x 2,544) so that the whole cohort fits into
 some hundred megabytes; everything else is as in the collection: Explicit VR Little Endian,
 MONOCHROME2, unsigned, 12 bits stored, one file a series, companions that carry
 ReferencedImageSequence, unreliable body parts, abdomen studies, dates around the year 1900.
@@ -16,17 +16,17 @@ import pandas as pd
 
 from phantoms.people import draw_films, draw_people, to_patient
 from phantoms.publish.dicom import DicomFile, Header, uid
-from phantoms.publish.files import Job, Output, TruthMask
+from phantoms.publish.files import Job, TruthMask
 from phantoms.publish.sbu_clinical import clinical_table
 
 FOLDER = "sbu"
 COLLECTION = "covid_19_ny_sbu"
 CLINICAL_NAME = "deidentified_overlap_tcia.csv.cleaned.csv_20210806.csv"
-SIZE = 280  # pixels, longest side
+SIZE = 272  # pixels, longest side
 
 PATIENTS = 600
 WITHOUT_FILMS = 0.014  # 19 of 1,384 patients of the table have no radiograph
-COMPANION = 0.55  # most chest studies hold a second, enhanced series
+COMPANION = 0.53  # most chest studies hold a second, enhanced series
 COMPANION_LAST = 0.9  # it mostly has the higher series number
 DIRECT = 0.18  # DX ("For Presentation") instead of CR
 ABDOMEN = 0.04  # abdomen studies for each chest study
@@ -102,12 +102,12 @@ def _chest_study(
     main = DicomFile(
         FOLDER, COLLECTION, header.numbered(1 if companion_last or not companion else 2)
     )
-    outputs: list[Output] = [main]
+    series = [main]
     if companion:
         enhanced = header.numbered(2 if companion_last else 1, f"{header.view} Enhanced")
-        outputs.append(DicomFile(FOLDER, COLLECTION, enhanced, companion_of=main.header))
-    rows = [_truth_row(film, output.path, mask) for output in outputs]
-    jobs = [Job("chest", SIZE, (*outputs, TruthMask(mask)), to_patient(film, "sbu"))]
+        series.append(DicomFile(FOLDER, COLLECTION, enhanced, companion_of=main.header))
+    rows = [{**dict(film), "image_path": file.path, "mask_path": mask} for file in series]
+    jobs = [Job("chest", SIZE, (*series, TruthMask(mask)), to_patient(film, "sbu"))]
     if lateral:
         side = film.copy()
         side["view"], side["film_seed"] = "lateral", int(rng.integers(2**31 - 1))
@@ -139,10 +139,6 @@ def _abdomen_study(person: pd.Series, number: int, rng: np.random.Generator) -> 
         (DicomFile(FOLDER, COLLECTION, header),),
         seed=int(rng.integers(2**31 - 1)),
     )
-
-
-def _truth_row(film: pd.Series, path: str, mask: str) -> dict[str, object]:
-    return {**film.to_dict(), "image_path": path, "mask_path": mask}
 
 
 def _patient_ids(n: int, rng: np.random.Generator) -> list[str]:

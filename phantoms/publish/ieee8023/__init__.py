@@ -8,6 +8,6 @@ to the collection's sizes (157 to 4,280 pixels wide), so large ones hold no more
 """
 
 from phantoms.publish.ieee8023.finish import later_metadata
-from phantoms.publish.ieee8023.plan import FOLDER, Plan, plan, shared_outputs
+from phantoms.publish.ieee8023.layout import FOLDER, Plan, plan, shared_outputs
 
 __all__ = ["FOLDER", "Plan", "later_metadata", "plan", "shared_outputs"]

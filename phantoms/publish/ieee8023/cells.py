@@ -26,7 +26,7 @@ def blank_rows(films: pd.DataFrame, kind: str) -> pd.DataFrame:
     return table.assign(kind=kind, modality="X-ray", folder="images")
 
 
-def stated(values: pd.Series, chance: np.ndarray | float, rng: np.random.Generator) -> pd.Series:
+def stated(values: pd.Series, chance: pd.Series | float, rng: np.random.Generator) -> pd.Series:
     """Return ``values`` as text, each kept with probability ``chance`` and blank otherwise."""
     return values.astype(str).where(rng.random(len(values)) < chance, "")
 

@@ -87,7 +87,7 @@ def _state_labs(table: pd.DataFrame, source: pd.Series, rng: np.random.Generator
 def _plant_mistakes(table: pd.DataFrame, source: pd.Series, rng: np.random.Generator) -> None:
     """Plant answers that are neither yes nor no, an impossible count and a negative day."""
     vague = table.loc[source == "teaching", "key"].unique()
-    rows = table["key"].isin(vague[: max(1, len(vague) // 12)])
+    rows = table["key"].isin(vague[: max(1, len(vague) // 24)])
     table.loc[rows, ["intubated", "intubation_present"]] = "Not visible"
     table.loc[rows, ["went_icu", "in_icu"]] = "Would have been stated"
     counted = table.index[table["lymphocyte_count"] != ""]

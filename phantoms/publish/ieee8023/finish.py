@@ -13,7 +13,7 @@ SHARING_A_NUMBER = 0.04  # patients of one report, entered as 360a and 360b
 
 
 def number_patients(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Give patients the publisher's numbers, some of the later ones with letters, and sort by them."""
+    """Give patients the publisher's numbers, a few with letters, and sort by them."""
     keys = list(rng.permutation(table["key"].unique()))
     joined = rng.random(len(keys)) < SHARING_A_NUMBER
     names, number = {}, 0

@@ -59,10 +59,10 @@ def todo_rows(n: int, patients: int, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def ct_rows(covid: pd.DataFrame, n: int, patients: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Return ``n`` CT slices: a third of ``patients`` who have no film, the rest of ``covid``."""
+    """Return ``n`` CT slices, a third of them of ``patients`` who have no film."""
     rows = covid.loc[rng.choice(covid.index, n)].copy()
-    alone = np.flatnonzero(rng.random(n) < 1 / 3)
-    rows.iloc[alone, rows.columns.get_loc("key")] = [f"ct {i % patients}" for i in alone]
+    strangers = [f"ct {i % patients}" for i in range(n)]
+    rows["key"] = np.where(rng.random(n) < 1 / 3, strangers, rows["key"])
     rows["modality"], rows["kind"] = "CT", "ct"
     rows["view"] = np.where(rng.random(n) < 0.82, "Axial", "Coronal")
     return rows
@@ -82,6 +82,6 @@ def _turned(frontal: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         kind="lateral",
         view="L",
         film_view="lateral",
-        devices=[frozenset()] * len(frontal),
+        devices=pd.Series([frozenset()] * len(frontal), index=frontal.index, dtype=object),
         film_seed=rng.integers(SEED_LIMIT, size=len(frontal)),
     )

@@ -15,7 +15,7 @@ from phantoms.publish.ieee8023.tables import FORMATS
 
 FOLDER = "ieee8023"
 RENDERED = 384  # pixels, longest side
-OWN_PATIENTS = 215  # with frontal COVID films, besides those shared with Hannover
+OWN_PATIENTS = 245  # with frontal COVID films, besides those shared with Hannover
 OTHER_PATIENTS = 55  # with other diseases or none
 TODO_ROWS, TODO_PATIENTS = 55, 22
 CT_ROWS, CT_PATIENTS = 60, 20  # patients who have no film

@@ -1,0 +1,426 @@
+# %% [markdown]
+# # 01 · Explore the cohorts
+#
+# > **After this notebook you can** read the one table that the whole series uses; say who is in it,
+# > who is left out and what nobody wrote down; find the same film in two data sets; and split
+# > patients so that a test is a test.
+# >
+# > **You need** some pandas. No radiology.
+# >
+# > **Time** about a minute on two cores. **Data** all three cohorts, real or phantom: see the
+# > table.
+# >
+# > **Not for clinical use.**
+
+# %%
+import sys
+
+sys.path.insert(0, "..")  # the notebooks live beside helpers/
+
+from helpers.cohorts import data_in_use
+
+data_in_use()
+
+# %% [markdown]
+# ## One table, a row a radiograph
+#
+# Three publishers, three formats: a spreadsheet with pictures (*ieee8023*), a tree of DICOM files
+# with a clinical table (*sbu*, Stony Brook in New York), a spreadsheet with PNGs (*hannover*). The
+# loaders turn each into the same table. Values that a publisher did not state become missing; they
+# are never guessed.
+
+# %%
+import pandas as pd
+from IPython.display import Markdown, display
+
+from helpers.cohorts import load_cohort
+
+cohorts = {name: load_cohort(name) for name in ("ieee8023", "sbu", "hannover")}
+shared = ["site", "view", "day", "sex", "age", "died", "label_source"]
+films = pd.concat(
+    [table[["patient_id", "image_path", *shared]] for table in cohorts.values()], ignore_index=True
+)
+films = films.astype({"site": "category", "view": "category"})
+films.groupby("site", observed=True)[shared].sample(2, random_state=0)
+
+# %% [markdown]
+# `day` counts from the first symptom or from admission, whichever the publisher gives. `died` means
+# *in hospital*. `label_source` says whether somebody observed that, and it will matter all the way
+# to notebook 06.
+#
+# ## Patients and films are not the same
+#
+# A patient has one outcome and any number of films. Whoever counts films, counts the sickest many
+# times.
+
+
+# %%
+def outcomes(table):
+    patients = table.drop_duplicates("patient_id")
+    per_patient = table["patient_id"].value_counts()
+    return {
+        "films": len(table),
+        "patients": len(patients),
+        "most films of one patient": per_patient.max(),
+        "died": int((patients["died"] == True).sum()),  # noqa: E712 (NA is neither)
+        "survived": int((patients["died"] == False).sum()),  # noqa: E712
+        "outcome unknown": int(patients["died"].isna().sum()),
+    }
+
+
+counts = pd.DataFrame({name: outcomes(table) for name, table in cohorts.items()}).T
+counts
+
+# %%
+known = counts["died"] + counts["survived"]
+lines = [
+    f"* **{name}**: {row['died']} of {known[name]} patients with a known outcome died "
+    f"({row['died'] / known[name]:.0%}); the outcome of "
+    f"{row['outcome unknown'] / row['patients']:.0%} of all patients is unknown."
+    for name, row in counts.iterrows()
+]
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# The number that limits everything is the smallest one: deaths. A model cannot learn, and a test
+# cannot show, more than so many deaths allow.
+#
+# ## Who is left out, and why
+#
+# Before any model there is a choice of films. Each exclusion is counted with its reason, and the
+# counts must add up: the function below refuses to answer if they do not.
+
+# %%
+from helpers.cohorts import participant_flow
+
+flow = participant_flow(cohorts)
+flow[(flow["radiographs"] > 0) | (flow["step"] == "in use")].reset_index(drop=True)
+
+# %% [markdown]
+# Now the same for ieee8023 as a picture. Look for the largest hatched piece: what is it that this
+# collection has besides frontal films of COVID-19?
+
+# %%
+from helpers.figures import plot_participant_flow
+
+ax = plot_participant_flow(flow[flow["cohort"] == "ieee8023"])
+
+# %% [markdown]
+# *Figure: bars from the published rows of ieee8023 down to the films in use; each hatched piece is
+# what one exclusion removes, labelled with the radiographs and the patients that leave with it.*
+
+# %%
+steps = flow[(flow["cohort"] == "ieee8023") & flow["step"].str.startswith("excluded")]
+largest = steps.loc[steps["radiographs"].idxmax()]
+Markdown(
+    f"The largest exclusion is *{largest['step'].removeprefix('excluded: ')}*, with "
+    f"{largest['radiographs']} rows. In all, {counts.loc['ieee8023', 'films']} of "
+    f"{flow[flow['cohort'] == 'ieee8023']['radiographs'].iloc[0]} published rows are in use."
+)
+
+# %% [markdown]
+# ## Some films
+#
+# Look at how different the *pictures* are before you look at any lung: crops, letters, borders,
+# contrast. A network sees those first, too.
+
+# %%
+from helpers.figures import plot_films
+from helpers.radiographs import read_radiograph
+
+examples = films.groupby(["site", "view"], observed=True).sample(1, random_state=3)
+titles = [f"{site}, {view}" for site, view in zip(examples["site"], examples["view"], strict=True)]
+figure = plot_films([read_radiograph(path)[::2, ::2] for path in examples["image_path"]], titles)
+
+# %% [markdown]
+# *Figure: one film of each site and view, as published. PA: the patient stands and the beam comes
+# from behind; AP: it comes from the front, mostly in bed, and makes the heart look larger.*
+#
+# ## What nobody wrote down
+#
+# Look for the columns one would most like to have, and how far to the right their bars reach.
+
+# %%
+from helpers.figures import plot_missingness
+
+clinical = cohorts["ieee8023"].drop(columns=["patient_id", "site", "image_path", "label_source"])
+ax = plot_missingness(clinical)
+
+# %% [markdown]
+# *Figure: share of missing values in each column of ieee8023, the most complete column on top.*
+
+# %%
+missing = clinical.isna().mean()
+Markdown(
+    f"Of the films of ieee8023, {missing['died']:.0%} lack the outcome, and "
+    f"{(missing > 0.5).sum()} of {len(missing)} columns are more than half empty. "
+    "Notebook 02 asks what one may do about that."
+)
+
+# %% [markdown]
+# ## Site and view are no bystanders
+#
+# Who is X-rayed lying in bed is iller than who walks to the X-ray room. Look at whether the hatched
+# parts differ between views, and between sites.
+
+# %%
+import matplotlib.pyplot as plt
+
+from helpers.figures import plot_outcome_by
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 2.6), layout="constrained")
+for column, ax in (("site", left), ("view", right)):
+    plot_outcome_by(films, column, ax)
+
+# %% [markdown]
+# *Figure: patients who died (hatched), survived, or whose outcome is unknown (dotted), by site
+# (left) and by view of the first film (right), with their numbers.*
+#
+# How much does that give away? We let a logistic regression guess who died from *metadata alone*:
+# it learns on half of the patients and is asked about the other half. The measure is the AUROC: the
+# chance that a patient who died is ranked above one who survived. Half is a coin; the interval is
+# what another draw of patients might have given.
+
+# %%
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from helpers.evaluation import auroc, bootstrap_interval
+
+
+def guess_from(table, columns):
+    observed = table[table["label_source"] == "observed"]
+    n_films = observed.groupby(["site", "patient_id"], observed=True)["view"].transform("size")
+    n_films = pd.cut(n_films, [0, 1, 2, 4, 8, 999]).astype(str)
+    patients = observed.assign(n_films=n_films).drop_duplicates(["site", "patient_id"])
+    values = patients[columns].astype(object).fillna("missing").astype(str)
+    died = patients["died"].astype(bool)
+    learn, asked = train_test_split(patients.index, test_size=0.5, stratify=died, random_state=0)
+    guesser = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    risk = guesser.fit(values.loc[learn], died[learn]).predict_proba(values.loc[asked])[:, 1]
+    judged = patients.loc[asked].assign(risk=risk)
+    return bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), judged)
+
+
+guesses = {
+    "site (all three together)": guess_from(films, ["site"]),
+    "view (all three together)": guess_from(films, ["view"]),
+    "site and view (all three together)": guess_from(films, ["site", "view"]),
+    "view (ieee8023)": guess_from(films[films["site"] == "ieee8023"], ["view"]),
+    "sex, with 'missing' as a value (sbu)": guess_from(films[films["site"] == "sbu"], ["sex"]),
+    "number of films (sbu)": guess_from(films[films["site"] == "sbu"], ["n_films"]),
+}
+
+# %%
+from helpers.figures import plot_intervals
+
+bars = pd.DataFrame(
+    [
+        {"name": name, "estimate": g.estimate, "low": g.low, "high": g.high}
+        for name, g in guesses.items()
+    ]
+)
+ax = plot_intervals(bars, reference=0.5, xlabel="AUROC of metadata alone, with 95 % interval")
+
+# %% [markdown]
+# *Figure: AUROC of guesses that never look at a film, each with its 95 % interval; the grey line at
+# one half is a coin.*
+
+# %%
+clear = [f"{name}: {g}" for name, g in guesses.items() if g.low > 0.5]
+Markdown(
+    "Clearly better than a coin, without a single pixel: **" + "; ".join(clear) + "**."
+    if clear
+    else "With these patients, no guess is clearly better than a coin."
+)
+
+# %% [markdown]
+# A network that is shown films of all sites can pass for a good one by recognising the hospital,
+# the view or the bed. Nothing about a lung is needed, and no test at the same hospitals will
+# notice. So later notebooks always set the network against these guesses. Some are worse than
+# shortcuts: the *number* of films is known only when the stay is over, and a *missing* sex says how
+# the data were anonymised. Neither may ever be an input.
+
+# %% [markdown]
+# ## Where phantoms come from
+#
+# Of real patients nobody knows why one died. Phantoms come from a written-down causal model, so for
+# them we can look behind the curtain (on real data alone, the next two cells stay empty). Find the
+# arrows from *severity* to *death* and to what the film shows: that is what a network should learn.
+# Then find those that leave *site*: they have nothing to do with disease.
+
+# %%
+from helpers.cohorts import is_phantom
+from helpers.figures import plot_causal_diagram
+
+some_phantom = any(is_phantom(name) for name in cohorts)
+if some_phantom:
+    from phantoms.causes import causal_diagram, causal_table
+
+    ax = plot_causal_diagram(causal_diagram()[1])
+
+# %% [markdown]
+# *Figure: on phantoms, the causal model as a diagram, causes left of their effects; on real data
+# alone there is none, because nobody knows it.*
+
+# %%
+if some_phantom:
+    display(causal_table().fillna({"coefficient": "by rule"}).style.hide())
+
+# %% [markdown]
+# ## The same film twice
+#
+# Data sets are built from each other. If a film is trained on in one cohort and tested on in
+# another, the test is worth nothing, and no patient number will tell. So we compare pictures: a
+# *perceptual hash* proposes pairs that look alike, then the two films are laid over each other and
+# their fine detail (ribs, vessels, wires) is correlated.
+
+# %%
+from helpers.splits import find_duplicates
+
+duplicates = find_duplicates(
+    [*cohorts["ieee8023"]["image_path"], *cohorts["hannover"]["image_path"]]
+)
+owner = films.set_index("image_path")[["site", "patient_id"]].astype(str)
+ends = [owner.loc[duplicates[side]].reset_index(drop=True) for side in ("path_a", "path_b")]
+across = ends[0]["site"] != ends[1]["site"]
+pd.DataFrame(
+    {
+        "pairs": {
+            "across the two cohorts": across.sum(),
+            "within a cohort, under two patient numbers": (
+                ~across & (ends[0]["patient_id"] != ends[1]["patient_id"])
+            ).sum(),
+            "within a patient": (~across & (ends[0]["patient_id"] == ends[1]["patient_id"])).sum(),
+        }
+    }
+)
+
+# %% [markdown]
+# Look for what differs between the copies, and for what does not.
+
+# %%
+pairs = duplicates[across.to_numpy()].head(2)
+paths = pairs[["path_a", "path_b"]].to_numpy().ravel()
+copies = [
+    f"{site}, correlation {value:.3f}"
+    for value in pairs["correlation"]
+    for site in ("ieee8023", "hannover")
+]
+if len(paths):
+    figure = plot_films([read_radiograph(path)[::2, ::2] for path in paths], copies)
+
+# %% [markdown]
+# *Figure: pairs of files from ieee8023 and Hannover that show the same exposure, with the
+# correlation of their fine detail. Crop, size and file format differ; bones and vessels do not.*
+#
+# Is the search any good? Here we can check, since many shared films kept their file name. *Recall*
+# is the share of equal names that was found; *precision* the share of found pairs that have equal
+# names.
+
+# %%
+from pathlib import Path
+
+stems = [
+    {Path(path).stem: path for path in cohorts[name]["image_path"]}
+    for name in ("ieee8023", "hannover")
+]
+named = {(stems[0][stem], stems[1][stem]) for stem in stems[0].keys() & stems[1].keys()}
+found = set(
+    duplicates.loc[across.to_numpy(), ["path_a", "path_b"]].itertuples(index=False, name=None)
+)
+rates = [f"{len(named & found)} of {len(some)}" for some in (named, found)]
+Markdown(f"Recall: **{rates[0]}**. Precision: **{rates[1]}**.")
+
+# %% [markdown]
+# These pairs go to `duplicates.csv`. From here on, patients who share a film stay on the same side
+# of every split, and a Hannover patient who is also in ieee8023 is left out of the external test:
+# with *all* films, since the others show the same person.
+
+# %%
+from helpers.cohorts import work_root
+
+temporary = work_root() / "duplicates.csv.part"
+duplicates.to_csv(temporary, index=False)
+temporary.replace(work_root() / "duplicates.csv").name
+
+# %% [markdown]
+# ## The mistake first: splitting films
+#
+# Shuffle the *films* of SBU, put a fifth aside as a test, and count the test patients whose other
+# films the model has trained on.
+
+# %%
+train, test = train_test_split(cohorts["sbu"], test_size=0.2, random_state=0)
+leaked = test.drop_duplicates("patient_id")["patient_id"].isin(train["patient_id"])
+Markdown(
+    f"**{leaked.mean():.0%}** of {len(leaked)} test patients are in the training set, "
+    "too. Such a test asks whether the network recognises people, not whether it recognises disease."
+)
+
+# %% [markdown]
+# ## The cure: splitting patients
+#
+# Every patient goes to one part with all films: *train* learns, *validation* chooses, *test* judges
+# once. Each part gets its share of deaths, survivors and unknowns of each site. Hannover is not
+# split: it is kept whole as an external test.
+
+# %%
+from helpers.splits import check_disjoint, save_split, split_patients
+
+split = split_patients(films[films["site"] != "hannover"], seed=0, duplicates=duplicates)
+check_disjoint(split, duplicates)
+patients = split.drop_duplicates(["site", "patient_id"]).astype({"site": str})
+outcome = patients["died"].map({True: "died", False: "survived"}).fillna("unknown")
+pd.crosstab([patients["site"], outcome.rename("outcome")], patients["part"], margins=True)
+
+# %% [markdown]
+# `check_disjoint` said nothing, which is its way of saying that no patient and no copy of a film is
+# in two parts. The split is stored with a hash, so that a later change by hand is noticed. Every
+# later notebook reads it.
+
+# %%
+save_split(split, work_root() / "split.csv").name
+
+# %%
+fewest = pd.crosstab(patients["site"], [outcome, patients["part"]])["died"].min().min()
+Markdown(
+    f"The smallest number of deaths in any part of a cohort is **{fewest}**. Keep it in mind "
+    "whenever a later notebook quotes a number for that part."
+)
+
+# %% [markdown]
+# ## Licences
+#
+# Each film of ieee8023 comes from a paper or a website and carries its own licence. SBU is CC BY
+# 4.0 (DOI [10.7937/TCIA.BBAG-2923](https://doi.org/10.7937/TCIA.BBAG-2923)), Hannover CC BY 3.0
+# (DOI [10.6084/m9.figshare.12275009](https://doi.org/10.6084/m9.figshare.12275009)).
+
+# %%
+cohorts["ieee8023"]["license"].replace("", pd.NA).fillna("not stated").value_counts().to_frame(
+    "films"
+)
+
+# %% [markdown]
+# "Not stated" does not mean free. On real data, do not pass such films on.
+#
+# ## Closing
+#
+# **What we found.** Few deaths, many unknown outcomes, films shared between data sets, and metadata
+# that give away part of the outcome. The split (`split.csv`) and the list of copies
+# (`duplicates.csv`) guard the rest of the series against the last two.
+#
+# **What would change our mind.** About the split: one patient in two parts. `check_disjoint` looks
+# for numbers and pictures; a person with two numbers and no shared film would escape it. About site
+# and view: intervals that hold one half, in a larger collection.
+#
+# **Exercises.**
+# 1. Guess from `age` alone (in bands: `pd.cut`). How does it compare with the number of films?
+# 2. Lower `min_correlation` of `find_duplicates` to 0.9 and look at the pairs that are new. Copies,
+#    or serial films of one patient?
+# 3. Split with another `seed`. How much does the number of *films* in the test part change, and
+#    why?
+#
+# **Where next.** [02 · Impute the labels](02_impute_the_labels.ipynb)

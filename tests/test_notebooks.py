@@ -1,0 +1,132 @@
+"""The notebooks run in order from nothing, and what is committed is what the sources say."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = PROJECT / "notebooks"
+SOURCES = sorted((NOTEBOOKS / "sources").glob("*.py"))
+NAMES = [source.stem for source in SOURCES]
+
+sys.path.insert(0, str(NOTEBOOKS))
+from build import LARGEST_NOTEBOOK, read_source, tidy  # noqa: E402
+
+MACHINE_PATH = re.compile(r"/home/|/Users/|/root/|/tmp/|[A-Z]:\\\\Users|site-packages")
+SBU_PATIENT = re.compile(r"\bA\d{6}\b")
+
+
+def committed(name: str) -> nbformat.NotebookNode:
+    return nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_are_nine():
+    assert [name[:2] for name in NAMES] == [f"{number:02d}" for number in range(9)]
+    assert sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_committed_notebook_is_its_source_executed(name):
+    source, notebook = read_source(NOTEBOOKS / "sources" / f"{name}.py"), committed(name)
+    cells = [(cell.cell_type, cell.source) for cell in source.cells]
+    assert cells == [(cell.cell_type, cell.source) for cell in notebook.cells], (
+        f"{name}.ipynb differs from its source: run `python notebooks/build.py {name}`"
+    )
+    counts = [cell.execution_count for cell in code_cells(notebook) if cell.source.strip()]
+    assert counts == list(range(1, len(counts) + 1))
+    kinds = {output.output_type for cell in code_cells(notebook) for output in cell.outputs}
+    assert "error" not in kinds
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_committed_notebook_is_small_and_names_no_machine_and_no_patient(name):
+    path = NOTEBOOKS / f"{name}.ipynb"
+    assert path.stat().st_size < LARGEST_NOTEBOOK
+    for cell in code_cells(committed(name)):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            text = output.get("text", "") + data.get("text/plain", "") + data.get("text/html", "")
+            assert not MACHINE_PATH.search(text), text[:300]
+            assert str(PROJECT) not in text
+            assert not SBU_PATIENT.search(text), "a patient number is shown"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_notebook_has_its_card_its_closing_and_words_for_every_figure(name):
+    notebook = committed(name)
+    opening, closing = notebook.cells[0].source, notebook.cells[-1].source
+    for part in ("After this notebook you can", "You need", "Time", "Data", "Not for clinical use"):
+        assert part in opening, part
+    for part in ("## Closing", "What we found", "What would change our mind", "Exercises"):
+        assert part in closing, part
+    for cell, after in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
+        shows = cell.cell_type == "code" and any(
+            "image/png" in output.get("data", {}) for output in cell.outputs
+        )
+        if shows:
+            assert after is not None and after.source.startswith("*Figure: "), cell.source
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_code_cells_are_short(name):
+    lengths = [len(cell.source.splitlines()) for cell in code_cells(committed(name))]
+    assert max(lengths) <= 35
+    assert sum(length > 15 for length in lengths) <= 0.25 * len(lengths)
+
+
+def test_progress_bars_and_places_are_not_kept():
+    bar = {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {
+            "application/vnd.jupyter.widget-view+json": {"model_id": "1"},
+            "text/plain": "Training: 100%|##| 8/8 [00:01<00:00, 5.0it/s]",
+        },
+    }
+    warning = {
+        "output_type": "stream",
+        "name": "stderr",
+        "text": "/somewhere/ipykernel_12/34.py:5: UserWarning: look\n",
+    }
+    cell = nbformat.v4.new_code_cell("1", outputs=[bar, warning])
+    notebook = nbformat.from_dict({"cells": [cell], "metadata": {}})
+    tidy(notebook)
+    assert [output.text for output in notebook.cells[0].outputs] == ["UserWarning: look\n"]
+
+
+@pytest.fixture(scope="module")
+def fresh_tree(phantom_root, tmp_path_factory) -> Path:
+    """The project as in a new clone, with the phantoms but without any work of the notebooks."""
+    tree = tmp_path_factory.mktemp("clone")
+    for name in ("helpers", "phantoms"):
+        shutil.copytree(PROJECT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tree / "notebooks").mkdir()
+    shutil.copy(NOTEBOOKS / "build.py", tree / "notebooks")
+    shutil.copytree(NOTEBOOKS / "sources", tree / "notebooks" / "sources")
+    (tree / "data").mkdir()
+    (tree / "data" / "phantom").symlink_to(phantom_root, target_is_directory=True)
+    return tree
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_runs(name, fresh_tree):
+    """In order: each finds what the earlier ones made."""
+    run = subprocess.run(
+        [sys.executable, "notebooks/build.py", name],
+        cwd=fresh_tree,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr[-3000:]
+    assert name in run.stdout
+    assert (fresh_tree / "notebooks" / f"{name}.ipynb").is_file()
