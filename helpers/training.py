@@ -276,7 +276,8 @@ def _fit_all(network: nn.Module, task: _Task, fabric: Fabric, progress: bool) ->
     wrapped, optimizer = fabric.setup(network, optimizer)
     epochs: list[dict] = []
     lowest, best, waited = math.inf, copy.deepcopy(network.state_dict()), 0
-    with tqdm(total=steps, desc="Training", unit="step", disable=not progress) as bar:
+    show = progress and steps > 0
+    with tqdm(total=steps, desc="Training", unit="step", disable=not show) as bar:
         for epoch in range(config.epochs):
             start, losses = time.perf_counter(), []
             _train_mode(network, config.freeze_statistics)

@@ -204,6 +204,12 @@ def test_ieee8023_proportions(metadata, covid):
         assert missing[column] == pytest.approx(share, abs=0.07), column
 
 
+def test_ieee8023_patients_do_not_contradict_themselves(metadata):
+    for column in ("sex", "age", "survival"):
+        stated = metadata[~metadata[column].isin(["", "?"])]
+        assert stated.groupby("patientid")[column].nunique().max() == 1, column
+
+
 def test_ieee8023_states_the_outcome_more_often_of_severe_cases(plans, metadata):
     patients = plans.truth["ieee8023"].drop_duplicates("patient_id").set_index("patient_id")
     stated = (

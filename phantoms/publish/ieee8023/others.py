@@ -58,11 +58,15 @@ def todo_rows(n: int, patients: int, rng: np.random.Generator) -> pd.DataFrame:
     return table
 
 
-def ct_rows(covid: pd.DataFrame, n: int, patients: int, rng: np.random.Generator) -> pd.DataFrame:
+def ct_rows(
+    covid: pd.DataFrame, n: int, patients: int, rng: np.random.Generator, kind: str = "slice"
+) -> pd.DataFrame:
     """Return ``n`` CT slices, a third of them of ``patients`` who have no film."""
-    rows = covid.loc[rng.choice(covid.index, n)].copy()
-    strangers = [f"ct {i % patients}" for i in range(n)]
-    rows["key"] = np.where(rng.random(n) < 1 / 3, strangers, rows["key"])
+    # Each of those patients has one sex, age and outcome: borrowed from one row, on all slices.
+    lent, number = rng.choice(covid.index, patients), np.arange(n) % patients
+    stranger = rng.random(n) < 1 / 3
+    rows = covid.loc[np.where(stranger, lent[number], rng.choice(covid.index, n))].copy()
+    rows["key"] = np.where(stranger, [f"ct {kind} {i}" for i in number], rows["key"])
     rows["modality"], rows["kind"] = "CT", "ct"
     rows["view"] = np.where(rng.random(n) < 0.82, "Axial", "Coronal")
     return rows
@@ -70,7 +74,7 @@ def ct_rows(covid: pd.DataFrame, n: int, patients: int, rng: np.random.Generator
 
 def volume_rows(covid: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
     """Return ``n`` CT volumes, which are rows without a picture."""
-    rows = ct_rows(covid, n, 1, rng)
+    rows = ct_rows(covid, n, 1, rng, kind="volume")
     rows["folder"], rows["view"] = "volumes", "Axial"
     rows["filename"] = [f"phantomcases_{i + 1:03d}.nii.gz" for i in range(n)]
     return rows
