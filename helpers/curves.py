@@ -170,7 +170,7 @@ def plot_learning_curves(history: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if "validation_auroc" in history:
         right = ax.twinx()
         right.plot(epochs, history["validation_auroc"], ":", color=PALETTE[2])
-        right.set(ylim=(0.4, 1.0), ylabel="validation AUROC (dotted)")
+        right.set(ylim=(0, 1.02), ylabel="validation AUROC (dotted)")
     if "stage" in history:
         changes = np.flatnonzero(
             history["stage"].to_numpy()[1:] != history["stage"].to_numpy()[:-1]

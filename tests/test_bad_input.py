@@ -25,7 +25,6 @@ from published import (
 
 from helpers import paths
 from helpers.cohorts import (
-    SBU_CLINICAL_FILE,
     cohort_root,
     load_annotations,
     load_hannover,
@@ -37,6 +36,7 @@ from helpers.dicom import convert
 from helpers.models import RiskModel, build_resnet18
 from helpers.panel import analyse
 from helpers.pixels import UnreadableRadiograph
+from helpers.publishers import SBU_CLINICAL_FILE
 from helpers.splits import load_split, save_split
 
 

@@ -51,7 +51,6 @@ data_in_use()
 # mostly on both sides and in the lower, outer parts. Look for such haze in the films below.
 
 # %%
-import matplotlib.pyplot as plt
 
 from helpers.cohorts import is_phantom, load_cohort
 from helpers.figures import plot_films

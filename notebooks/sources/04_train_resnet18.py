@@ -87,7 +87,7 @@ from helpers.figures import plot_films
 from helpers.radiographs import Radiographs, normalise
 from helpers.training import TrainingConfig, augment
 
-config = TrainingConfig(size=128 if profile() == "quick" else 224)
+config = TrainingConfig(size=128 if profile() == "quick" else 224, epochs=12, patience=6)
 one = Radiographs(train.head(1), config.size)
 six = augment(normalise(one.batch([0] * 6)), torch.Generator().manual_seed(0))
 grey = (six[:, 0] * 0.226 + 0.449).clamp(0, 1).numpy()  # undo the normalisation, to look at it
@@ -121,7 +121,7 @@ from helpers.figures import plot_learning_curves
 from helpers.training import fit
 
 few = pd.concat([train[train["died"]].head(20), train[~train["died"]].head(40)])
-by_heart = fit(network, few, validation, replace(config, epochs=10, patience=99, rate=3e-3))
+by_heart = fit(network, few, validation, replace(config, epochs=12, patience=99))
 _ = plot_learning_curves(by_heart.history)
 # %% [markdown]
 # *Figure: learning curves of a network trained on few films without an early stop. One line is the loss on

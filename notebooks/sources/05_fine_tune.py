@@ -71,7 +71,7 @@ from dataclasses import replace
 
 from helpers.training import TrainingConfig, build_resnet18, fit
 
-config = TrainingConfig(size=first.size, head_epochs=30, epochs=7, rate=3e-4)
+config = TrainingConfig(size=first.size, head_epochs=30, epochs=10, rate=3e-4)
 head_only = fit(first.network, train, validation, replace(config, epochs=0))
 fine_tuned = fit(first.network, train, validation, config)
 

@@ -21,11 +21,12 @@ from helpers.cohorts import data_in_use
 data_in_use()
 
 # %% [markdown]
-# ## Three tests, named as what they are
+# ## Four tests, named as what they are
 #
-# * **internal**: SBU's test patients, for the model fine-tuned on other SBU patients (iteration 2);
-# * **external**: the same patients, for iteration 1, which never saw that hospital;
-# * **external**: Hannover, for iteration 2, after every patient who is also in ieee8023 was taken out.
+# * **internal**: test patients of the hospital that the model was trained at: SBU for iteration 2, ieee8023 for
+#   iteration 1;
+# * **external**: patients of a hospital that the model never saw: SBU for iteration 1, and Hannover for
+#   iteration 2, after every patient who is also in ieee8023 was taken out.
 #
 # In all of them: index films, observed outcomes, patients that no model was trained or stopped on.
 
@@ -41,49 +42,58 @@ models = {
     for name, made_by in {"iteration1": "04_train_resnet18", "iteration2": "05_fine_tune"}.items()
 }
 split = work_file("split.csv", made_by="01_explore_the_cohorts")
-sbu = load_split(split, select_index_films(load_cohort("sbu")))
-sbu = sbu[sbu["label_source"] == "observed"]
-test = sbu[sbu["part"] == "test"]
+old, sbu = (load_split(split, load_cohort(name)) for name in ("ieee8023", "sbu"))
+old_index, sbu_index = (
+    films[films["label_source"] == "observed"] for films in map(select_index_films, (old, sbu))
+)
 
 # %%
 duplicates = pd.read_csv(work_file("duplicates.csv", made_by="01_explore_the_cohorts"))
 everyone = load_cohort("hannover")
-external = select_index_films(
-    exclude_shared_patients(everyone, duplicates, load_cohort("ieee8023"))
-)
+external = select_index_films(exclude_shared_patients(everyone, duplicates, old))
 print(
-    f"Hannover: {everyone['patient_id'].nunique()} patients, of whom {len(external)} are not in ieee8023; "
-    f"{external['died'].sum()} of these died."
+    f"Hannover: {everyone['patient_id'].nunique()} patients, of whom {len(external)} are not in "
+    f"ieee8023; {external['died'].sum()} of these died."
 )
-
-# %% [markdown]
-# ## Accuracy, and why it is not the headline
 
 # %%
-from helpers.evaluation import report
-
-second = predict(models["iteration2"], test)
-internal = report(second, models["iteration2"].threshold).set_index("metric")
-internal.loc[["accuracy", "accuracy of always the majority"], ["estimate", "low", "high"]].round(2)
-
-# %% [markdown]
-# The second row is the accuracy of a model that says "survives" to everybody and looks at nothing. A threshold
-# that is meant to catch most deaths has to call many survivors at risk, so its accuracy is *lower* than doing
-# nothing, and yet it may be useful. Accuracy cannot see that; what follows can.
+test = sbu_index[sbu_index["part"] == "test"]
+tests = {
+    "SBU, iteration 2 (internal)": ("iteration2", test),
+    "SBU, iteration 1 (external)": ("iteration1", test),
+    "Hannover, iteration 2 (external)": ("iteration2", external),
+    "ieee8023, iteration 1 (internal)": ("iteration1", old_index[old_index["part"] == "test"]),
+}
+predictions = {name: predict(models[model], films) for name, (model, films) in tests.items()}
 
 # %% [markdown]
 # ## The report
 #
-# Each number has the interval that one gets by drawing other patients from the same hospital (bootstrap over
-# patients, not over films). *n* counts patients, *events* deaths.
+# Each number comes with the interval that one gets by drawing other patients from the same hospital (bootstrap
+# over patients, not over films). The threshold is each model's own, chosen on validation patients.
 
 # %%
-internal.round(2)
+from helpers.evaluation import Interval, report
+
+reports = pd.concat(
+    {name: report(table, models[tests[name][0]].threshold) for name, table in predictions.items()},
+    names=["test"],
+).reset_index("test")
+reports["value"] = [str(Interval(row.estimate, row.low, row.high)) for row in reports.itertuples()]
+wide = reports.pivot(index="metric", columns="test", values="value")
+counts = reports.drop_duplicates("test").set_index("test")[["n", "events"]].T
+counts.index = ["patients", "deaths"]
+pd.concat([counts, wide])[list(tests)].loc[["patients", "deaths", *reports["metric"].unique()]]
 
 # %% [markdown]
-# Read the widths. With this many deaths, the interval of the AUROC alone spans from a weak to a good model.
-# *Observed / expected* near 1 and a calibration intercept near 0 say that the risks are right on average; a
-# slope below 1 that they are too extreme.
+# Read the widths first. Where few patients died, the interval of the AUROC spans from a useless to an excellent
+# model, and *no interval* says that resampled patients often held no death at all. *Observed / expected* near 1
+# and a calibration intercept near 0 say that the risks are right on average; a slope below 1 that they are too
+# extreme.
+#
+# Now compare the last two rows of each column. The last is the accuracy of a model that says "survives" to
+# everybody and looks at nothing. A threshold that is meant to catch most deaths has to call many survivors at
+# risk, so its accuracy can be *lower* than doing nothing while it is more useful. Accuracy cannot see that.
 
 # %% [markdown]
 # ## Discrimination
@@ -97,10 +107,7 @@ import matplotlib.pyplot as plt
 from helpers.evaluation import pool_by_patient
 from helpers.figures import plot_precision_recall, plot_roc
 
-patients = {
-    "iteration 2 (internal)": pool_by_patient(second),
-    "iteration 1 (external)": pool_by_patient(predict(models["iteration1"], test)),
-}
+patients = {name: pool_by_patient(predictions[name]) for name in list(tests)[:2]}
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5))
 plot_roc(patients, ax=left)
 _ = plot_precision_recall(patients, ax=right)
@@ -118,8 +125,8 @@ _ = plot_precision_recall(patients, ax=right)
 from helpers.figures import plot_calibration, plot_risk_by_outcome
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5))
-plot_calibration(patients["iteration 2 (internal)"], ax=left)
-_ = plot_risk_by_outcome(patients["iteration 2 (internal)"], ax=right)
+plot_calibration(patients["SBU, iteration 2 (internal)"], ax=left)
+_ = plot_risk_by_outcome(patients["SBU, iteration 2 (internal)"], ax=right)
 # %% [markdown]
 # *Figure: smoothed observed death rate against predicted risk with the diagonal (left); distribution of the
 # predicted risk among those who died and those who survived (right).*
@@ -142,7 +149,7 @@ import numpy as np
 from helpers.evaluation import net_benefit
 from helpers.figures import plot_net_benefit
 
-one = patients["iteration 2 (internal)"]
+one = patients["SBU, iteration 2 (internal)"]
 curve = net_benefit(one["died"], one["risk"], np.arange(0.02, 0.41, 0.01))
 _ = plot_net_benefit(curve)
 # %% [markdown]
@@ -163,7 +170,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from helpers.evaluation import auroc, bootstrap_interval
 
-train = sbu[sbu["part"] == "train"]
+train = sbu_index[sbu_index["part"] == "train"]
 rivals = {"age band": ["age"], "age band and sex": ["age", "sex"], "view": ["view"]}
 for name, columns in rivals.items():
     encode = OneHotEncoder(handle_unknown="ignore", drop=None)
@@ -228,7 +235,7 @@ pd.DataFrame(row for column in ("sex", "age", "view") for row in by_group(column
 # as a second endpoint: a model of the lungs' state should know something about it.
 
 # %%
-hannover = pool_by_patient(predict(models["iteration2"], external))
+hannover = pool_by_patient(predictions["Hannover, iteration 2 (external)"])
 hannover = hannover.merge(
     everyone.groupby("patient_id")["went_icu"].any().rename("icu").reset_index(), on="patient_id"
 )
@@ -252,7 +259,6 @@ pd.DataFrame(
 # share of the achievable discrimination is (AUROC − ½) / (best − ½): none for a coin, all for the best reader.
 
 # %%
-from IPython.display import Markdown
 
 from helpers.cohorts import cohort_root, is_phantom
 from helpers.evaluation import best_possible_share
@@ -298,7 +304,6 @@ known_truth.to_frame("estimate (95 % interval)")
 # %%
 from helpers.cohorts import load_annotations
 
-old = load_split(split, load_cohort("ieee8023"))
 unseen = old[old["part"] != "train"]
 scored = unseen.merge(load_annotations(cohort_root("ieee8023")).severity, on="image_path")
 followed = {
@@ -308,23 +313,19 @@ followed = {
     )
     for name, model in models.items()
 }
-pd.DataFrame(
-    {
-        name: {"films": len(scored), "Spearman with the extent score": str(value)}
-        for name, value in followed.items()
-    }
-).T
+severity = pd.DataFrame(followed.values(), index=followed).assign(films=len(scored))
+severity[["films", "estimate", "low", "high"]].round(2)
 
 # %% [markdown]
 # ## What is kept
 #
-# The report goes to a table for the statistician, beside the models.
+# The reports go to a table for the statistician, beside the models.
 
 # %%
 from helpers.cohorts import work_root
 
-internal.to_csv(work_root() / "report.csv")
-internal[["n", "events"]].head(1)
+reports.drop(columns="value").to_csv(work_root() / "reports.csv", index=False)
+severity.rename_axis("model").to_csv(work_root() / "severity.csv")
 
 # %% [markdown]
 # ## Closing

@@ -1,0 +1,159 @@
+"""Report a run of the series on real films: prints docs/real-data.md.
+
+    CXR_DATA=… make notebooks
+    CXR_DATA=… .venv/bin/python -m benchmarks.real_data > docs/real-data.md
+
+Every number and every judgement in the text is computed from that run.
+"""
+
+import pandas as pd
+
+from helpers.cohorts import (
+    data_in_use,
+    is_phantom,
+    load_cohort,
+    participant_flow,
+    select_index_films,
+    work_file,
+)
+from helpers.evaluation import Interval
+from helpers.imputation import METHODS, impute_survival
+from helpers.splits import load_split
+
+FOREST_METHODS = [method for method in METHODS if method != "complete_case"]
+
+
+def main() -> None:
+    """Print the report, or say why there is none."""
+    real = [name for name in ("ieee8023", "sbu", "hannover") if not is_phantom(name)]
+    if "ieee8023" not in real:
+        raise SystemExit(
+            "This reports a run on real films: set CXR_DATA to a folder with ieee8023."
+        )
+    reports = pd.read_csv(work_file("reports.csv", made_by="06_evaluate"))
+    severity = pd.read_csv(work_file("severity.csv", made_by="06_evaluate"))
+    sections = [
+        _opening(real),
+        "## The data in use\n\n" + table(data_in_use().reset_index()),
+        "## Participant flow\n\n" + table(flow(real)),
+        imputed_rates(),
+        metrics(reports),
+        agreement(severity),
+        meaning(reports, severity),
+    ]
+    print("\n\n".join(sections))
+
+
+def _opening(real: list[str]) -> str:
+    return (
+        "# The series on real films\n\n"
+        "<!-- Printed by benchmarks/real_data.py from an executed run; not written by hand. -->\n\n"
+        f"One run of all notebooks, quick profile, with real {' and '.join(real)} and phantoms for "
+        "the rest. A sample of the public sets was used: about 70 % of ieee8023's patients (June "
+        "2020 column set) and half of Hannover's. **Not for clinical use.**"
+    )
+
+
+def flow(real: list[str]) -> pd.DataFrame:
+    """Count participants from the publisher's table to the index films."""
+    stages = {name: select_index_films(load_cohort(name)) for name in real}
+    counts = participant_flow(stages)
+    return counts[(counts["radiographs"] > 0) | ~counts["step"].str.startswith("excluded")]
+
+
+def imputed_rates() -> str:
+    """Compare the death rates that each method gives to training patients of unknown outcome."""
+    split = work_file("split.csv", made_by="01_explore_the_cohorts")
+    films = load_split(split, load_cohort("ieee8023"))
+    rows = []
+    for method in FOREST_METHODS:
+        patients = impute_survival(films, method=method, seed=0)
+        unknown = patients[(patients["part"] == "train") & (patients["label_source"] == "imputed")]
+        draws = unknown.filter(like="draw_")
+        labels = draws.mean(axis=1) if method == "draws" else unknown["died"]
+        soft = method == "calibrated"
+        rate = float((unknown["risk"] if soft else labels).astype(float).mean())
+        rows.append((method, len(unknown), f"{rate:.0%}", f"{rate * len(unknown):.0f}"))
+    known = films[(films["part"] == "train") & (films["label_source"] == "observed")]
+    known = known.drop_duplicates("patient_id")["died"]
+    counts = pd.DataFrame(
+        rows, columns=["method", "unknown patients", "share called dead", "deaths called"]
+    )
+    return (
+        "## Imputed death rates\n\n"
+        f"Of {len(known)} training patients of ieee8023 with a known outcome, {int(known.sum())} "
+        f"({known.mean():.0%}) died. What each method says of the unknown ones (for soft labels "
+        "and draws, the expected number):\n\n" + table(counts)
+    )
+
+
+def metrics(reports: pd.DataFrame) -> str:
+    """Every metric of every test with its interval."""
+    reports["value"] = [str(Interval(r.estimate, r.low, r.high)) for r in reports.itertuples()]
+    wide = reports.pivot(index="metric", columns="test", values="value")
+    wide = wide.loc[reports["metric"].unique(), reports["test"].unique()]
+    counts = reports.drop_duplicates("test").set_index("test")
+    wide.columns = [
+        f"{test}: {counts['n'][test]} patients, {counts['events'][test]} deaths" for test in wide
+    ]
+    return (
+        "## Every metric\n\nEstimates with 95 % intervals from resampled patients, on patients "
+        "that no model was trained or stopped on.\n\n" + table(wide.reset_index())
+    )
+
+
+def agreement(severity: pd.DataFrame) -> str:
+    """Spearman correlation of predicted risk and expert severity."""
+    values = [str(Interval(r.estimate, r.low, r.high)) for r in severity.itertuples()]
+    shown = severity[["model", "films"]].assign(spearman=values)
+    return (
+        "## Predicted risk against the experts' severity\n\nSpearman correlation with the "
+        "geographic extent score, on scored films of patients outside the training part.\n\n"
+        + table(shown)
+    )
+
+
+def meaning(reports: pd.DataFrame, severity: pd.DataFrame) -> str:
+    """Say what the intervals allow to be said."""
+    aurocs = reports[reports["metric"] == "AUROC"]
+    sentences = []
+    for row in aurocs.itertuples():
+        kind = "phantom" if row.test.startswith("SBU") and is_phantom("sbu") else "real"
+        sentences.append(
+            f"* {row.test} ({kind} films): {judge(row.estimate, row.low, row.high, 0.5)}"
+        )
+    for row in severity.itertuples():
+        sentences.append(
+            f"* {row.model}, experts' scores: {judge(row.estimate, row.low, row.high, 0)}"
+        )
+    return (
+        "## What it means\n\n"
+        + "\n".join(sentences)
+        + (
+            "\n\nThe films were chosen by those who published them, most outcomes are missing, and "
+            "few patients died. By PROBAST's standards the risk of bias is high. None of these "
+            "figures says how the model would do at a hospital."
+        )
+    )
+
+
+def judge(estimate: float, low: float, high: float, chance: float) -> str:
+    """Put an interval into words."""
+    if pd.isna(low):
+        return "**we cannot tell**: too few deaths for an interval."
+    value = Interval(estimate, low, high)
+    if low <= chance <= high:
+        return f"**we cannot tell**: {value} holds {chance:g}, which is chance."
+    side = "better" if low > chance else "worse"
+    return f"{side} than chance: {value}."
+
+
+def table(frame: pd.DataFrame) -> str:
+    """Render a table in Markdown."""
+    rows = [list(map(str, frame.columns)), ["---"] * frame.shape[1]]
+    rows += [[str(value) for value in row] for row in frame.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+if __name__ == "__main__":
+    main()
