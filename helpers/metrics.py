@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 from dcurves import dca
+from scipy.optimize import brentq
+from scipy.special import expit
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 
@@ -88,7 +90,7 @@ def calibration(died, risk) -> Calibration:
 
     The intercept is that of a logistic regression of the outcome with the risk's logit as offset
     (calibration in the large); the slope is the coefficient of that logit (Cox 1958; Van Calster
-    2016, doi:10.1016/j.jclinepi.2015.12.005). Fitted by statsmodels. Intercept and slope are NaN
+    2016, doi:10.1016/j.jclinepi.2015.12.005). Intercept and slope are NaN
     where no finite estimate exists: one outcome only, or, for the slope, a constant risk or one
     that separates deaths from survivors perfectly.
     """
@@ -98,10 +100,9 @@ def calibration(died, risk) -> Calibration:
     if died.all() or not died.any():
         return Calibration(ratio, float("nan"), float("nan"))
     logit = logits(risk)
-    ones = np.ones((len(died), 1))
-    family = sm.families.Binomial()
-    large = sm.GLM(died.astype(float), ones, offset=logit, family=family).fit()
-    return Calibration(ratio, float(large.params[0]), _logistic(died, logit)[1])
+    # The score equation of that regression: iterated fits diverge where risks are extreme.
+    intercept = brentq(lambda shift: expit(shift + logit).sum() - died.sum(), -60, 60)
+    return Calibration(ratio, float(intercept), _logistic(died, logit)[1])
 
 
 def recalibrate(died, logit) -> tuple[float, float]:

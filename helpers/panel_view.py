@@ -49,10 +49,12 @@ def _risk(analysis: Analysis) -> str:
     side = "at or above" if analysis.risk >= analysis.threshold else "below"
     return (
         f"<h3>Predicted risk of death in hospital: {analysis.words}</h3>"
+        + '<div class="cxr-bars">'
         + _bar("This film", analysis.risk)
         + _bar("Without a film", analysis.base_rate)
-        + f"<p>Of the patients the model learned from, {in_a_hundred(analysis.base_rate)} died: "
-        "that is what it would say without seeing a film. The prediction is "
+        + "</div><p>Of the patients the model learned from, "
+        f"{in_a_hundred(analysis.base_rate)} died: that is what it would say without seeing a "
+        "film. The prediction is "
         f"{side} the model's threshold of {in_a_hundred(analysis.threshold)}.</p>"
     )
 
@@ -60,9 +62,8 @@ def _risk(analysis: Analysis) -> str:
 def _bar(name: str, probability: float) -> str:
     percent = 100 * min(max(probability, 0.0), 1.0)
     return (
-        f'<div class="cxr-bar"><span class="cxr-bar-name">{name}</span>'
-        f'<span class="cxr-bar-track" aria-hidden="true"><span style="width:{percent:.1f}%">'
-        f"</span></span><span>{in_a_hundred(probability)}</span></div>"
+        f'<span>{name}</span><span class="cxr-bar-track" aria-hidden="true">'
+        f'<span style="width:{percent:.1f}%"></span></span><span>{in_a_hundred(probability)}</span>'
     )
 
 

@@ -28,7 +28,7 @@ from helpers.radiographs import UnreadableRadiograph
 LARGEST_FILE = 100_000_000  # bytes; a film of the largest collection has 29 MB
 NOTICE = (
     "A teaching model, trained on few films. Not for clinical use: no result here says anything "
-    "about a person. Files stay in this kernel's memory and are forgotten at the next one."
+    "about a person. A file stays in this kernel's memory while it is read, and is then forgotten."
 )
 _HERE = Path(__file__).parent
 _log = logging.getLogger(__name__)
@@ -76,6 +76,10 @@ class UploadPanel(anywidget.AnyWidget):
         self._read, self._predict, self._films = read, predict, dict(films)
         self._upload: _Upload | None = None
         self.on_msg(self._receive)
+
+    def __repr__(self) -> str:
+        """What a saved notebook shows in the panel's place, the same in every run."""
+        return "The upload panel: run this cell to use it, or open the page with `make app`."
 
     def _receive(self, _widget: object, message: dict[str, Any], buffers: list[Any]) -> None:
         run = message["run"]

@@ -51,19 +51,19 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Where the servers run: a random model and a notebook that shows its panel, no picture."""
+    """Where the servers run: a random model, an example and a notebook that shows the panel."""
     folder = tmp_path_factory.mktemp("panel")
     square = preprocess(drawn_chest(), 128)
     mean = cv2.resize(square, (16, 16), interpolation=cv2.INTER_AREA).tolist()
     network = build_resnet18("random", seed=0).eval()
     model = RiskModel(network, 128, threshold=0.2, base_rate=0.132, card={"mean_film": mean})
     model.save(folder / "model")
-    (folder / "example.bin").write_bytes(png(drawn_chest(seed=1)))
+    (folder / "example.png").write_bytes(png(drawn_chest(seed=1)))
     code = (
         f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
         "from helpers.panel import upload_panel\n"
         "from helpers.training import RiskModel\n"
-        "upload_panel(RiskModel.load('model'), {'A drawn chest': 'example.bin'})"
+        "upload_panel(RiskModel.load('model'), {'A drawn chest': 'example.png'})"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
@@ -214,7 +214,7 @@ def test_page_says_at_all_times_that_it_is_no_medical_device(voila):
 
 
 def test_server_gives_out_no_files(voila):
-    for name in ("example.bin", "model.safetensors", "panel.ipynb"):
+    for name in ("example.png", "model.safetensors", "panel.ipynb"):
         answer = voila.request.get(f"{voila.url}voila/files/{name}")
         assert answer.status in (403, 404)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from scipy.special import expit
 from scipy.stats import t as student
 from sklearn.metrics import brier_score_loss, roc_auc_score
@@ -80,6 +81,18 @@ def test_a_perfect_model_is_calibrated():
     assert ratio == pytest.approx(1, abs=0.03)
     assert intercept == pytest.approx(0, abs=0.04)
     assert slope == pytest.approx(1, abs=0.04)
+
+
+def test_calibration_intercept_is_that_of_a_regression_with_offset_and_never_diverges():
+    rng = np.random.default_rng(0)
+    logit = rng.normal(-1, 1, 300)
+    died = rng.random(300) < 1 / (1 + np.exp(-0.6 * logit - 0.4))
+    family = sm.families.Binomial()
+    fit = sm.GLM(died.astype(float), np.ones((300, 1)), offset=logit, family=family).fit()
+    shift = calibration(died, 1 / (1 + np.exp(-logit))).intercept
+    assert shift == pytest.approx(fit.params[0], abs=1e-6)
+    extreme = np.array([0.0, 0.0, 1.0, 1.0, 1e-9])
+    assert abs(calibration([True, False, False, False, False], extreme).intercept) < 30
 
 
 def test_calibration_finds_what_is_wrong_and_recalibration_mends_it():

@@ -105,19 +105,19 @@ _, maps = class_activation(model.network, images, scale=model.slope)
 maps = maps.numpy()
 
 # %%
-figure, axes = plt.subplots(1, 4, figsize=(11, 3.2), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained")
 for column, place in enumerate(extremes):
     own = max(float(maps[place].max()), 1e-6)
     plot_heat(films.images[place], maps[place], own, axes[column]).set_title("own scale")
     plot_heat(films.images[place], maps[place], HEAT_LIMIT, axes[2 + column]).set_title("fixed scale")
-add_heat_bar(axes, HEAT_LIMIT, "evidence for death (logits), fixed scale");
+add_heat_bar(axes, HEAT_LIMIT, "fixed scale: logits");
 
 # %% [markdown]
 # *Figure: the same two films twice. Left pair, each map scaled to its own maximum: both carry a bright blob.
 # Right pair, one fixed scale in logits for both, with the colour bar: only what is strong looks strong.*
 
 # %%
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
 highest, lowest = (float(maps[place].max()) for place in extremes)
 Markdown(
@@ -195,7 +195,7 @@ if phantom:
     known = truth(cohort_root("sbu").parent, "sbu").set_index("image_path")
     pairs = [load_masks(known.loc[path, "mask_path"]) for path in test["image_path"]]
     lungs, lesions = (
-        np.stack([preprocess_mask(mask, model.size) for mask in masks]) for masks in zip(*pairs)
+        np.stack([preprocess_mask(mask, model.size) for mask in masks]) for masks in zip(*pairs, strict=True)
     )
     ill = lesions.any(axis=(1, 2))
     print(f"{ill.sum()} test films show lesions, {(~ill).sum()} show none and cannot be scored")
@@ -216,8 +216,8 @@ else:
 from helpers.figures import plot_intervals
 
 if phantom:
-    figure, axes = plt.subplots(1, 3, figsize=(11, 2.2), layout="constrained", sharey=True)
-    for ax, name in zip(axes, ["pointing game", "heat in lesions", "heat in lungs"]):
+    figure, axes = plt.subplots(1, 3, figsize=(9, 2.2), layout="constrained", sharey=True)
+    for ax, name in zip(axes, ["pointing game", "heat in lesions", "heat in lungs"], strict=True):
         rows = result.loc[name].loc[["class activation map", "centred blob", "chance"]]
         plot_intervals(rows.rename_axis("name").reset_index(), ax, xlabel="mean over test films")
         ax.set(title=name, xlim=(0, 1))
@@ -342,15 +342,15 @@ patch = model.size // 4
 falls = model.slope * occlude(model.network, images[by_risk], patch=patch, stride=patch // 2)
 
 # %%
-figure, axes = plt.subplots(2, 3, figsize=(9.5, 5.4), layout="constrained")
-for row, number in zip(axes, (0, len(by_risk) // 2)):
+figure, axes = plt.subplots(2, 3, figsize=(7.5, 4.2), layout="constrained")
+for row, number in zip(axes, (0, len(by_risk) // 2), strict=True):
     place, fall = by_risk[number], falls[number]
     row[0].imshow(films.images[place], cmap="gray")
     row[0].set_title("film").axes.set_axis_off()
     plot_heat(films.images[place], maps[place], HEAT_LIMIT, row[1]).set_title("class activation")
     plot_heat(films.images[place], fall, HEAT_LIMIT / 8, row[2]).set_title("occlusion")
-add_heat_bar(axes, HEAT_LIMIT, "class activation: evidence for death (logits)")
-add_heat_bar(axes, HEAT_LIMIT / 8, "occlusion: fall of the logit when covered");
+add_heat_bar(axes, HEAT_LIMIT, "class activation (logits)")
+add_heat_bar(axes, HEAT_LIMIT / 8, "occlusion: fall of logit");
 
 # %% [markdown]
 # *Figure: two test films, of the highest and of a middling risk: the film, its class activation map, and its
@@ -360,7 +360,7 @@ add_heat_bar(axes, HEAT_LIMIT / 8, "occlusion: fall of the logit when covered");
 from scipy.stats import spearmanr
 
 _, signed = class_activation(model.network, images[by_risk], scale=model.slope, relu=False)
-pairs = zip(signed.numpy(), falls)
+pairs = zip(signed.numpy(), falls, strict=True)
 agreement = test.loc[by_risk].assign(rank=[spearmanr(a, b, axis=None).statistic for a, b in pairs])
 mean = bootstrap_interval(lambda t: t["rank"].mean(), agreement)
 Markdown(
@@ -449,10 +449,10 @@ in_stamp = heat_share(
 )
 
 # %%
-figure, axes = plt.subplots(1, 4, figsize=(11, 3), layout="constrained")
-for ax, film, heat in zip(axes, victim_films.images, cheat_maps.numpy()):
+figure, axes = plt.subplots(1, 4, figsize=(9, 2.5), layout="constrained")
+for ax, film, heat in zip(axes, victim_films.images, cheat_maps.numpy(), strict=False):
     plot_heat(film, heat, HEAT_LIMIT, ax)
-add_heat_bar(axes, HEAT_LIMIT, "evidence for death (logits)");
+add_heat_bar(axes, HEAT_LIMIT, "logits");
 
 # %% [markdown]
 # *Figure: four stamped test films under the heat maps of the network that learned from stamps. The stamp is at

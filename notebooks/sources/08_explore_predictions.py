@@ -121,10 +121,14 @@ answers = {
 }
 
 # %%
-pd.DataFrame(
-    [(name, one.words, " ".join(one.warnings) or "none") for name, one in answers.items()],
-    columns=["picture", "risk", "warnings"],
-).set_index("picture").style.set_properties(**{"white-space": "normal", "text-align": "left"})
+from IPython.display import Markdown
+
+Markdown(
+    "\n".join(
+        f"- **{name}**: {one.words}. Warnings: {' '.join(one.warnings) or 'none.'}"
+        for name, one in answers.items()
+    )
+)
 
 # %% [markdown]
 # ## Closing
