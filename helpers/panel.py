@@ -21,8 +21,8 @@ from helpers.radiographs import normalise, preprocess, read_radiograph
 from helpers.saliency import class_activation
 from helpers.upload import Outcome, UploadPanel
 
-HEAT_LIMIT = 4.0  # logits at the end of the colour bar, the same for every film
-LITTLE_HEAT = 0.5  # logits; below, the map is called empty (the odds change by less than 1.65)
+HEAT_LIMIT = 10.0  # logits at the end of the colour bar, the same for every film and network
+LITTLE_HEAT = 1.0  # logits; a map that stays below, a tenth of the colour bar, is called empty
 
 
 @dataclass(frozen=True)

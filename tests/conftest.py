@@ -34,13 +34,3 @@ def phantom_root() -> Path:
     root = PROJECT / "data" / "phantom"
     make_cohorts(root, progress=False)
     return root
-
-
-@pytest.fixture(scope="session")
-def small_phantoms(tmp_path_factory) -> Path:
-    """A twentieth of the phantom cohorts, to be copied before it is changed."""
-    from phantoms import make_cohorts
-
-    root = tmp_path_factory.mktemp("phantoms") / "phantom"
-    make_cohorts(root, scale=0.05, progress=False)
-    return root

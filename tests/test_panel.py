@@ -157,7 +157,7 @@ def test_result_html_has_words_pictures_and_text_alternatives(analysis):
     film = cv2.imdecode(np.frombuffer(base64.b64decode(pictures[0][0]), np.uint8), -1)
     np.testing.assert_array_equal(film, analysis.film)
     assert analysis.summary in html
-    assert "4 logits or more" in html
+    assert "10 logits or more" in html
 
 
 def test_result_html_escapes_warnings(analysis):

@@ -2,7 +2,7 @@
 # # 07 · Explain
 #
 # > **After this notebook you can** draw the heat map of a network and say what its colours mean; test whether
-# > it points at the disease, with a score, an interval and two honest rivals; destroy the network bit by bit
+# > it points at the disease, with a score, an interval and three honest rivals; destroy the network bit by bit
 # > and see whether the map notices; and show how a network cheats without its heat map telling.
 # >
 # > **You need** notebooks 04 and 05. A little linear algebra helps, once.
@@ -92,7 +92,7 @@ print(f"largest difference from the grad-cam package: {np.abs(ours - theirs).max
 # ## The mistake first: every map in full colour
 #
 # Most heat maps are scaled to their own maximum. Below, the film with the highest risk and the film with the
-# lowest, in two scalings. Look at the film with the lowest risk and ask how alarmed you would be.
+# lowest, in two scalings. On the left pair, ask which of the two patients is worse off.
 
 # %%
 import matplotlib.pyplot as plt
@@ -113,22 +113,49 @@ for column, place in enumerate(extremes):
 add_heat_bar(axes, HEAT_LIMIT, "fixed scale: logits");
 
 # %% [markdown]
-# *Figure: the same two films twice. Left pair, each map scaled to its own maximum: both carry a bright blob.
-# Right pair, one fixed scale in logits for both, with the colour bar: only what is strong looks strong.*
+# *Figure: the same two films twice, highest risk first. Left pair, each map scaled to its own maximum: both reach
+# the brightest colour. Right pair, both on one fixed scale in logits, given by the colour bar.*
 
 # %%
 from IPython.display import Markdown, display
 
-highest, lowest = (float(maps[place].max()) for place in extremes)
+risks = [f"{test['risk'].iloc[place]:.0%}" for place in extremes]
+peaks = [f"{maps[place].max():.1f}" for place in extremes]
 Markdown(
-    f"On its own scale each film gets the brightest colour somewhere. In logits the two peaks are "
-    f"**{highest:.2f}** and **{lowest:.2f}**. In this notebook and in the panel of notebook 08 the bar always "
-    f"ends at {HEAT_LIMIT:g} logits, and a map without evidence looks like the film."
+    f"The risks are {risks[0]} and {risks[1]}, the peaks **{peaks[0]}** and **{peaks[1]}** logits. Scaled to its "
+    "own maximum a map cannot say so. In this notebook and in the panel of notebook 08 the bar always ends at "
+    f"{HEAT_LIMIT:g} logits."
 )
 
 # %% [markdown]
 # The unit is the logit of the *calibrated* risk. A place with +1 says: a film that looked like this everywhere
 # would have e ≈ 2.7 times the odds of death of a film with no evidence.
+
+# %% [markdown]
+# ## Is it about *this* film?
+#
+# A network can have habits: places where its map is warm whatever the film shows. They show when the maps of all
+# test films are averaged. Look for how alike the average is to the single maps above.
+
+# %%
+average = maps.mean(axis=0)
+figure, ax = plt.subplots(figsize=(3.6, 2.8), layout="constrained")
+plot_heat(films.images.mean(axis=0), average, HEAT_LIMIT, ax)
+add_heat_bar([ax], HEAT_LIMIT, "logits");
+
+# %% [markdown]
+# *Figure: the average of all test films under the average of their heat maps.*
+
+# %%
+from helpers.evaluation import bootstrap_interval
+
+likeness = [np.corrcoef(heat.ravel(), average.ravel())[0, 1] for heat in maps]
+habit = bootstrap_interval(lambda t: t["likeness"].mean(), test.assign(likeness=likeness))
+Markdown(
+    f"The mean correlation of a film's map with the average map is **{habit}**. Zero would mean that every map is "
+    "about its film alone, one that all maps are the same picture. What is common to all films cannot say why "
+    "*this* patient's risk is high."
+)
 
 # %% [markdown]
 # ## Does it point at the disease?
@@ -139,8 +166,9 @@ Markdown(
 #   Missing by up to 1/32 of the film's side still counts.
 # - **Heat in lesions**, **heat in lungs**: what share of all heat lies there?
 #
-# A score alone says nothing. Lesions are large, and a film's middle is a good guess. So two rivals play
-# too: a **centred blob**, the same for all films, and **chance**, a map that is equally warm everywhere.
+# A score alone says nothing: lesions are large, and mostly at the same places. So three rivals play too, each the
+# same for all films: a **centred blob**, the network's own **average map**, and **chance**, equally warm everywhere.
+# And the network gets a second try: its **map less the average** map, which leaves only what is about the film.
 
 # %%
 import pandas as pd
@@ -152,11 +180,14 @@ from helpers.saliency import centred_blob, heat_share, pointing_chance, pointing
 TOLERANCE = model.size / 32  # px
 
 
-def score(maps, lesions, lungs):
-    """Three scores a film for the network's maps, and the same for the two rivals."""
+def score(signed, lesions, lungs):
+    """Three scores a film for the network's maps, and the same for their rivals."""
+    maps, average = np.maximum(signed, 0), signed.mean(axis=0)
     rivals = {
         "class activation map": maps,
+        "map less average": np.maximum(signed - average, 0),
         "centred blob": np.repeat(centred_blob(maps.shape[1:])[None], len(maps), axis=0),
+        "average map": np.repeat(np.maximum(average, 0)[None], len(maps), axis=0),
         "chance": np.ones_like(maps),
     }
     columns = {}
@@ -173,9 +204,6 @@ def score(maps, lesions, lungs):
 
 
 # %%
-from helpers.evaluation import bootstrap_interval
-
-
 def intervals(scores, patients):
     """Mean of every score with its interval over patients."""
     flat = scores.set_axis([" | ".join(names) for names in scores.columns], axis=1)
@@ -202,29 +230,30 @@ if phantom:
 
 # %%
 if phantom:
-    scores = score(maps[ill], lesions[ill], lungs[ill])
+    signed = class_activation(model.network, images, scale=model.slope, relu=False)[1].numpy()
+    scores = score(signed[ill], lesions[ill], lungs[ill])
     result = intervals(scores, test.loc[ill, "patient_id"])
     display(result.round(2))
 else:
     print("The SBU cohort is real: nobody knows where its lesions are, so this part is left out.")
 
 # %% [markdown]
-# In the figure, compare the three rows of each score. Points beyond the reach of another row's interval are
+# In the figure, compare the five rows of each score. Points beyond the reach of another row's interval are
 # differences that another sample of patients would probably show as well.
 
 # %%
 from helpers.figures import plot_intervals
 
 if phantom:
-    figure, axes = plt.subplots(1, 3, figsize=(9, 2.2), layout="constrained", sharey=True)
+    figure, axes = plt.subplots(1, 3, figsize=(9, 2.4), layout="constrained", sharey=True)
     for ax, name in zip(axes, ["pointing game", "heat in lesions", "heat in lungs"], strict=True):
-        rows = result.loc[name].loc[["class activation map", "centred blob", "chance"]]
+        rows = result.loc[name].reindex(scores.columns.levels[1])
         plot_intervals(rows.rename_axis("name").reset_index(), ax, xlabel="mean over test films")
         ax.set(title=name, xlim=(0, 1))
 
 # %% [markdown]
-# *Figure: for each score, three dots with 95 % intervals on a scale from 0 to 1, one each for the class activation map, the
-# centred blob and chance.*
+# *Figure: for each score, five dots with 95 % intervals on a scale from 0 to 1, one each for the class activation map, the
+# map less the average, the centred blob, the average map and chance.*
 
 
 # %%
@@ -233,14 +262,15 @@ def compare(scores, patients):
     leads = {
         f"{what} | {rival}": scores[what, "class activation map"] - scores[what, rival]
         for what in ("pointing game", "heat in lesions")
-        for rival in ("centred blob", "chance")
+        for rival in ("map less average", "centred blob", "average map", "chance")
     }
     table = pd.DataFrame(leads).assign(patient_id=np.asarray(patients))
     found = bootstrap_interval(lambda t: t[list(leads)].mean().to_dict(), table)
     for name, lead in found.items():
         what, rival = name.split(" | ")
         verdict = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else "level with"
-        yield f"- {what}: the map is **{verdict}** {rival}, difference {lead}"
+        named = rival if rival == "chance" else f"the {rival}"
+        yield f"- {what}: the map is **{verdict}** {named}, difference {lead}"
 
 
 if phantom:
@@ -283,10 +313,12 @@ def masks_of(kinds):
 # %%
 if len(outlined):
     outlined_images = normalise(Radiographs(outlined, model.size).batch(slice(None)))
-    outlined_maps = class_activation(model.network, outlined_images, scale=model.slope)[1].numpy()
+    _, outlined_maps = class_activation(
+        model.network, outlined_images, scale=model.slope, relu=False
+    )
     drawn, drawn_lungs = masks_of(LESIONS), masks_of(LUNGS)
     found = drawn.any(axis=(1, 2))
-    outlined_scores = score(outlined_maps[found], drawn[found], drawn_lungs[found])
+    outlined_scores = score(outlined_maps.numpy()[found], drawn[found], drawn_lungs[found])
     outlined_patients = outlined.loc[found, "patient_id"]
     display(intervals(outlined_scores, outlined_patients).round(2))
 
@@ -359,8 +391,8 @@ add_heat_bar(axes, HEAT_LIMIT / 8, "occlusion: fall of logit");
 # %%
 from scipy.stats import spearmanr
 
-_, signed = class_activation(model.network, images[by_risk], scale=model.slope, relu=False)
-pairs = zip(signed.numpy(), falls, strict=True)
+_, both_signs = class_activation(model.network, images[by_risk], scale=model.slope, relu=False)
+pairs = zip(both_signs.numpy(), falls, strict=True)
 agreement = test.loc[by_risk].assign(rank=[spearmanr(a, b, axis=None).statistic for a, b in pairs])
 mean = bootstrap_interval(lambda t: t["rank"].mean(), agreement)
 Markdown(
@@ -477,9 +509,10 @@ Markdown(
 # ## Closing
 #
 # **What we found.** For this network the class activation map is exact, costs nothing, and equals Grad-CAM. On a
-# fixed scale it shows how *much* evidence there is, not only where. It depends on the learned weights. Whether it
-# finds lesions better than a blob in the middle is a number with an interval, printed above, and may be no. And a
-# network can cheat in plain sight.
+# fixed scale it shows how *much* evidence there is, not only where. It depends on the learned weights. How much of
+# it belongs to the film and how much to the network's habits, and whether it finds lesions better than a blob
+# in the middle, are numbers with intervals, printed above, and the answer may be no. And a network can cheat in
+# plain sight.
 #
 # **What would change our mind.** About the map's use: a reader study in which people with heat maps judge better
 # than people without. On public chest films, all of seven methods did worse than radiologists at finding the
