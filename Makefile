@@ -32,9 +32,11 @@ lab: $(READY)
 	@echo "Opening JupyterLab; stop it with Ctrl-C"
 	@$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
+# Preheated, so that the page is there at once; no file is served beside it, pictures included.
 app: $(READY)
 	@echo "Opening the web page of notebook 08; stop it with Ctrl-C"
-	@$(BIN)/voila notebooks/08_explore_predictions.ipynb --Voila.ip=127.0.0.1
+	@$(BIN)/voila notebooks/08_explore_predictions.ipynb --Voila.ip=127.0.0.1 --preheat_kernel=True \
+		--pool_size=1 --VoilaConfiguration.file_allowlist="['$$^']"
 
 $(READY): requirements.txt
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \

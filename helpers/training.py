@@ -70,7 +70,7 @@ class TrainingConfig:
     head_epochs: int = 0
     epochs: int = 10
     batch_size: int = 32
-    head_rate: float = 1e-2
+    head_rate: float = 2e-3
     rate: float = 1e-3
     weight_decay: float = 1e-2
     patience: int = 4

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
+import jupytext
 import nbformat
 import numpy as np
 import pytest
@@ -237,7 +238,7 @@ def test_panel_in_jupyterlab(browser, folder, tmp_path):
         page.evaluate("jupyterapp.commands.execute('docmanager:save')")
         expect(page.locator(".jp-mod-dirty")).to_have_count(0)
         saved = (folder / "panel.ipynb").read_text(encoding="utf-8")
-        assert "UploadPanel" in saved  # the output itself was saved
+        assert "The upload panel" in saved  # the output itself was saved
         assert "secret" not in saved and "film.png" not in saved and "in 100 patients" not in saved
 
 
@@ -246,8 +247,10 @@ def test_notebook_08_as_a_web_page(browser, tmp_path):
         work_file("models/iteration2.safetensors", made_by="05_fine_tune")
     except FileNotFoundError as missing:  # no phantoms, or notebook 05 has not run here yet
         pytest.skip(str(missing))
-    notebook = str(PROJECT / "notebooks" / "08_explore_predictions.ipynb")
-    with served([*VOILA, notebook], tmp_path) as address:
+    notebook = jupytext.read(PROJECT / "notebooks" / "sources" / "08_explore_predictions.py")
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, tmp_path / "page.ipynb")
+    with served([*VOILA, "page.ipynb"], tmp_path) as address:
         page = browser.new_page()
         page.goto(address, wait_until="commit", timeout=PATIENCE)
         expect(status(page)).to_have_attribute("data-state", "idle", timeout=PATIENCE)

@@ -7,7 +7,7 @@
 # >
 # > **You need** notebooks 04 and 05. A little linear algebra helps, once.
 # >
-# > **Time** about a minute on two cores. **Data** phantom lesions, and radiologists' outlines on ieee8023
+# > **Time** about one minute on two cores. **Data** phantom lesions, and radiologists' outlines on ieee8023
 # > films: see the table.
 # >
 # > **Not for clinical use.** A heat map is a picture of a network, not of a patient.
@@ -105,12 +105,14 @@ _, maps = class_activation(model.network, images, scale=model.slope)
 maps = maps.numpy()
 
 # %%
-figure, axes = plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(8, 2.3), layout="constrained")
 for column, place in enumerate(extremes):
     own = max(float(maps[place].max()), 1e-6)
     plot_heat(films.images[place], maps[place], own, axes[column]).set_title("own scale")
-    plot_heat(films.images[place], maps[place], HEAT_LIMIT, axes[2 + column]).set_title("fixed scale")
-add_heat_bar(axes, HEAT_LIMIT, "fixed scale: logits");
+    plot_heat(films.images[place], maps[place], HEAT_LIMIT, axes[2 + column]).set_title(
+        "fixed scale"
+    )
+_ = add_heat_bar(axes, HEAT_LIMIT, "fixed scale: logits")
 
 # %% [markdown]
 # *Figure: the same two films twice, highest risk first. Left pair, each map scaled to its own maximum: both reach
@@ -141,7 +143,7 @@ Markdown(
 average = maps.mean(axis=0)
 figure, ax = plt.subplots(figsize=(3.6, 2.8), layout="constrained")
 plot_heat(films.images.mean(axis=0), average, HEAT_LIMIT, ax)
-add_heat_bar([ax], HEAT_LIMIT, "logits");
+_ = add_heat_bar([ax], HEAT_LIMIT, "logits")
 
 # %% [markdown]
 # *Figure: the average of all test films under the average of their heat maps.*
@@ -223,7 +225,8 @@ if phantom:
     known = truth(cohort_root("sbu").parent, "sbu").set_index("image_path")
     pairs = [load_masks(known.loc[path, "mask_path"]) for path in test["image_path"]]
     lungs, lesions = (
-        np.stack([preprocess_mask(mask, model.size) for mask in masks]) for masks in zip(*pairs, strict=True)
+        np.stack([preprocess_mask(mask, model.size) for mask in masks])
+        for masks in zip(*pairs, strict=True)
     )
     ill = lesions.any(axis=(1, 2))
     print(f"{ill.sum()} test films show lesions, {(~ill).sum()} show none and cannot be scored")
@@ -247,7 +250,7 @@ from helpers.figures import plot_intervals
 if phantom:
     figure, axes = plt.subplots(1, 3, figsize=(9, 2.4), layout="constrained", sharey=True)
     for ax, name in zip(axes, ["pointing game", "heat in lesions", "heat in lungs"], strict=True):
-        rows = result.loc[name].reindex(scores.columns.levels[1])
+        rows = result.loc[name].loc[scores[name].columns]
         plot_intervals(rows.rename_axis("name").reset_index(), ax, xlabel="mean over test films")
         ax.set(title=name, xlim=(0, 1))
 
@@ -325,7 +328,9 @@ if len(outlined):
 # %%
 if len(outlined):
     source = "phantom" if is_phantom("ieee8023") else "real"
-    heading = f"{found.sum()} outlined {source} films of {outlined_patients.nunique()} patients:\n\n"
+    heading = (
+        f"{found.sum()} outlined {source} films of {outlined_patients.nunique()} patients:\n\n"
+    )
     display(Markdown(heading + "\n".join(compare(outlined_scores, outlined_patients))))
 else:
     print("No outlines are here: `python -m helpers.downloads segmentations` brings the real ones.")
@@ -343,7 +348,7 @@ from helpers.figures_saliency import plot_similarity
 from helpers.saliency import randomization_similarity
 
 similarity = randomization_similarity(model.network, images[:24])
-plot_similarity(similarity);
+_ = plot_similarity(similarity)
 # %% [markdown]
 # *Figure: similarity of the heat map to that of the trained network, from left (trained) to right (all stages
 # random). A thin line for each film and a thick one for the median film.*
@@ -374,7 +379,7 @@ patch = model.size // 4
 falls = model.slope * occlude(model.network, images[by_risk], patch=patch, stride=patch // 2)
 
 # %%
-figure, axes = plt.subplots(2, 3, figsize=(7.5, 4.2), layout="constrained")
+figure, axes = plt.subplots(2, 3, figsize=(6.8, 3.8), layout="constrained")
 for row, number in zip(axes, (0, len(by_risk) // 2), strict=True):
     place, fall = by_risk[number], falls[number]
     row[0].imshow(films.images[place], cmap="gray")
@@ -382,7 +387,7 @@ for row, number in zip(axes, (0, len(by_risk) // 2), strict=True):
     plot_heat(films.images[place], maps[place], HEAT_LIMIT, row[1]).set_title("class activation")
     plot_heat(films.images[place], fall, HEAT_LIMIT / 8, row[2]).set_title("occlusion")
 add_heat_bar(axes, HEAT_LIMIT, "class activation (logits)")
-add_heat_bar(axes, HEAT_LIMIT / 8, "occlusion: fall of logit");
+_ = add_heat_bar(axes, HEAT_LIMIT / 8, "occlusion: fall of logit")
 
 # %% [markdown]
 # *Figure: two test films, of the highest and of a middling risk: the film, its class activation map, and its
@@ -481,13 +486,13 @@ in_stamp = heat_share(
 )
 
 # %%
-figure, axes = plt.subplots(1, 4, figsize=(9, 2.5), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(7, 2.5), layout="constrained")
 for ax, film, heat in zip(axes, victim_films.images, cheat_maps.numpy(), strict=False):
     plot_heat(film, heat, HEAT_LIMIT, ax)
-add_heat_bar(axes, HEAT_LIMIT, "logits");
+_ = add_heat_bar(axes, HEAT_LIMIT, "logits")
 
 # %% [markdown]
-# *Figure: four stamped test films under the heat maps of the network that learned from stamps. The stamp is at
+# *Figure: three stamped test films under the heat maps of the network that learned from stamps. The stamp is at
 # the upper left.*
 
 # %%
