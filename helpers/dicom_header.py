@@ -206,8 +206,8 @@ def _refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
         raise UnreadableDicom(f"The file holds {frames} frames; a radiograph is one picture.")
     if film.get("PresentationIntentType") == "FOR PROCESSING" and not for_processing:
         raise UnreadableDicom(
-            "The film is raw detector data (FOR PROCESSING), not made for the eye; ask for it with "
-            "for_processing=True."
+            "The film is raw detector data (FOR PROCESSING), not made for the eye. Export the film "
+            "as it is shown to doctors (FOR PRESENTATION)."
         )
 
 

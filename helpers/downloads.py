@@ -105,6 +105,8 @@ def fetch(
         raise ValueError(f"expected one of {', '.join(SOURCES)}, sbu; got {name!r}")
     target = (REAL if root is None else Path(root)).absolute() / name
     if target.is_dir() and any(target.iterdir()):
+        if (left := target.with_name(f".{name}.partial")).is_dir():
+            remove(left)  # of a run that was killed at the very end
         return target
     if name == "sbu":
         raise DownloadError(_SBU.format(folder=target))

@@ -186,7 +186,9 @@ def bootstrap_interval(
     -------
     Interval or dict of str to Interval
         Undefined resamples are left out; with more than a tenth of them there is no interval, and
-        ``note`` says so.
+        ``note`` says so. Nor is there one where all resamples agree, as when three deaths happen
+        to rank above all survivors: "1.00 (1.00-1.00)" would claim a certainty that few patients
+        cannot give.
 
     Raises
     ------
@@ -210,7 +212,7 @@ def bootstrap_interval(
         [wrapped(table.take(_resample(rows, strata, generator))) for _ in range(repeats)]
     )
     intervals = {
-        name: _percentiles(estimate, values[name].to_numpy(float), level)
+        name: _percentiles(estimate, values[name].to_numpy(float), level, stratify is not None)
         for name, estimate in estimates.items()
     }
     return intervals[""] if list(intervals) == [""] else intervals
@@ -357,7 +359,7 @@ def _resample(
     return np.concatenate([rows[unit] for unit in np.concatenate(drawn)])
 
 
-def _percentiles(estimate: float, values: np.ndarray, level: float) -> Interval:
+def _percentiles(estimate: float, values: np.ndarray, level: float, may_agree: bool) -> Interval:
     estimate = float(estimate)
     defined = values[np.isfinite(values)]
     if np.isnan(estimate):
@@ -366,5 +368,8 @@ def _percentiles(estimate: float, values: np.ndarray, level: float) -> Interval:
     if undefined > MOST_UNDEFINED:
         note = f"no interval: undefined in {undefined:.0%} of the resamples"
         return Interval(estimate, float("nan"), float("nan"), note=note)
+    if np.ptp(defined) == 0 and not may_agree:
+        nan, note = float("nan"), "no interval: all resamples agree, which is no certainty"
+        return Interval(estimate, nan, nan, nan, note=note)
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return Interval(estimate, float(low), float(high), float(defined.std(ddof=1)))

@@ -10,13 +10,15 @@ from helpers.evaluation import calibration, choose_threshold, logits, pool_by_pa
 from helpers.models import RiskModel
 from helpers.training import TrainingConfig, mean_film, predict, training_data_hash
 
+FEWEST_DEATHS = 10  # below, a slope is mostly noise
+
 
 def fit_calibration(patients: pd.DataFrame) -> tuple[float, float, str]:
     """Fit intercept and slope of the logit on validation patients.
 
-    With few deaths a slope may not exist, or come out negative, which would turn the ranking round.
-    Then only the intercept is fitted, so that predicted and observed deaths agree in number, and
-    the note says so.
+    With few deaths a slope is mostly noise; it may not exist, or come out negative, which would
+    turn the ranking round. Then only the intercept is fitted, so that predicted and observed
+    deaths agree in number, and the note says so.
 
     Parameters
     ----------
@@ -30,6 +32,9 @@ def fit_calibration(patients: pd.DataFrame) -> tuple[float, float, str]:
     """
     died, logit = patients["died"], logits(patients["risk"])
     events = f"{int(died.sum())} deaths among {len(died)} validation patients"
+    shift = calibration(died, patients["risk"]).intercept
+    if died.sum() < FEWEST_DEATHS:
+        return shift, 1.0, f"Only the intercept fitted, because there are just {events}."
     try:
         intercept, slope = recalibrate(died, logit)
         reason = f"its slope came out negative ({slope:.2f})"
@@ -37,7 +42,6 @@ def fit_calibration(patients: pd.DataFrame) -> tuple[float, float, str]:
         slope, reason = float("nan"), "no finite slope exists"
     if slope > 0:
         return intercept, slope, f"Intercept and slope fitted on {events}."
-    shift = calibration(died, patients["risk"]).intercept
     return shift, 1.0, f"Only the intercept fitted on {events}, because {reason}."
 
 
@@ -68,10 +72,13 @@ def finish_model(
     ValueError
         If no validation patient died, or a validation label is not observed.
     """
+    # One film a patient, the first: that is what the model will be asked about.
+    asked = validation.sort_values(["day", "image_path"], na_position="last")
+    asked = asked.drop_duplicates(["site", "patient_id"])
     raw = RiskModel(network, config.size)
-    intercept, slope, note = fit_calibration(pool_by_patient(predict(raw, validation)))
+    intercept, slope, note = fit_calibration(pool_by_patient(predict(raw, asked)))
     model = RiskModel(network, config.size, intercept, slope)
-    model.threshold = choose_threshold(predict(model, validation))
+    model.threshold = choose_threshold(predict(model, asked))
     observed = pd.concat([train, validation]).query("label_source == 'observed'")
     model.base_rate = float(
         observed.groupby(["site", "patient_id"], observed=True)["died"].first().mean()

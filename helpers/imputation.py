@@ -18,24 +18,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
+from helpers.publishers import IEEE8023_BOOLEANS, IEEE8023_NUMBERS
+
 METHODS = ("complete_case", "forest", "forest_balanced", "calibrated", "draws")
 HARD_LABEL_FROM = 0.5  # risk from which the forests of hard labels say "died", scikit-learn's rule
 
-COURSE = [
-    "intubated",
-    "intubation_present",
-    "went_icu",
-    "in_icu",
-    "needed_supplemental_O2",
-    "extubated",
-]
-LABORATORY = [
-    "temperature",
-    "pO2_saturation",
-    "leukocyte_count",
-    "neutrophil_count",
-    "lymphocyte_count",
-]
+COURSE, LABORATORY = IEEE8023_BOOLEANS, IEEE8023_NUMBERS
 _TREES = 200
 _DRAW_TREES = 50  # a draw: the bootstrap around it adds the variety that more trees would average
 
@@ -263,6 +251,11 @@ def label_films(cohort: pd.DataFrame, labels: pd.DataFrame, column: str = "died"
     if strangers:
         raise ValueError(f"{strangers} patients of the cohort have no row among the labels.")
     found = table.loc[keys]
+    if "part" in cohort and (found["part"].to_numpy() != cohort["part"].astype(str)).any():
+        raise ValueError(
+            "The labels were imputed under another split, so they may know these patients' "
+            "outcomes. Run notebook 02 again."
+        )
     sources = pd.Categorical(found["label_source"], categories=["observed", "imputed", "unknown"])
     labelled = cohort.assign(died=found[column].to_numpy(), label_source=sources)
     kind = "Float64" if column == "risk" else "boolean"

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from helpers.table import (
     agree_within_patients,
@@ -193,6 +192,7 @@ def load_sbu(root: str | Path) -> pd.DataFrame:
     )
     checks = {
         "unreadable DICOM header": joined["unreadable"],
+        "no radiograph (CR, DX)": ~joined["modality"].isin(["CR", "DX"]),
         "no row in the clinical table": ~known,
         "not a chest study": ~table["study_description"].str.contains(
             "CHEST", case=False, na=False
@@ -219,7 +219,9 @@ def load_hannover(root: str | Path) -> pd.DataFrame:
     """
     root = Path(root).absolute()
     raw = _read_table(root, "data.csv", "hannover", HANNOVER_REQUIRED)
-    died = raw.assign(died=raw["death_offset"] != "").groupby("patient_id")["died"]
+    raw = raw.apply(lambda column: column.str.strip())
+    died_after = decode_numbers(raw["death_offset"])
+    died = raw.assign(died=died_after.notna()).groupby("patient_id")["died"]
     table = pd.DataFrame(
         {
             "patient_id": raw["patient_id"],
@@ -229,7 +231,7 @@ def load_hannover(root: str | Path) -> pd.DataFrame:
             "sex": decode(raw["sex"].str.upper(), {"M": "M", "F": "F", "W": "F"}),
             "age": decode_numbers(raw["age"]),
             "died": died.transform("any"),
-            "went_icu": (raw["icu_admission_offset"] != "").astype("boolean"),
+            "went_icu": decode_numbers(raw["icu_admission_offset"]).notna(),
         }
     )
     table["view"] = table["view"].fillna("unknown")
@@ -292,11 +294,11 @@ def _read_header(path: Path) -> dict[str, object]:
     tags = [*SBU_HEADER.values(), "ReferencedImageSequence"]
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
-    except (InvalidDicomError, OSError, EOFError):
+        values = {column: str(header.get(tag, "") or "") for column, tag in SBU_HEADER.items()}
+        companion = bool(header.get("ReferencedImageSequence"))
+    except Exception:  # pydicom raises a zoo of types on damaged files; a bad file becomes a row
         empty = dict.fromkeys(SBU_HEADER, "")
         return {"image_path": str(path), **empty, "companion": False, "unreadable": True}
-    values = {column: str(header.get(tag, "") or "") for column, tag in SBU_HEADER.items()}
-    companion = bool(header.get("ReferencedImageSequence"))
     return {"image_path": str(path), **values, "companion": companion, "unreadable": False}
 
 

@@ -222,6 +222,11 @@ class _Task(NamedTuple):
             batches[-2:] = [torch.cat(batches[-2:])]
         yield from batches
 
+    def validation_loss(self, network: nn.Module) -> float:
+        """Loss of the validation films."""
+        logits = torch.cat(list(in_batches(network, self.held_out.images)))
+        return self.loss(logits, self.held_out.died).item()
+
     def summary(
         self, stage: str, epoch: int, losses: list[float], logits: torch.Tensor, start: float
     ) -> dict:
@@ -248,7 +253,8 @@ def _fit_head(network: nn.Module, task: _Task) -> list[dict]:
     optimizer = torch.optim.AdamW(
         head.parameters(), lr=task.config.head_rate, weight_decay=task.config.weight_decay
     )
-    epochs = []
+    epochs: list[dict] = []
+    best = _Best(head, math.inf)
     for epoch in range(task.config.head_epochs):
         start, losses = time.perf_counter(), []
         for batch in task.batches():
@@ -260,11 +266,16 @@ def _fit_head(network: nn.Module, task: _Task) -> list[dict]:
         with torch.inference_mode():
             logits = head(held_out_features)
         epochs.append(task.summary("head", epoch, losses, logits, start))
+        best.update(epochs[-1]["validation_loss"])
+    best.restore()
     return epochs
 
 
 def _fit_all(network: nn.Module, task: _Task, fabric: Fabric, progress: bool) -> list[dict]:
-    """Train all layers; leave the network as it was at its lowest validation loss."""
+    """Train all layers; leave the network as it was at its lowest validation loss.
+
+    After a stage of the head alone, its network is a candidate, too.
+    """
     config = task.config
     optimizer: Any = torch.optim.AdamW(
         network.parameters(), lr=config.rate, weight_decay=config.weight_decay
@@ -275,7 +286,7 @@ def _fit_all(network: nn.Module, task: _Task, fabric: Fabric, progress: bool) ->
     )
     wrapped, optimizer = fabric.setup(network, optimizer)
     epochs: list[dict] = []
-    lowest, best, waited = math.inf, copy.deepcopy(network.state_dict()), 0
+    best = _Best(network, task.validation_loss(network) if config.head_epochs else math.inf)
     show = progress and steps > 0
     with tqdm(total=steps, desc="Training", unit="step", disable=not show) as bar:
         for epoch in range(config.epochs):
@@ -293,14 +304,31 @@ def _fit_all(network: nn.Module, task: _Task, fabric: Fabric, progress: bool) ->
                 bar.update()
             logits = torch.cat(list(in_batches(network, task.held_out.images)))
             epochs.append(task.summary("all layers", epoch, losses, logits, start))
-            waited += 1
-            if epochs[-1]["validation_loss"] < lowest:
-                lowest, waited = epochs[-1]["validation_loss"], 0
-                best = copy.deepcopy(network.state_dict())
-            if waited >= config.patience:
+            best.update(epochs[-1]["validation_loss"])
+            if best.waited >= config.patience:
                 break
-    network.load_state_dict(best)
+    best.restore()
     return epochs
+
+
+class _Best:
+    """Keeps a module's weights at its lowest validation loss."""
+
+    def __init__(self, module: nn.Module, loss: float) -> None:
+        self._module, self._lowest = module, loss
+        self._weights = copy.deepcopy(module.state_dict())
+        self.waited = 0
+
+    def update(self, loss: float) -> None:
+        """Compare an epoch with the best before it."""
+        self.waited += 1
+        if loss < self._lowest:
+            self._lowest, self.waited = loss, 0
+            self._weights = copy.deepcopy(self._module.state_dict())
+
+    def restore(self) -> None:
+        """Put the best weights back."""
+        self._module.load_state_dict(self._weights)
 
 
 def _train_mode(network: nn.Module, freeze_statistics: bool) -> None:
@@ -309,25 +337,6 @@ def _train_mode(network: nn.Module, freeze_statistics: bool) -> None:
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
-
-
-def _summary(
-    stage: str,
-    epoch: int,
-    losses: list[float],
-    logits: torch.Tensor,
-    held_out: Radiographs,
-    loss: nn.Module,
-    start: float,
-) -> dict:
-    return {
-        "stage": stage,
-        "epoch": epoch + 1,
-        "train_loss": float(np.mean(losses)),
-        "validation_loss": loss.cpu()(logits.float(), held_out.died).item(),
-        "validation_auroc": roc_auc_score(held_out.died, logits),
-        "seconds": time.perf_counter() - start,
-    }
 
 
 def _check_labels(train: pd.DataFrame, validation: pd.DataFrame) -> None:

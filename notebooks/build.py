@@ -19,7 +19,7 @@ import nbformat
 import pandas as pd
 import psutil
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 NOTEBOOKS = Path(__file__).resolve().parent
 sys.path.insert(0, str(NOTEBOOKS.parent))
@@ -91,15 +91,14 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
 
 def _is_kept(output: nbformat.NotebookNode) -> bool:
     is_bar = "it/s" in str(output) or "%|" in str(output)
-    if output.output_type == "stream" and output.name == "stderr":
-        return "%|" not in output.text
     is_widget = WIDGET in output.get("data", {})
     return not (is_widget and is_bar)
 
 
 def _tidy_output(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
     if output.output_type == "stream":
-        output.text = WARNING_PLACE.sub("", output.text)
+        lines = re.split(r"[\r\n]", WARNING_PLACE.sub("", output.text))
+        output.text = "\n".join(line for line in lines if "%|" not in line)
     return output
 
 
@@ -120,6 +119,10 @@ def execute(source: Path, out: Path) -> Run:
         except CellExecutionError as error:
             problem = f"{error.ename}: {error.evalue}"
             print(error, file=sys.stderr)
+        except CellTimeoutError:
+            problem = f"a cell took more than {CELL_TIMEOUT} s"
+        except DeadKernelError:
+            problem = "the kernel died, perhaps for lack of memory"
     tidy(notebook)
     text = nbformat.writes(notebook)
     if len(text.encode()) > LARGEST_NOTEBOOK and not problem:

@@ -140,14 +140,17 @@ def sbu(tmp_path):
     for name, elements in films.items():
         write_dicom(root / f"{name}.dcm", **elements)
     (root / "A000001" / "broken.dcm").write_bytes(b"not DICOM")
+    whole = (root / "A000001" / "a.dcm").read_bytes()
+    (root / "A000001" / "cut.dcm").write_bytes(whole[:301])
     return root
 
 
 def test_sbu_joins_films_to_the_clinical_table(sbu):
     cohort = load_sbu(sbu)
     assert flow_of(cohort) == {
-        "published": 8,
+        "published": 9,
         "excluded: unreadable DICOM header": 1,
+        "excluded: no radiograph (CR, DX)": 1,
         "excluded: no row in the clinical table": 1,
         "excluded: not a chest study": 1,
         "excluded: lateral view": 1,
@@ -198,6 +201,12 @@ def test_hannover_counts_from_admission_and_knows_intensive_care(tmp_path):
     assert cohort["view"].tolist() == ["AP", "AP", "PA"]
     assert cohort["crp_val"].tolist() == [np.inf, pd.NA, 12]
     assert flow_of(cohort)["in use"] == 3
+
+
+def test_hannover_marks_of_the_unknown_are_no_deaths(tmp_path):
+    rows = [{"death_offset": " "}, {"death_offset": "?"}, {"death_offset": "3.0"}]
+    cohort = load_hannover(write_hannover(tmp_path / "hannover", rows))
+    assert cohort["died"].tolist() == [False, False, True]
 
 
 def test_flow_that_does_not_reconcile_is_refused(tmp_path):

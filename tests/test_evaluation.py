@@ -371,3 +371,18 @@ def test_draws_that_agree_add_nothing():
 def test_draws_that_cannot_be_pooled_are_refused(estimates, variances):
     with pytest.raises(ValueError, match=r"[Ee]xpected|finite"):
         pool_draws(estimates, variances)
+
+
+def test_perfect_ranking_of_few_claims_no_certainty():
+    few = pd.DataFrame(
+        {
+            "site": "sbu",
+            "patient_id": [str(i) for i in range(16)],
+            "died": [True] * 3 + [False] * 13,
+            "label_source": "observed",
+            "risk": np.linspace(0.9, 0.1, 16),
+        }
+    )
+    interval = bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), few, repeats=200)
+    assert interval.estimate == 1 and np.isnan(interval.low)
+    assert "no certainty" in interval.note

@@ -233,3 +233,20 @@ def test_imagenet_without_a_network_says_so(monkeypatch, tmp_path):
         build_resnet18("imagenet")
     start, reason = choose_start("full")
     assert start == "random" and "cannot be downloaded" in reason
+
+
+def test_head_and_fine_tuning_keep_their_lowest_validation_loss(parts):
+    config = TrainingConfig(size=64, head_epochs=25, head_rate=0.5, epochs=0)
+    fitted = train(parts, config)
+    films = Radiographs(parts["validation"], 64)
+    with torch.inference_mode():
+        logits = fitted.network(normalise(films.batch(slice(None))))[:, 0]
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, films.died, pos_weight=torch.tensor(2.0)
+    )
+    assert loss.item() == pytest.approx(fitted.history["validation_loss"].min(), rel=1e-3)
+    ruined = train(
+        parts, TrainingConfig(size=64, head_epochs=25, head_rate=0.5, epochs=1, rate=5.0)
+    )
+    same = zip(fitted.network.parameters(), ruined.network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in same)

@@ -376,8 +376,8 @@ pd.DataFrame(
 # ## What goes on to notebook 04
 #
 # The training patients' labels: the observed ones, and for the others the *first of the twenty
-# draws*, so that the network is trained on about as many deaths as there were. All draws and the
-# risk are stored beside it. Validation and test patients keep what was observed and nothing else.
+# draws*, which keeps deaths among them where the plain forest sees none. Whether their number is
+# right, the figures above say. All draws and the risk are stored beside it. Validation and test patients keep what was observed and nothing else.
 
 # %%
 from helpers.cohorts import work_root

@@ -181,6 +181,11 @@ _ = plot_films(
     ],
 )
 
+# %% [markdown]
+# *Figure: the same film four times. Divided by its own maximum it is well lit without a piece of
+# metal in its upper corner, and dark with one. Shown by its window, the lungs are the same with
+# and without.*
+
 # %%
 rows, columns = pixels.shape
 lung = np.s_[rows // 3 : rows // 2, columns // 5 : columns // 3]
@@ -188,10 +193,6 @@ fall = 255 * ((faint / faint.max())[lung].mean() - (metal / metal.max())[lung].m
 Markdown(f"Divided by its maximum, a patch of lung darkened by **{fall:.0f}** of 255 greys.")
 
 # %% [markdown]
-# *Figure: the same film four times. Divided by its own maximum it is well lit without a piece of
-# metal in its upper corner, and dark with one. Shown by its window, the lungs are the same with
-# and without.*
-#
 # The rule behind it: **scale by what is known before looking at the film**, never by its own
 # extremes. A film without any window is scaled by the range that its bits can hold: dull, but the
 # same for all. `read_dicom` can be asked for another of several windows (`index=`) and uses a
@@ -235,10 +236,11 @@ Markdown(f"**{window_first}** greys with the window first, **{bits_first}** with
 # exposure, sharpened.
 
 # %%
-companion = films[films["companion"]].iloc[0]
-pair = films[films["study"] == companion["study"]].sort_values("companion")
-pictures = [read_dicom(path) for path in pair["image_path"]]
-_ = plot_films(pictures[:2], ["film", "enhanced companion"], columns=2)
+both = films.groupby("study")["companion"].nunique() == 2
+pair = films[films["study"].isin(both[both].index[:1])].sort_values("companion")
+pictures = [read_dicom(path) for path in pair.drop_duplicates("companion")["image_path"]]
+if pictures:
+    _ = plot_films(pictures, ["film", "enhanced companion"], columns=2)
 
 # %% [markdown]
 # *Figure: two pictures of one exposure. The second has harder edges and more grain in the lungs.*
@@ -411,8 +413,8 @@ _ = plot_intervals(leaks, reference=0.5, xlabel="AUROC for death in hospital, wi
 
 # %% [markdown]
 # *Figure: how well single columns tell deaths from survivals without any film, as AUROC with 95 %
-# intervals; a line marks one half, a coin. Age is far to the right of it; so are the number of
-# films and the columns about intensive care.*
+# intervals; a line marks one half, a coin. The further to the right of it, the more a column gives
+# away.*
 
 # %%
 Markdown(

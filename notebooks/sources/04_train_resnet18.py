@@ -133,7 +133,7 @@ from IPython.display import Markdown
 losses = by_heart.history["validation_loss"]
 Markdown(
     f"Validation loss was lowest after epoch **{losses.idxmin() + 1}** ({losses.min():.2f}) and ended at "
-    f"**{losses.iloc[-1]:.2f}**, while training loss fell from {by_heart.history['train_loss'].iloc[0]:.2f} to "
+    f"**{losses.iloc[-1]:.2f}**, while training loss went from {by_heart.history['train_loss'].iloc[0]:.2f} to "
     f"{by_heart.history['train_loss'].iloc[-1]:.2f}. What is learned after the lowest point is about these "
     "films, not about patients."
 )
@@ -193,8 +193,8 @@ Markdown(f"Class weights multiplied the mean predicted risk by **{raised:.1f}**.
 # %% [markdown]
 # Weights do not make a network see more; they make it speak louder. Training pretended that deaths are as
 # common as survivals, so the risks answer for a hospital in which half of the patients die
-# ([Carriero 2025](https://doi.org/10.1016/j.jclinepi.2025.111723)). For *ranking* patients that does little
-# harm, as the last column shows. For telling a person a number it does, and it has to be undone.
+# ([Carriero 2025](https://doi.org/10.1016/j.jclinepi.2025.111723)). For *ranking* patients that matters
+# little: compare the last column, with its intervals. For telling a person a number it does, and it has to be undone.
 
 # %% [markdown]
 # ## Calibrated, described, stored
@@ -221,8 +221,9 @@ calibrated = {"before": RiskModel(weighted.network, config.size), "after": model
 pd.DataFrame({name: describe(one, validation) for name, one in calibrated.items()}).T
 
 # %% [markdown]
-# After calibration the mean risk agrees with the share who died, and the AUROC hardly moves: calibration changes
-# risks, not ranks. (These are the patients on whom it was fitted; notebook 06 asks the others.)
+# After calibration the mean risk is close to the share who died, and the AUROC hardly moves: calibration changes
+# risks, not ranks. (These are the patients on whom it was fitted, here with all their films; notebook 06 asks
+# others, once each.)
 #
 # The model is stored as *safetensors*, which holds numbers only, with a JSON description beside it. A pickled
 # model can run code when it is opened, so pickles are refused.

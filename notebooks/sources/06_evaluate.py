@@ -160,8 +160,8 @@ _ = plot_net_benefit(curve)
 # ## Against simple rivals
 #
 # A network has to beat what costs nothing: the age band, age and sex, the view. Each rival is a logistic model
-# fitted on the training patients and asked about the same test patients. (The number of films, which predicts
-# death best of all, is not among them: it is known only afterwards. Notebook 03 shows that leak.)
+# fitted on the training patients and asked about the same test patients. (The number of films
+# is not among them: it is known only afterwards. Notebook 03 shows that leak.)
 
 # %%
 from sklearn.linear_model import LogisticRegression
@@ -292,8 +292,9 @@ else:
 known_truth.to_frame("estimate (95 % interval)")
 
 # %% [markdown]
-# What is missing to the whole is what a few hundred films could not teach a network that started from nothing.
-# The gap between the second row and the first is what no network will ever read from a film: age.
+# What is missing to the whole is what a few hundred films could not teach this network, and the chance of few
+# deaths; the interval says how much of it may be chance. The gap between the second row and the first is what no
+# network will read from these films: age.
 
 # %% [markdown]
 # ## Does predicted risk follow what experts saw?
