@@ -59,6 +59,7 @@ class FilmCache:
         self._pixels.touch()
         with closing(self._connect()) as index:
             index.executescript(SCHEMA)
+            self._forget_lost_films(index)
 
     def add(self, paths: Sequence[str], *, progress: bool = True) -> pd.DataFrame:
         """Make sure that films are in the store; only new or changed files are read.
@@ -100,6 +101,15 @@ class FilmCache:
         if rows == 0:
             return np.zeros((0, self.size, self.size), np.uint8)
         return np.memmap(self._pixels, np.uint8, "r", shape=(rows, self.size, self.size))
+
+    def _forget_lost_films(self, index: sqlite3.Connection) -> None:
+        """Start again if somebody removed the pixels, or part of them, but not the index."""
+        index.execute("BEGIN IMMEDIATE")
+        (rows,) = index.execute("SELECT COUNT(row) FROM film").fetchone()
+        if self._pixels.stat().st_size < rows * self.size**2:
+            index.execute("DELETE FROM film")
+            index.execute("DELETE FROM file")
+        index.execute("COMMIT")
 
     def _connect(self) -> sqlite3.Connection:
         # Two processes may fill the same store: each waits for the other's transaction.

@@ -105,11 +105,15 @@ def colourfulness(data: bytes) -> float:
 
 
 def share_of_one_grey(film: np.ndarray) -> float:
-    """Share of the film, float32 (h, w) in [0, 1], that falls into the fullest of 64 greys."""
+    """Share of the film, float32 (h, w) in [0, 1], that falls into the fullest of 64 greys.
+
+    Greys are counted from black to the film's own brightest, since a film of 12 bits in a file of
+    16 uses but a few of all possible ones.
+    """
     scale = 256 / max(film.shape)
     height, width = (max(1, round(side * scale)) for side in film.shape)
     small = cv2.resize(film, (width, height), interpolation=cv2.INTER_AREA)
-    counts, _ = np.histogram(small, bins=64, range=(0, 1))
+    counts, _ = np.histogram(small, bins=64, range=(0, max(float(small.max()), 1e-6)))
     return float(counts.max() / small.size)
 
 

@@ -164,6 +164,16 @@ def test_cache_survives_a_crash_between_pixels_and_index(tmp_path, monkeypatch):
     assert (again.films()[rows] == expected).all()
 
 
+def test_cache_starts_again_when_its_pixels_were_removed(tmp_path):
+    paths = films_in(tmp_path / "films", 3)
+    FilmCache(64, tmp_path / "cache").add(paths, progress=False)
+    next((tmp_path / "cache").glob("*.u8")).unlink()
+    cache = FilmCache(64, tmp_path / "cache")
+    rows = cache.add(paths, progress=False)["row"].to_numpy(int)
+    expected = np.stack([preprocess(read_radiograph(path), 64) for path in paths])
+    assert (cache.films()[rows] == expected).all()
+
+
 def test_two_writers_share_a_cache(tmp_path):
     paths = films_in(tmp_path / "films", 40)
     halves = [paths[:25], paths[15:]]
