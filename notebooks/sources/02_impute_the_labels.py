@@ -130,6 +130,7 @@ for seed in tqdm(range(10), desc="splits"):
             filled, parts, true_died.reindex(inputs.index)
         )
     rows.append(row)
+# %%
 wins = pd.DataFrame(rows)
 wins.agg(["mean", "min", "max"]).T.round(2).rename_axis("AUROC on test patients, ten splits")
 
@@ -188,6 +189,7 @@ def death_rate(method):
     return {"rate": rate, "low": np.nan, "high": np.nan}
 
 
+# %%
 rates = pd.DataFrame([{"name": method, **death_rate(method)} for method in methods])
 rates.attrs["reference"] = {"known training patients": patients.loc[train, "died"].mean()}
 if true_died is not None:
@@ -294,6 +296,7 @@ def share(died):
     return rate, rate * (1 - rate) / len(died)
 
 
+# %%
 in_training = {method: table[table["part"] == "train"] for method, table in labels.items()}
 draws = in_training["draws"].filter(like="draw_")
 pooled = pool_draws(*zip(*(share(draws[column]) for column in draws), strict=True))
