@@ -154,7 +154,7 @@ def plot_learning_curves(history: pd.DataFrame, ax: Axes | None = None) -> Axes:
     `history` has a row an epoch in order, with ``train_loss`` and ``validation_loss`` and perhaps
     ``validation_auroc`` and ``stage``; a vertical line is drawn where the stage changes.
     """
-    ax = axis_or_new(ax)
+    ax = axis_or_new(ax, width=6)
     epochs = np.arange(1, len(history) + 1)
     curves = [("train_loss", "training", "-"), ("validation_loss", "validation", "--")]
     for (column, name, line), colour in zip(curves, PALETTE, strict=False):
@@ -177,7 +177,8 @@ def plot_learning_curves(history: pd.DataFrame, ax: Axes | None = None) -> Axes:
         )
         for change in changes:
             ax.axvline(change + 1.5, color=GREY, linewidth=1)
-    ax.legend(handles, labels, frameon=False)
+    # Above the axes: inside, it would lie on the curves sooner or later.
+    ax.legend(handles, labels, frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
     return ax
 
 

@@ -12,7 +12,8 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian,
 def drawn_chest(height: int = 300, width: int = 340, seed: int = 0) -> np.ndarray:
     """Two dark lungs in a bright chest: float32 (height, width) in [0, 1]."""
     rng = np.random.default_rng(seed)
-    film = np.full((height, width), 0.75, np.float32)
+    brighter = np.linspace(0.65, 0.85, height, dtype=np.float32)  # no film has a single grey
+    film = np.repeat(brighter[:, None], width, axis=1)
     for centre in (0.3, 0.7):
         axes = (round(width * 0.14), round(height * 0.32))
         cv2.ellipse(film, (round(width * centre), height // 2), axes, 0, 0, 360, 0.2, -1)

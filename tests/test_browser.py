@@ -22,7 +22,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from helpers.models import RiskModel, build_resnet18
-from helpers.paths import PROJECT, work_file
+from helpers.paths import PROJECT
 from helpers.radiographs import preprocess
 from tests.drawn_chests import dicom, drawn_chest, png
 
@@ -242,15 +242,25 @@ def test_panel_in_jupyterlab(browser, folder, tmp_path):
         assert "secret" not in saved and "film.png" not in saved and "in 100 patients" not in saved
 
 
-def test_notebook_08_as_a_web_page(browser, tmp_path):
-    try:
-        work_file("models/iteration2.safetensors", made_by="05_fine_tune")
-    except FileNotFoundError as missing:  # no phantoms, or notebook 05 has not run here yet
-        pytest.skip(str(missing))
+@pytest.fixture
+def clone(folder, phantom_root, tmp_path) -> Path:
+    """The project with phantoms, and the random model where notebook 05 would put its own."""
+    for name in ("helpers", "phantoms"):
+        shutil.copytree(PROJECT / name, tmp_path / name)
+    (tmp_path / "notebooks").mkdir()
+    models = tmp_path / "data" / "work" / "quick-phantom" / "models"
+    models.mkdir(parents=True)
+    for suffix in (".safetensors", ".json"):
+        shutil.copy(folder / f"model{suffix}", models / f"iteration2{suffix}")
+    (tmp_path / "data" / "phantom").symlink_to(phantom_root, target_is_directory=True)
+    return tmp_path
+
+
+def test_notebook_08_as_a_web_page(browser, clone, tmp_path):
     notebook = jupytext.read(PROJECT / "notebooks" / "sources" / "08_explore_predictions.py")
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, tmp_path / "page.ipynb")
-    with served([*VOILA, "page.ipynb"], tmp_path) as address:
+    nbformat.write(notebook, clone / "notebooks" / "page.ipynb")
+    with served([*VOILA, "page.ipynb"], clone / "notebooks") as address:
         page = browser.new_page()
         page.goto(address, wait_until="commit", timeout=PATIENCE)
         expect(status(page)).to_have_attribute("data-state", "idle", timeout=PATIENCE)
