@@ -50,7 +50,8 @@ def _opening(real: list[str]) -> str:
         "<!-- Printed by benchmarks/real_data.py from an executed run; not written by hand. -->\n\n"
         f"One run of all notebooks, quick profile, with real {' and '.join(real)} and phantoms for "
         "the rest. A sample of the public sets was used: about 70 % of ieee8023's patients (June "
-        "2020 column set) and half of Hannover's. **Not for clinical use.**"
+        "2020 column set) and half of Hannover's, whose blank day of death is taken as survival. "
+        "**Not for clinical use.**"
     )
 
 

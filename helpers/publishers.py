@@ -8,6 +8,7 @@ import pydicom
 from helpers.table import (
     agree_within_patients,
     decode,
+    decode_dates,
     decode_numbers,
     exclude,
     one_table,
@@ -167,8 +168,8 @@ def load_sbu(root: str | Path) -> pd.DataFrame:
     headers = _read_headers(root)
     joined = headers.merge(clinical, left_on="patient_id", right_on="to_patient_id", how="left")
     known = joined["to_patient_id"].notna()
-    study_day = pd.to_datetime(joined["study_date"], format="%Y%m%d", errors="coerce")
-    visit_day = pd.to_datetime(joined["visit_start_datetime"], errors="coerce").dt.normalize()
+    study_day = decode_dates(joined["study_date"], format="%Y%m%d")
+    visit_day = decode_dates(joined["visit_start_datetime"])
     bands = decode(joined["age.splits"], {band: band for band in SBU_AGE_BANDS})
     genders = {"MALE": "M", "FEMALE": "F"}
     outcomes = {"discharged": False, "deceased": True}

@@ -70,6 +70,14 @@ def decode_numbers(values: pd.Series, *, unknown: tuple[str, ...] = ("", "?")) -
     return numbers
 
 
+def decode_dates(values: pd.Series, *, format: str | None = None) -> pd.Series:
+    """Read dates; anything else but a blank becomes NaT, with one warning that names it."""
+    stripped = values.fillna("").astype("string").str.strip()
+    dates = pd.to_datetime(stripped, format=format, errors="coerce")
+    _warn_of(stripped[dates.isna() & (stripped != "")], values.name)
+    return dates.dt.normalize()
+
+
 def _warn_of(odd: pd.Series, column: object) -> None:
     if len(odd):
         named = ", ".join(repr(value) for value in sorted(odd.unique())[:5])

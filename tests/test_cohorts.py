@@ -166,6 +166,13 @@ def test_sbu_joins_films_to_the_clinical_table(sbu):
     assert cohort["is_icu"].dtype == "boolean" and cohort["length_of_stay"].dtype == "Float64"
 
 
+def test_sbu_dates_that_are_none_are_named(sbu):
+    write_dicom(sbu / "A000001" / "odd.dcm", StudyDate="19001399")
+    with pytest.warns(UserWarning, match="'study_date': 1 values.*'19001399'"):
+        cohort = load_sbu(sbu)
+    assert cohort["day"].isna().sum() == 1
+
+
 def test_index_films_are_the_first_without_companions(sbu):
     index = select_index_films(load_sbu(sbu))
     assert [Path(path).name for path in index["image_path"]] == ["a.dcm", "a.dcm"]

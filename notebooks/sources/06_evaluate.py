@@ -231,7 +231,8 @@ pd.DataFrame(row for column in ("sex", "age", "view") for row in by_group(column
 # %% [markdown]
 # ## External: Hannover
 #
-# A third hospital, whose publisher equalised the films' contrast. Few patients died, so intensive care is asked
+# A third hospital, whose publisher equalised the films' contrast. It publishes the days until death, and a blank
+# is taken as survival, though it may also mean that nobody knows. Few patients died, so intensive care is asked
 # as a second endpoint: a model of the lungs' state should know something about it.
 
 # %%
