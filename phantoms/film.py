@@ -1,9 +1,4 @@
-"""From a patient to a film: exposure, scatter, noise, processing, collimation and letters.
-
-The length of every ray in mm of water goes through a two-energy Beer–Lambert law, which hardens the
-beam; scatter is a broad blur of what leaves the patient; the plate records the logarithm with
-quantum noise; the processing enhances detail and fits a grey scale to the film's own histogram.
-"""
+"""From a patient to a film: place it, expose it, develop it, write on it."""
 
 from __future__ import annotations
 
@@ -16,22 +11,22 @@ import numpy as np
 from .anatomy import frontal
 from .body import Body, Pose, draw_body, pose_body
 from .devices import add_devices
+from .exposure import add_noise, expose, record
 from .grid import FloatArray, Frame
 from .lateral import lateral
 from .lesions import add_lesions
-from .looks import Look, annotate, choose_look, equalise
+from .letters import annotate
+from .looks import Look, choose_look
 from .other import abdomen_length, ct_slice
+from .processing import develop, fit_ends, publish
 
 if TYPE_CHECKING:
     from .causes import Patient
 
-_GRID = 256  # longest side of the grid on which attenuation is computed
-_NOISE = 61
-# Attenuation of water, 1/mm, at about 48 and 80 keV (NIST, Hubbell and Seltzer 1995).
-_SOFT, _HARD = 0.0235, 0.0184
-_SCATTER_RANGE = 28.0  # mm
-_DETAIL_RANGE = 9.0  # mm
-_MIDDLE = 0.38  # of the way from the dark to the bright end: steepest part of the grey scale
+_GRID = (160, 256)  # shortest and longest long side of the grid on which attenuation is computed
+_FINER = 1.25  # the grid's side over the film's
+_NOISE = 61  # stream
+_BODY = 12.0  # mm of water from which a ray counts as having met the patient
 
 
 class Film(NamedTuple):
@@ -47,15 +42,20 @@ class Film(NamedTuple):
         Opaque part of `lungs`.
     devices : bool
         Tubes, lines, wires and electrodes.
+    density : float32
+        How dense the opacity is, 0 (faint ground glass) to 1 (consolidation); 0 outside `lesions`.
     """
 
     pixels: FloatArray
     lungs: np.ndarray
     lesions: np.ndarray
     devices: np.ndarray
+    density: FloatArray
 
 
-def render(patient: Patient, *, size: int, seed: int | None = None) -> Film:
+def render(
+    patient: Patient, *, size: int, seed: int | None = None, look: Look | None = None
+) -> Film:
     """Render one film of a patient.
 
     Parameters
@@ -66,6 +66,8 @@ def render(patient: Patient, *, size: int, seed: int | None = None) -> Film:
         Longest side of the film, px; at least 32.
     seed : int, optional
         Seed of the exposure in place of `patient.film_seed`.
+    look : Look, optional
+        How to frame, expose and process it; by default as the patient's site does.
 
     Returns
     -------
@@ -84,11 +86,11 @@ def render(patient: Patient, *, size: int, seed: int | None = None) -> Film:
         raise ValueError(f"view must be PA, AP, AP supine or lateral, got {patient.view!r}")
     if seed is not None:
         patient = replace(patient, film_seed=seed)
-    look = choose_look(patient)
+    look = look or choose_look(patient)
     body = draw_body(patient)
     pose = pose_body(patient, body)
     shape = _shape(look.aspect, size)
-    frame = place_film(look, body, pose, _shape(look.aspect, _GRID), patient.view)
+    frame = place_film(look, body, pose, _grid_shape(look.aspect, size), patient.view)
     scene = lateral(patient, frame) if patient.view == "lateral" else frontal(patient, frame)
     field = _exposed_field(look, frame.shape)
     scene = replace(scene, lungs=scene.lungs & (field > 0.5))
@@ -96,25 +98,47 @@ def render(patient: Patient, *, size: int, seed: int | None = None) -> Film:
     wires, device_mask = add_devices(patient, body, pose, frame)
     length = scene.attenuation + scene.vessels * (1 - opacity.hiding) + opacity.attenuation + wires
     rng = np.random.default_rng([patient.film_seed, _NOISE])
-    pixels = develop(length, look, frame, shape, rng)
-    pixels = annotate(pixels * _enlarge(field, shape), patient)
-    lungs, lesions, devices = (
-        _enlarge(mask.astype(np.float32), shape)
-        for mask in (scene.lungs, opacity.mask, device_mask)
-    )
+    pixels = take_picture(length, look, frame, shape, rng, getattr(scene, "bones", None))
+    field = _enlarge(field, shape)
+    pixels = annotate(pixels * field + look.outside * (1 - field), patient)
+    lungs = _enlarge(scene.lungs, shape) > 0.5
+    lesions = (_enlarge(opacity.mask, shape) > 0.5) & lungs
     return Film(
-        np.clip(pixels, 0, 1).astype(np.float32),
-        lungs > 0.5,
-        (lesions > 0.5) & (lungs > 0.5),
-        devices > 0.3,  # a wire is thinner than a pixel of a small film
+        np.clip(publish(pixels, look), 0, 1).astype(np.float32),
+        lungs,
+        lesions,
+        _enlarge(device_mask, shape) > 0.3,  # a wire is thinner than a pixel of a small film
+        np.clip(_enlarge(_density(opacity, patient), shape), 0, 1) * lesions,
     )
+
+
+def _density(opacity, patient):
+    return getattr(opacity, "density", opacity.mask * np.float32(patient.density))
+
+
+def take_picture(
+    length: FloatArray,
+    look: Look,
+    frame: Frame,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    bones: FloatArray | None = None,
+) -> FloatArray:
+    """From the length of rays (mm of water) on a grid to grey in [0, 1] on a film of `shape`."""
+    length = length.astype(np.float32, copy=False)
+    recorded = _enlarge(record(expose(length, look, frame, bones), look, frame), shape)
+    body = _enlarge(length, shape) > _BODY
+    pixel = frame.width / shape[1]
+    dark, _ = fit_ends(recorded, body)
+    return develop(add_noise(recorded, dark, look, pixel, rng), body, look, pixel)
 
 
 def render_abdomen(seed: int, size: int) -> FloatArray:
     """Render a plain film of an abdomen: float32 (h, w) in [0, 1], longest side `size` px."""
     rng = np.random.default_rng([seed, _NOISE])
     height = 420.0
-    frame = Frame((0.0, rng.uniform(130, 160)), height / 1.2, height, 0.0, _shape(1.2, _GRID))
+    shape = _grid_shape(1.2, size)
+    frame = Frame((0.0, rng.uniform(130, 160)), height / 1.2, height, 0.0, shape)
     look = Look(
         aspect=1.2,
         lung_share=0.8,
@@ -122,16 +146,27 @@ def render_abdomen(seed: int, size: int) -> FloatArray:
         tilt=0.0,
         shift=0.0,
         collimation=(0.0, 0.0, 0.0, 0.0),
+        lean=0.0,
+        outside=0.0,
+        kilovolts=80.0,
         scatter=1.2,
-        photons=3e5,
+        grid=0.0,
+        photons=5e3,
         blur=0.6,
+        motion=0.0,
+        flatten=0.2,
         detail=0.9,
         contrast=1.0,
+        middle=0.45,
         gamma=1.0,
+        black=-0.2,
+        white=1.1,
         levels=(0.0, 1.0),
         equalise=0.0,
+        resolution=4000.0,
+        quality=100,
     )
-    return develop(abdomen_length(seed, frame), look, frame, _shape(1.2, size), rng)
+    return take_picture(abdomen_length(seed, frame), look, frame, _shape(1.2, size), rng)
 
 
 def render_ct(seed: int, size: int) -> FloatArray:
@@ -150,53 +185,6 @@ def place_film(look: Look, body: Body, pose: Pose, shape: tuple[int, int], view:
     return Frame(centre, width, height, look.tilt, shape)
 
 
-def expose(length: FloatArray, scatter: float, frame: Frame) -> FloatArray:
-    """Signal behind a patient, 1 = unattenuated beam.
-
-    Parameters
-    ----------
-    length : float32 (h, w)
-        Length of every ray, mm of water.
-    scatter : float
-        Scatter-to-primary ratio behind 200 mm of water.
-    """
-    primary = 0.5 * (np.exp(-_SOFT * length) + np.exp(-_HARD * length))
-    source = primary * (length / 200)  # air scatters nothing, thick tissue most
-    return primary + scatter * _broad_blur(source, _SCATTER_RANGE * frame.scale)
-
-
-def develop(
-    length: FloatArray,
-    look: Look,
-    frame: Frame,
-    shape: tuple[int, int],
-    rng: np.random.Generator,
-) -> FloatArray:
-    """From the length of rays (mm of water) to the pixels of a film of `shape`, in [0, 1]."""
-    signal = expose(length, look.scatter, frame)
-    density = _enlarge(-np.log(frame.blur(signal, look.blur)), shape)
-    noise = cv2.GaussianBlur(rng.standard_normal(shape, dtype=np.float32), (0, 0), 0.55)
-    density += noise * np.exp(0.5 * density) / np.float32(np.sqrt(look.photons) * 0.6)
-    rows, columns = shape
-    middle = density[rows // 7 : -rows // 7 : 3, columns // 6 : -columns // 6 : 3]
-    patient = middle[middle > 0.45 * np.percentile(middle, 95)]  # leaves out air beside the body
-    dark, bright = np.percentile(patient, (2, 93))
-    density = np.clip(density, dark - 0.5, None)
-    density += look.detail * (density - _broad_blur(density, _DETAIL_RANGE * frame.scale))
-    grey = _grey_scale((density - dark) / max(bright - dark, 0.2), look)
-    return equalise(grey, look.equalise) if look.equalise else grey
-
-
-def _grey_scale(position: FloatArray, look: Look) -> FloatArray:
-    """The S-shaped curve of film, from the position between the film's dark and bright ends."""
-    steep = 3.0 * look.contrast
-    low, high = (1 / (1 + np.exp(-steep * (end - _MIDDLE))) for end in (-0.4, 1.08))
-    curve = 1 / (1 + np.exp(-steep * (position - _MIDDLE)))
-    grey = np.clip((curve - low) / (high - low), 0, 1) ** np.float32(look.gamma)
-    black, white = look.levels
-    return (black + (white - black) * grey).astype(np.float32)
-
-
 def _shape(aspect: float, longest: int) -> tuple[int, int]:
     """Rows and columns of a film with the given longest side."""
     if aspect >= 1:
@@ -204,35 +192,31 @@ def _shape(aspect: float, longest: int) -> tuple[int, int]:
     return max(round(longest * aspect), 1), longest
 
 
+def _grid_shape(aspect: float, size: int) -> tuple[int, int]:
+    """Rows and columns of the grid on which the attenuation of a film is computed."""
+    return _shape(aspect, int(np.clip(_FINER * size, *_GRID)))
+
+
 def _exposed_field(look: Look, shape: tuple[int, int]) -> FloatArray:
     """1 where the collimator lets the beam through, 0 under its blades, with soft edges."""
+    if max(look.collimation) <= 0:
+        return np.ones(shape, dtype=np.float32)
     rows, columns = shape
     left, top, right, bottom = look.collimation
     u = (np.arange(columns, dtype=np.float32) + 0.5) / columns
     v = (np.arange(rows, dtype=np.float32) + 0.5)[:, None] / rows
-    lean = 0.004 * look.tilt
+    lean = np.float32(np.tan(np.deg2rad(look.lean)))
+    across, down = u - lean * (v - 0.5), v + lean * (u - 0.5)
     edges = np.minimum(
-        np.minimum(u - left - lean * v, 1 - right - lean * v - u),
-        np.minimum(v - top - lean * u, 1 - bottom - lean * u - v),
+        np.minimum(across - left, 1 - right - across), np.minimum(down - top, 1 - bottom - down)
     )
-    if max(look.collimation) <= 0:
-        return np.ones(shape, dtype=np.float32)
-    return np.clip(edges * 120 + 0.5, 0, 1)
+    return np.clip(edges * 120 + 0.5, 0, 1).astype(np.float32)
 
 
-def _enlarge(picture: FloatArray, shape: tuple[int, int]) -> FloatArray:
-    """Resample a picture to (rows, columns)."""
+def _enlarge(picture: np.ndarray, shape: tuple[int, int]) -> FloatArray:
+    """Resample a picture or a mask to (rows, columns), float32."""
+    picture = picture.astype(np.float32, copy=False)
     if picture.shape == shape:
         return picture
     method = cv2.INTER_CUBIC if shape[0] > picture.shape[0] else cv2.INTER_AREA
     return cv2.resize(picture, (shape[1], shape[0]), interpolation=method)
-
-
-def _broad_blur(picture: FloatArray, sigma: float) -> FloatArray:
-    """Gaussian blur with a wide kernel (sigma in px), computed on a quarter of the grid."""
-    if sigma < 4:
-        return cv2.GaussianBlur(picture, (0, 0), sigma)
-    small = cv2.resize(picture, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), sigma / 4)
-    size = (picture.shape[1], picture.shape[0])
-    return cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)

@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 
 from phantoms.film import Film
-from phantoms.looks import equalise
+from phantoms.processing import equalise
 
 BITS = 12
 UID_LENGTH = 44  # of 64: keeps the three nested UIDs of a path short enough for Windows

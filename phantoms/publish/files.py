@@ -68,7 +68,7 @@ def _render(job: Job) -> Film:
     draw = films.render_abdomen if job.kind == "abdomen" else films.render_ct
     pixels = draw(job.seed, job.size)
     nothing = np.zeros(pixels.shape, dtype=bool)
-    return Film(pixels, nothing, nothing, nothing)
+    return Film(pixels, nothing, nothing, nothing, nothing.astype(np.float32))
 
 
 @dataclass(frozen=True)
