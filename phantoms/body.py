@@ -1,4 +1,4 @@
-"""The patient's body, how it is posed for one film, and the place of the heart; lengths in mm.
+"""The patient's body and how it is posed for one film; lengths in mm.
 
 Proportions are those of adults (inner thoracic width 26–31 cm, lungs 22–28 cm high) and vary
 from patient to patient.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _BODY = 11  # stream of random numbers drawn from the anatomy seed
 # The heart lies in front: the nearer the tube and the further the plate, the larger its shadow.
-_HEART_MAGNIFICATION = {"PA": 1.0, "AP": 1.08, "AP supine": 1.12, "lateral": 1.0}
+HEART_MAGNIFICATION = {"PA": 1.0, "AP": 1.08, "AP supine": 1.12, "lateral": 1.0}
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,20 @@ class Body:
     bone: float  # mineral, 1 = average
     scoliosis: float
     clavicle: float  # height of its lateral end above the medial end
-    heart_tilt: float  # radians
     heart_left: float  # share of the heart's width left of the midline
+    apex_drop: float  # how far the heart's apex lies below the top of the left dome
+    waist: float  # width of the heart at the pulmonary trunk over its width at the apex, left
+    arch: float  # height of the aortic arch, share of the lungs' height below their tips
+    trachea: float  # radius
+    shoulder: float  # joint's distance from the midline
+    shrug: float  # how much higher than average the shoulders are
+    breast_drop: float  # how much lower the right breast hangs than the left, half of it
+    fat: float  # standard deviations from the average build
     lung_density: float  # relative to water
+
+    def abduction(self, pose: Pose) -> float:
+        """Slope of the upper arm: mm sideways for a mm down."""
+        return 0.34 - 0.27 * min(2 * pose.supine, 1.0) + 0.01 * self.shrug
 
 
 @dataclass(frozen=True)
@@ -59,41 +70,41 @@ class Pose:
         return depth * self.turn
 
 
-@dataclass(frozen=True)
-class Heart:
-    """An ellipse; lengths in mm."""
-
-    centre: tuple[float, float]
-    axes: tuple[float, float]
-    tilt: float
-    depth: float
-
-
 def draw_body(patient: Patient) -> Body:
     """Sizes of a patient's body from sex, age, habitus and the anatomy seed."""
     rng = np.random.default_rng([patient.anatomy_seed, _BODY])
-    z = rng.standard_normal(16).tolist()  # plain floats keep float32 pictures float32
+    z = rng.standard_normal(24).tolist()  # plain floats keep float32 pictures float32
     female = patient.sex == "F"
     size = (0.93 if female else 1.0) * math.exp(0.04 * z[0])
     fat = float(np.clip(patient.habitus, -2.5, 3.0))
-    breast = 24 + 7 * fat + 6 * z[6] if female else 9 * (fat - 0.7) + 3 * z[6]
+    old = patient.age - 50
+    stoop = max(0.012 * old + 0.25 * z[16], 0.0)  # kyphosis: a short, deep thorax
+    breast = 24 + 8 * fat + 7 * z[6] if female else 9 * (fat - 0.7) + 3 * z[6]
+    half_width = 141 * size * math.exp(0.03 * z[1]) + 2 * fat
     return Body(
-        half_width=143 * size * math.exp(0.03 * z[1]) + 2 * fat,
-        height=258 * size * math.exp(0.035 * z[2]) - 3 * fat,
-        depth=165 * size + 5 * fat + 6 * z[3],
+        half_width=half_width,
+        height=248 * size * math.exp(0.04 * z[2]) * (1 - 0.05 * stoop) - 4 * fat,
+        depth=162 * size + 5 * fat + 6 * z[3] + 8 * stoop,
         wall=max(52 + 17 * fat + 5 * z[4], 22.0),
-        apex=47 * size,
-        dome=46 + 5 * z[5],
-        dome_gap=12 + 4 * z[7],
-        aorta=float(np.clip(14 + 0.08 * (patient.age - 50) + 1.5 * z[8], 11, 22)),
+        apex=46 * size,
+        dome=44 + 6 * z[5],
+        dome_gap=12 + 5 * z[7],
+        aorta=float(np.clip(14 + 0.08 * old + 1.5 * z[8], 11, 23)),
         breast=float(np.clip(breast, 0, 75)),
-        rib_pitch=0.58 + 0.05 * z[9],
+        rib_pitch=0.58 + 0.06 * z[9],
         rib_width=10.3 * size + 0.6 * z[10],
-        bone=float(np.clip(1.08 - 0.005 * (patient.age - 50) + 0.1 * z[11], 0.6, 1.4)),
-        scoliosis=4 * z[12] + 0.03 * (patient.age - 50) * z[13],
+        bone=float(np.clip(1.08 - 0.005 * old + 0.1 * z[11], 0.6, 1.4)),
+        scoliosis=4 * z[12] + 0.03 * old * z[13],
         clavicle=22 + 7 * z[14],
-        heart_tilt=math.radians(float(np.clip(38 - 3 * fat + 4 * z[15], 24, 50))),
-        heart_left=0.66 + 0.02 * z[13],
+        heart_left=0.67 + 0.025 * z[13],
+        apex_drop=float(np.clip(4 + 7 * z[15], -10, 16)),
+        waist=float(np.clip(0.44 + 0.05 * z[17], 0.32, 0.58)),
+        arch=0.225 + 0.012 * z[18] - 0.0006 * old,
+        trachea=(7.6 if female else 9.0) + 0.6 * z[19],
+        shoulder=half_width + 30 + 5 * z[20],
+        shrug=7 * z[21],
+        breast_drop=4 * z[22],
+        fat=fat,
         lung_density=0.25 + 0.012 * z[8],
     )
 
@@ -114,25 +125,17 @@ def pose_body(patient: Patient, body: Body) -> Pose:
 
 def wall_profile(levels: FloatArray, body: Body, pose: Pose) -> FloatArray:
     """Half width (mm) of the inner thorax at heights `levels` (mm): a cone, then a barrel."""
-    t = np.clip(levels / (0.82 * body.height), 0, 1)
-    opening = (1 - (1 - t) ** 2.1) ** 0.6
-    flare = 1 - 0.05 * np.clip(levels / pose.base - 0.8, 0, 1)
+    t = np.clip(levels / (0.86 * body.height), 0, 1)
+    opening = (1 - (1 - t) ** 2.2) ** 0.53
+    flare = 1 - 0.06 * np.clip(levels / pose.base - 0.85, 0, 1)
     return (body.apex + (body.half_width - body.apex) * opening) * flare
 
 
-def place_heart(patient: Patient, body: Body, pose: Pose) -> Heart:
-    """Place the heart: a tilted ellipse as wide as the cardiothoracic ratio asks.
+def heart_width(patient: Patient, body: Body) -> float:
+    """Width of the heart's shadow, mm.
 
     `patient.heart` is the ratio of the heart's width to the inner width of the thorax as a PA film
     shows it; AP films magnify the heart by about a tenth.
     """
-    ratio = min(patient.heart * _HEART_MAGNIFICATION[patient.view], 0.72)
-    width = ratio * 2 * body.half_width
-    tilt = body.heart_tilt - 0.12 * pose.supine
-    cos, sin = math.cos(tilt), math.sin(tilt)
-    slim = 0.70
-    long = width / 2 / math.hypot(cos, slim * sin)
-    half_height = long * math.hypot(sin, slim * cos)
-    left = body.heart_left * width + pose.shifted(45)
-    centre = (left - width / 2, pose.dome[1] + 28 - half_height)
-    return Heart(centre, (long, slim * long), tilt, 0.86 * width)
+    ratio = min(patient.heart * HEART_MAGNIFICATION[patient.view], 0.74)
+    return ratio * 2 * body.half_width

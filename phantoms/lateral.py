@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .anatomy import Scene, ellipse
+from .anatomy import Scene
 from .body import Body, Pose, draw_body, pose_body
 from .grid import FloatArray, Frame, Profile, smooth_line
+from .soft_tissue import ellipse
 
 if TYPE_CHECKING:
     from .causes import Patient
