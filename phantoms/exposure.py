@@ -38,7 +38,9 @@ def attenuations(kilovolts: float) -> list[tuple[float, float]]:
     return found
 
 
-def expose(length: FloatArray, look: Look, frame: Frame, bones: FloatArray | None = None):
+def expose(
+    length: FloatArray, look: Look, frame: Frame, bones: FloatArray | None = None
+) -> FloatArray:
     """Signal behind a patient, 1 = unattenuated beam.
 
     Parameters
@@ -85,7 +87,7 @@ def add_noise(
     pixel : float
         Side of a pixel, mm.
     """
-    noise = rng.standard_normal(density.shape, dtype=np.float32)
+    noise: FloatArray = rng.standard_normal(density.shape, dtype=np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), max(0.35 / pixel, 0.5))
     strength = np.float32(1.5 / (pixel * np.sqrt(look.photons)))
     few = np.exp(np.float32(0.5) * np.clip(density - np.float32(dark), -2.0, 4.0))

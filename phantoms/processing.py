@@ -116,8 +116,8 @@ def resample(pixels: FloatArray, share: float) -> FloatArray:
 def compress(pixels: FloatArray, quality: int) -> FloatArray:
     """Store as JPEG of a quality (0–100) and read again."""
     coded = cv2.imencode(".jpg", to_bytes(pixels), [cv2.IMWRITE_JPEG_QUALITY, int(quality)])[1]
-    decoded = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
-    return decoded.astype(np.float32) * np.float32(1 / 255)
+    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), dtype=np.float32)
+    return decoded * np.float32(1 / 255)
 
 
 def to_bytes(pixels: FloatArray) -> np.ndarray:

@@ -28,7 +28,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "heart": (0.38, 0.70),
     "aspect": (0.72, 1.3),
     "lung_share": (0.62, 1.06),  # above 1 the ribs are cut off
-    "top": (-0.04, 0.24),
+    "top": (-0.1, 0.8),  # of the film's height that the lungs leave free
     "shift": (-0.06, 0.06),
     "tilt": (-6, 6),  # degrees
     "lean": (-4, 4),
@@ -36,7 +36,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "kilovolts": (70, 125),
     "scatter": (0.2, 2.4),
     "grid": (0.001, 0.012),
-    "log photons": (8.3, 12.0),
+    "log photons": (9.2, 12.5),
     "blur": (0.2, 1.6),  # mm
     "motion": (1.5, 6),
     "flatten": (0.0, 0.5),
@@ -66,7 +66,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "reduce": (0.4, 0.9),
     "sharpen": (0.3, 1.5),
     "jpeg": (20, 95),
-    "noise": (0.004, 0.06),
+    "noise": (0.004, 0.045),
     "grain": (0.0, 1.0),  # px
     "equalise after": (1.0, 4.0),
     "cutout": (0.06, 0.3),  # of a side
@@ -90,6 +90,7 @@ CHANCES: dict[str, float] = {
 }
 VIEWS = {"PA": 0.30, "AP": 0.35, "AP supine": 0.25, "lateral": 0.10}
 _SITES = ("ieee8023", "sbu", "hannover")
+_LUNG_HEIGHT = 0.85  # of the thorax's width
 _SIZE = 128  # px that ranges in px refer to
 
 
@@ -125,12 +126,14 @@ def draw_look(patient: Patient, rng: np.random.Generator) -> Look:
     """Draw a look far wider than any site's, with the same distribution for every patient."""
     tall = 1.15 if patient.view == "lateral" else 1.0
     share = 0.8 if patient.view == "lateral" else 1.0
+    aspect, lung_share = tall * _uniform("aspect", rng), share * _uniform("lung_share", rng)
+    free = max(1 - _LUNG_HEIGHT * lung_share / aspect, 0.1)
     borders = [_uniform("collimation", rng) for _ in range(4)]
     collimated = _happens("collimated", rng)
     return Look(
-        aspect=tall * _uniform("aspect", rng),
-        lung_share=share * _uniform("lung_share", rng),
-        top=_uniform("top", rng),
+        aspect=aspect,
+        lung_share=lung_share,
+        top=free * _uniform("top", rng),
         tilt=_uniform("tilt", rng),
         shift=_uniform("shift", rng),
         collimation=tuple(max(edge, 0.0) * collimated for edge in borders),
@@ -201,9 +204,11 @@ def _reframe(film: Film, rng: np.random.Generator) -> Film:
     size = (shape[1], shape[0])
     flags = cv2.WARP_INVERSE_MAP
     grey = cv2.warpAffine(np.dstack([film.pixels, film.density]), matrix, size, flags=flags | 1)
-    bits = film.lungs | film.lesions.astype(np.uint8) << 1 | film.devices.astype(np.uint8) << 2
-    bits = cv2.warpAffine(bits, matrix, size, flags=flags | cv2.INTER_NEAREST)
-    lungs, lesions, devices = ((bits & bit) > 0 for bit in (1, 2, 4))
+    bits: np.ndarray = (
+        film.lungs | film.lesions.astype(np.uint8) << 1 | film.devices.astype(np.uint8) << 2
+    )
+    bits = np.asarray(cv2.warpAffine(bits, matrix, size, flags=flags | cv2.INTER_NEAREST))
+    lungs, lesions, devices = (np.bitwise_and(bits, bit) > 0 for bit in (1, 2, 4))
     return Film(grey[..., 0].copy(), lungs, lesions, devices, grey[..., 1] * lesions)
 
 
