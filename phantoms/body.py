@@ -49,6 +49,7 @@ class Body:
     shrug: float  # how much higher than average the shoulders are
     breast_drop: float  # how much lower the right breast hangs than the left, half of it
     fat: float  # standard deviations from the average build
+    stoop: float  # kyphosis, 0 = straight
     lung_density: float  # relative to water
 
     def abduction(self, pose: Pose) -> float:
@@ -105,6 +106,7 @@ def draw_body(patient: Patient) -> Body:
         shrug=7 * z[21],
         breast_drop=4 * z[22],
         fat=fat,
+        stoop=stoop,
         lung_density=0.25 + 0.012 * z[8],
     )
 

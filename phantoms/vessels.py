@@ -16,7 +16,8 @@ _VESSELS = 12  # stream of random numbers
 # A vessel full of blood in place of lung adds 0.75 of its width; processing shows it better.
 _CONTRAST = 1.9
 _DEEPEST = 18.0  # length at the strongest grey value of the canvas, mm of water
-_GENERATIONS = 7
+_GENERATIONS = 6
+_THINNEST = 0.4  # px; thinner vessels are part of the mottle
 
 
 def pulmonary_vessels(patient: Patient, frame: Frame, body: Body, pose: Pose) -> FloatArray:
@@ -28,7 +29,8 @@ def pulmonary_vessels(patient: Patient, frame: Frame, body: Body, pose: Pose) ->
     for generation in reversed(range(_GENERATIONS)):
         for tree in trees:
             width, lines = tree[generation]
-            frame.stroke(canvas, lines, width, _grey(width))
+            if width * frame.scale > _THINNEST:
+                frame.stroke(canvas, lines, width, _grey(width))
     if rng.random() < 0.5:
         _draw_fissure(canvas, rng, body, pose, frame)
     hila = frame.blank()
