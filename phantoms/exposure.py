@@ -88,8 +88,8 @@ def add_noise(
         Side of a pixel, mm.
     """
     noise: FloatArray = rng.standard_normal(density.shape, dtype=np.float32)
-    noise = cv2.GaussianBlur(noise, (0, 0), max(0.35 / pixel, 0.5))
-    strength = np.float32(1.5 / (pixel * np.sqrt(look.photons)))
+    noise = cv2.GaussianBlur(noise, (0, 0), max(0.35 / pixel, 0.4))
+    strength = np.float32(1.3 / (pixel * np.sqrt(look.photons)))
     few = np.exp(np.float32(0.5) * np.clip(density - np.float32(dark), -2.0, 4.0))
     return density + strength * noise * few + _pattern(density.shape, look, rng)
 

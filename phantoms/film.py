@@ -23,8 +23,10 @@ from .processing import develop, fit_ends, publish
 if TYPE_CHECKING:
     from .causes import Patient
 
-_GRID = (160, 256)  # shortest and longest long side of the grid on which attenuation is computed
-_FINER = 1.25  # the grid's side over the film's
+# Longest side of the grid on which attenuation is computed, px: finer than a small film, as fine as
+# a large one.
+_FINER = 1.25
+_SMALLEST_GRID, _FINER_UP_TO, _LARGEST_GRID = 160, 320, 512
 _NOISE = 61  # stream
 _BODY = 12.0  # mm of water from which a ray counts as having met the patient
 
@@ -194,7 +196,8 @@ def _shape(aspect: float, longest: int) -> tuple[int, int]:
 
 def _grid_shape(aspect: float, size: int) -> tuple[int, int]:
     """Rows and columns of the grid on which the attenuation of a film is computed."""
-    return _shape(aspect, int(np.clip(_FINER * size, *_GRID)))
+    longest = max(min(_FINER * size, _FINER_UP_TO), size)
+    return _shape(aspect, int(np.clip(longest, _SMALLEST_GRID, _LARGEST_GRID)))
 
 
 def _exposed_field(look: Look, shape: tuple[int, int]) -> FloatArray:

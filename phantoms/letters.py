@@ -57,7 +57,8 @@ def journal_marks(pixels: FloatArray, rng: np.random.Generator) -> None:
         panel_letter(pixels, rng)
     if chances[1] < 0.12:
         text = f"day {rng.integers(1, 21)}" if rng.random() < 0.5 else date(rng)
-        write(pixels, text, (rng.uniform(0.05, 0.6), rng.uniform(0.93, 0.98)), 0.04, rng)
+        place = (rng.uniform(0.05, 0.6), rng.uniform(0.93, 0.98))
+        write(pixels, text, place, 0.035, rng, grey=float(rng.random() < 0.5))
     if chances[2] < 0.10:
         for _ in range(rng.integers(1, 4)):
             arrow(pixels, rng)
@@ -77,7 +78,7 @@ def side_marker(pixels: FloatArray, rng: np.random.Generator) -> None:
     right = rng.random() < 0.5
     x = rng.uniform(0.03, 0.10) if right else rng.uniform(0.87, 0.94)
     tall = rng.uniform(0.022, 0.045)
-    write(pixels, "R" if right else "L", (x, rng.uniform(0.06, 0.26)), tall, rng)
+    write(pixels, "R" if right else "L", (x, rng.uniform(0.11, 0.28)), tall, rng)
 
 
 def boxed_marker(pixels: FloatArray, rng: np.random.Generator) -> None:
@@ -95,8 +96,9 @@ def boxed_marker(pixels: FloatArray, rng: np.random.Generator) -> None:
 
 def panel_letter(pixels: FloatArray, rng: np.random.Generator) -> None:
     """The letter of a figure's panel in a corner, often on a box."""
-    letter, tall = _PANELS[rng.integers(len(_PANELS))], rng.uniform(0.04, 0.075)
-    corner = (0.02 if rng.random() < 0.75 else 0.90, 0.10 if rng.random() < 0.55 else 0.97)
+    letter, tall = _PANELS[rng.integers(len(_PANELS))], rng.uniform(0.03, 0.06)
+    right = 0.98 - len(letter) * tall
+    corner = (0.02 if rng.random() < 0.75 else right, 0.10 if rng.random() < 0.55 else 0.97)
     dark = rng.random() < 0.25
     if dark or rng.random() < 0.3:
         _box(pixels, corner, 1.5 * tall, float(dark))

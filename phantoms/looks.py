@@ -114,10 +114,10 @@ def choose_look(patient: Patient) -> Look:
 def _framing(patient: Patient, rng: np.random.Generator) -> dict:
     """Bedside films are laid less exactly: tilted, shifted, often too high or too low."""
     bedside = patient.view in ("AP", "AP supine")
-    share = 0.70 if patient.view == "lateral" else 0.86
+    share = 0.68 if patient.view == "lateral" else (0.80 if bedside else 0.83)
     return {
-        "lung_share": float(np.clip(rng.normal(share, 0.06), share - 0.2, share + 0.1)),
-        "top": float(np.clip(rng.normal(0.11 if bedside else 0.08, 0.035), 0.01, 0.22)),
+        "lung_share": float(np.clip(rng.normal(share, 0.06), share - 0.2, share + 0.14)),
+        "top": float(np.clip(rng.normal(0.115 if bedside else 0.09, 0.04), 0.01, 0.22)),
         "tilt": float(rng.normal(0, 2.5 if bedside else 1.0)),
         "shift": float(rng.normal(0, 0.025 if bedside else 0.01)),
         "lean": float(rng.normal(0, 1.5 if bedside else 0.5)),
@@ -129,10 +129,10 @@ def _exposure(patient: Patient, rng: np.random.Generator) -> dict:
     bedside = patient.view in ("AP", "AP supine")
     return {
         "kilovolts": float(rng.uniform(*_VOLTAGE[patient.view])),
-        "scatter": float(rng.uniform(0.9, 1.8) if bedside else rng.uniform(0.35, 0.8)),
+        "scatter": float(rng.uniform(1.4, 3.0) if bedside else rng.uniform(0.6, 1.3)),
         "grid": float(rng.uniform(0.001, 0.005)) if rng.random() < 0.12 else 0.0,
-        "photons": float(np.exp(rng.normal(10.3 if bedside else 11.0, 0.6))),
-        "blur": float(rng.uniform(0.25, 0.9)),
+        "photons": float(np.exp(rng.normal(9.9 if bedside else 10.5, 0.7))),
+        "blur": float(rng.uniform(0.12, 0.5)),
         "motion": float(rng.uniform(2, 5)) if bedside and rng.random() < 0.06 else 0.0,
     }
 

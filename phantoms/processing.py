@@ -62,7 +62,7 @@ def enhance(density: FloatArray, look: Look, pixel: float) -> FloatArray:
     current = current * np.float32(1 - look.flatten)
     for level in reversed(range(len(bands))):
         band = bands[level]
-        share = np.clip((np.log2(_COARSEST / pixel) - level) / 3, 0, 1)  # the coarse ones least
+        share = np.clip((np.log2(_COARSEST / pixel) - level) / 4, 0, 1)  # the coarse ones least
         gain = 1 + share * look.detail / (1 + np.abs(band) * np.float32(1 / _FAINT))
         current = _grow(current, band.shape) + band * gain.astype(np.float32)
     return current
@@ -80,7 +80,7 @@ def develop(density: FloatArray, body: np.ndarray, look: Look, pixel: float) -> 
 
 def grey_scale(position: FloatArray, look: Look) -> FloatArray:
     """The S-shaped curve of film, from the position between the film's dark and bright ends."""
-    steep = np.float32(2.6 * look.contrast)
+    steep = np.float32(2.9 * look.contrast)
     middle = np.float32(look.middle)
     low, high = (1 / (1 + np.exp(-steep * (end - middle))) for end in (look.black, look.white))
     curve = 1 / (1 + np.exp(-steep * (position - middle)))

@@ -34,8 +34,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "lean": (-4, 4),
     "collimation": (-0.06, 0.12),
     "kilovolts": (70, 125),
-    "scatter": (0.2, 2.4),
-    "grid": (0.001, 0.012),
+    "scatter": (0.3, 3.6),
+    "grid": (0.001, 0.008),
     "log photons": (9.2, 12.5),
     "blur": (0.2, 1.6),  # mm
     "motion": (1.5, 6),
@@ -218,9 +218,9 @@ def _visible(rng: np.random.Generator) -> tuple[float, float, float, float]:
     if _happens("cut side", rng):
         cut = _uniform("cut side", rng)
         left, right = (cut, right) if rng.random() < 0.5 else (left, cut)
-    if _happens("cut apices", rng):
+    elif _happens("cut apices", rng):
         top = _uniform("cut apices", rng)
-    if _happens("cut bases", rng):
+    elif _happens("cut bases", rng):
         bottom = _uniform("cut bases", rng)
     return left, top, 1 - right, 1 - bottom
 
