@@ -1,160 +1,191 @@
-"""The skeleton on a frontal film: ribs, clavicles, scapulae, arms and spine, mm of water."""
+"""The skeleton on a frontal film: ribs here, spine and shoulders beside it, mm of water.
+
+A rib leaves the spine at its vertebra, rises a little over the transverse process, runs outwards
+and ever more steeply down to the side of the chest, turns there and comes down and inwards in
+front, where its bone ends in cartilage well short of the breastbone.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from .body import Body, Pose, wall_profile
-from .grid import FloatArray, Frame, smooth_line, tube
+from .grid import FloatArray, Frame
+from .shoulders import shoulder_girdles, shoulders
+from .spine import breastbone, individual, spine, spine_bend, thoracic_levels
 
-_RIBS = 10
-# Added length at the strongest grey value of a canvas (255), mm of water.
-_RIB, _CLAVICLE, _SCAPULA, _SPINE, _ARM = 15.0, 19.0, 16.0, 13.0, 24.0
+_RIBS, _CARTILAGE, _MOTTLE = 71, 73, 74  # streams drawn from the body's proportions
+_NUMBER = np.arange(12)
+_POINTS = 22  # of a rib's back and of its front half
+# Front-to-back extent of a rib, relative to the deepest one.
+_DEPTH = np.array([0.36, 0.56, 0.73, 0.86, 0.94, 0.99, 1.0, 1.0, 0.98, 0.94, 0.90, 0.86])
+# Slope of a rib's plane relative to that of the eighth to tenth.
+_PITCH = np.array([1.10, 0.94, 0.86, 0.83, 0.83, 0.86, 0.91, 0.96, 1.0, 1.0, 1.0, 1.0])
+# Where the bone ends in front, relative to the half width of the chest: ribs 1 to 10.
+_JUNCTION = np.array([0.24, 0.33, 0.38, 0.42, 0.46, 0.53, 0.62, 0.73, 0.84, 0.93])
+_WIDTH = np.array([1.25, 0.98, 1.0, 1.02, 1.04, 1.05, 1.05, 1.03, 1.0, 0.95, 0.85, 0.7])
+_BACK_STRENGTH = np.array([1.0, 1, 1, 1, 1, 1, 1, 1, 0.95, 0.85, 0.62, 0.5])
+_BACK, _FRONT, _TURN = 10.0, 6.2, 8.5  # mm of water at the strongest grey value (255)
+_MIDDLE, _UPPER, _LOWER = 150, 205, 225  # grey values of a rib's band and of its edges
+_SOFTNESS = 0.8  # mm
 
 
 def frontal_bones(body: Body, pose: Pose, frame: Frame, x: FloatArray) -> FloatArray:
     """All bones of a frontal film (h, w), mm of water."""
-    q = np.minimum(np.abs(x) / np.float32(body.half_width), 1.1)
-    tangential = 1 + 0.3 * (q * q) ** 3  # at the side the ray runs along the rib
-    ribs = _ribs(body, pose, frame, True) + 0.75 * _ribs(body, pose, frame, False)
-    total = _RIB * tangential * ribs
-    total += _CLAVICLE * _clavicles(body, pose, frame)
-    total += _SCAPULA * _scapulae(body, pose, frame)
-    total += _ARM * _humeri(body, pose, frame)
-    total += _SPINE * _spine(body, frame)
-    return body.bone * total
+    girdles = shoulder_girdles(body, pose)
+    total = _ribs(body, pose, frame)
+    total += spine(body, pose, frame)
+    total += breastbone(girdles[0].sternal[1], body, pose, frame)
+    total += shoulders(girdles, body, frame)
+    total *= 1 + 0.09 * frame.noise(individual(body, _MOTTLE), 4.5)  # trabeculae
+    return frame.blur(body.bone * total, _SOFTNESS)
 
 
-def _soften(canvas: np.ndarray, frame: Frame, sigma: float) -> FloatArray:
-    return frame.blur(canvas.astype(np.float32) * np.float32(1 / 255), sigma)
+def rib_lines(posterior: bool, body: Body, pose: Pose) -> FloatArray:
+    """Projected centre lines (ribs, 2, n, 2) of the back or front halves of all ribs, mm.
+
+    The first axis counts the ribs (12 at the back, 10 in front), the second the sides, the
+    patient's right first. A rib follows half an oval in a plane that slopes forward and down.
+    """
+    rng = individual(body, _RIBS)
+    slope, asymmetry, offsets, lordosis = (
+        0.075 * rng.standard_normal(),
+        0.02 * rng.standard_normal() * np.array([-1, 1])[:, None],
+        0.7 * rng.standard_normal((12, 2, 1)),
+        0.04 * rng.standard_normal(),
+    )
+    middles, heights = thoracic_levels(body)
+    start = (middles - 0.3 * heights)[:, None, None] + offsets
+    # Lying down the chest leans back against the beam, which flattens the ribs on the film.
+    pitch = 1.32 * body.rib_pitch + slope + asymmetry - (0.08 + lordosis) * pose.supine
+    pitch = np.maximum(pitch, 0.25) * _PITCH[:, None, None]
+    deep = (body.depth + 12) * _DEPTH[:, None, None]
+    side_y = (start + 0.42 * pitch * deep).reshape(-1)
+    across = wall_profile(side_y, body, pose).reshape(12, 2, 1) + 2.5
+    across *= 1 - 0.13 * (_NUMBER == 0)[:, None, None]  # the first rib lies within the second
+    angle = _angles(posterior, body, across)
+    start, pitch, deep, across = (v[: len(angle)] for v in (start, pitch, deep, across))
+    out = across * np.sin(angle) ** 0.9
+    front = 0.5 * deep * (1 - np.cos(angle))
+    # More than half of the fall comes with the depth, the rest with the way around: ribs
+    # hang outwards from the spine like the handle of a bucket.
+    fall = 0.58 * front + 0.42 * deep * angle / np.pi
+    beyond = np.maximum(angle - np.pi / 2, 0)
+    fall += 0.30 * across * (1 - np.cos(beyond)) / pitch * body.rib_pitch
+    neck = 11 * (1 - np.exp(-(((out - 16) / 15) ** 2)))
+    level = start + pitch * (fall - neck)
+    bend = spine_bend(middles[: len(angle)], body)[:, None, None]
+    x = np.array([-1, 1])[:, None] * out + bend * (1 - np.sin(angle)) * (angle < np.pi / 2)
+    x = x + pose.turn * np.maximum(front - 0.5 * deep, 0)
+    return np.stack([x, level], axis=-1)
 
 
 def rib_line(index: int, side: int, posterior: bool, body: Body, pose: Pose) -> FloatArray:
-    """Projected centre line (n, 2) of a rib, mm.
+    """Centre line (n, 2) of one rib: `index` 0 for the first, `side` -1 for the patient's right."""
+    return rib_lines(posterior, body, pose)[index, (side + 1) // 2]
 
-    A rib is half an ellipse in a plane that slopes forward and down; its back half runs sideways
-    from the spine, its front half returns towards the sternum lower down.
 
-    Parameters
-    ----------
-    index : int
-        0 for the first rib.
-    side : {-1, 1}
-        -1 for the patient's right.
-    """
-    spacing = body.height / 11.2
-    start = -6 + spacing * index * (1 + 0.006 * index)
-    tip = 1 - np.exp(-(index + 0.6) / 1.8)  # the first ribs are small
-    deep = 0.5 * (body.depth + 8) * (0.42 + 0.58 * tip)
+def _angles(posterior: bool, body: Body, across: FloatArray) -> FloatArray:
+    """Way around the chest (ribs, 2, n), radians: 0 at the spine, half pi at the side."""
     if posterior:
-        angle = np.linspace(0.12, 1.62 - 0.12 * max(index - 8, 0), 26)
+        first = np.arcsin(np.minimum(16 / across, 1) ** (1 / 0.9))
+        last = np.full_like(first, np.pi / 2 + 0.06)
+        last[10], last[11] = 1.32, 0.86  # the eleventh and the twelfth float
     else:
-        angle = np.linspace(1.52, 2.45, 20)
-    front = deep * (1 - np.cos(angle))
-    pitch = (
-        body.rib_pitch
-        * (1 - 0.1 * pose.supine)
-        * (0.85 + 0.04 * index + 0.8 * np.exp(-1.2 * index))
-    )
-    side_y = np.array([start + pitch * deep])
-    across = (wall_profile(side_y, body, pose)[0] + 2) * (1 - 0.14 * np.exp(-2 * index))
-    lift = 6 * np.sin(np.minimum(angle * 1.6, np.pi))  # the neck of a rib first rises
-    x = side * across * np.sin(angle) + pose.turn * (front - deep)
-    return np.stack([x, start + pitch * front - lift], axis=1)
+        end = _JUNCTION[:, None, None] * body.half_width / across[:10]
+        last = np.pi - np.arcsin(np.minimum(end, 0.995))
+        first = np.full_like(last, np.pi / 2 - 0.06)
+    return first + (last - first) * np.linspace(0, 1, _POINTS)
 
 
-def _ribs(body: Body, pose: Pose, frame: Frame, posterior: bool) -> FloatArray:
-    """Ribs of the back or of the front, 0–1: a faint band with brighter cortical edges."""
-    canvas = frame.blank()
-    for index in range(_RIBS if posterior else _RIBS - 4):
-        half = 0.5 * body.rib_width * (0.8 if index == 0 else 1.0)
-        fade = 0.75 if index in (0, 8, 9) else 1.0
-        for side in (-1, 1):
-            line = rib_line(index, side, posterior, body, pose)
-            half_widths = half * np.linspace(0.85, 1.05 if posterior else 1.25, len(line))
-            outline = tube(line, half_widths)
-            frame.fill(canvas, outline, 135 * fade)
-            edges = (outline[: len(line)], outline[len(line) :])
-            frame.stroke(canvas, edges[:1], 1.6, 165 * fade)
-            frame.stroke(canvas, edges[1:], 1.6, 200 * fade)  # the lower edge is the denser one
-    return _soften(canvas, frame, 0.9)
+def _ribs(body: Body, pose: Pose, frame: Frame) -> FloatArray:
+    """Back and front halves of the ribs, and the bright turn at the side (h, w), mm of water.
+
+    Neighbours overlap on the film, so odd and even ribs are drawn on canvases of their own.
+    """
+    rng = individual(body, _RIBS + 100)
+    along = np.linspace(0, 1, _POINTS)
+    back, front = rib_lines(True, body, pose), rib_lines(False, body, pose)
+    half = 0.5 * body.rib_width * (_WIDTH[:, None] + 0.05 * rng.standard_normal((12, 1)))
+    wave = 1 + 0.05 * np.sin(7 * along + rng.uniform(0, 6, (12, 1)))
+    back_half = half * wave * np.interp(along, [0, 0.12, 0.3, 0.6, 1], [0.66, 0.72, 1.05, 1.08, 1])
+    front_half = (half * wave * np.interp(along, [0, 0.6, 1], [1.0, 1.08, 1.3]))[:10]
+    total = np.zeros(frame.shape, dtype=np.float32)
+    for parity in (0, 1):
+        ribs = slice(parity, None, 2)
+        canvas = frame.blank()
+        _back_halves(frame, canvas, back[ribs], back_half[ribs], _BACK_STRENGTH[ribs])
+        total += np.float32(_BACK / 255) * canvas
+        canvas = frame.blank()
+        _front_halves(frame, canvas, front[ribs], front_half[ribs])
+        _calcified_cartilage(frame, canvas, front[ribs], body)
+        total += np.float32(_FRONT / 255) * canvas
+        canvas = frame.blank()
+        _turns(frame, canvas, back[ribs][:5], front[ribs])
+        total += np.float32(_TURN / 255) * canvas
+    return total
 
 
-def _clavicles(body: Body, pose: Pose, frame: Frame) -> FloatArray:
-    canvas = frame.blank()
-    medial = 0.13 * body.height - 8 * pose.supine
-    reach = body.half_width / 143
-    for side in (-1, 1):
-        shift = pose.shifted(70)
-        points = [
-            (side * 14 + shift, medial),
-            (side * 55 * reach + 0.8 * shift, medial - 6 - 0.35 * body.clavicle),
-            (side * 105 * reach + 0.5 * shift, medial - 10 - 0.9 * body.clavicle),
-            (side * 165 * reach + 0.3 * shift, medial - 6 - 0.95 * body.clavicle),
-        ]
-        line = smooth_line(points, 30)
-        outline = tube(line, np.interp(np.linspace(0, 1, 30), [0, 0.3, 1], [8.5, 5.5, 6.5]))
-        frame.fill(canvas, outline, 130)
-        frame.stroke(canvas, (outline[:30], outline[30:]), 1.8, 215)
-    return _soften(canvas, frame, 1.0)
+def _edges(lines: FloatArray, half: FloatArray, posterior: bool) -> tuple[FloatArray, FloatArray]:
+    """Upper and lower borders of ribs: two arrays like `lines` (ribs, 2, n, 2)."""
+    step = np.gradient(lines, axis=2)
+    normal = np.stack([-step[..., 1], step[..., 0]], axis=-1)
+    normal /= np.hypot(normal[..., :1], normal[..., 1:]) + 1e-9
+    down = np.array([-1, 1])[:, None, None] * (1 if posterior else -1)
+    offset = down * normal * half[:, None, :, None]
+    return lines - offset, lines + offset
 
 
-def _scapulae(body: Body, pose: Pose, frame: Frame) -> FloatArray:
-    """Shoulder blades: turned out of the lungs on PA films, over them on AP films."""
-    canvas = frame.blank()
-    inner = body.half_width * (0.98 - 0.24 * min(2 * pose.supine, 1.0))
-    for side in (-1, 1):
-        blade = smooth_line(
-            [
-                (side * (inner + 48), 12),
-                (side * (inner + 8), 18),
-                (side * (inner + 2), 60),
-                (side * (inner + 20), 128),
-                (side * (inner + 34), 118),
-                (side * (inner + 46), 62),
-            ],
-            40,
-        )
-        frame.fill(canvas, blade, 70)
-        frame.stroke(canvas, [blade[20:]], 6, 150)
-        spine = smooth_line([(side * (inner + 6), 32), (side * (inner + 50), 6)], 8)
-        frame.stroke(canvas, [spine], 9, 150)
-    return _soften(canvas, frame, 1.6)
+def _back_halves(frame: Frame, canvas, lines, half, strength) -> None:
+    upper, lower = _edges(lines, half, True)
+    groove = 0.35 * lines + 0.65 * lower  # thin bone above the lower border
+    for rib, share in enumerate(strength):
+        for side in (0, 1):
+            outline = np.concatenate([upper[rib, side], lower[rib, side, ::-1]])
+            frame.fill(canvas, outline, _MIDDLE * share)
+    inner = slice(3, None)
+    frame.stroke(canvas, groove[:5, :, 6:-2].reshape(-1, _POINTS - 8, 2), 1.6, 0.86 * _MIDDLE)
+    count = _POINTS - 3
+    frame.stroke(canvas, upper[:5, :, inner].reshape(-1, count, 2), 1.3, _UPPER)
+    frame.stroke(canvas, lower[:5, :, inner].reshape(-1, count, 2), 1.6, _LOWER)
 
 
-def _humeri(body: Body, pose: Pose, frame: Frame) -> FloatArray:
-    canvas = frame.blank()
-    angle = np.linspace(0, 2 * np.pi, 28)
-    out = 1.9 - 1.5 * pose.supine
-    for side in (-1, 1):
-        x = side * (body.half_width + 36)
-        head = np.stack([x + 23 * np.cos(angle), 24 + 24 * np.sin(angle)], axis=1)
-        frame.fill(canvas, head, 105)
-        frame.stroke(canvas, [head], 2.0, 160)
-        far = (x + side * 0.16 * out * 300, 330)
-        shaft = tube(np.array([[x + side * 6, 30], far]), 11)
-        frame.fill(canvas, shaft, 120)
-        frame.stroke(canvas, (shaft[:2], shaft[2:]), 4, 200)
-    return _soften(canvas, frame, 1.2)
+def _front_halves(frame: Frame, canvas, lines, half) -> None:
+    """Bone fades into cartilage over the last centimetres."""
+    upper, lower = _edges(lines, half, False)
+    for cut, share in ((0, 0.4), (1, 0.7), (3, 1.0)):
+        keep = slice(0, _POINTS - cut)
+        for rib in range(len(lines)):
+            for side in (0, 1):
+                outline = np.concatenate([upper[rib, side, keep], lower[rib, side, keep][::-1]])
+                frame.fill(canvas, outline, _MIDDLE * share)
+    shaft = slice(0, _POINTS - 4)
+    frame.stroke(canvas, upper[:, :, shaft].reshape(-1, _POINTS - 4, 2), 1.3, 0.92 * _UPPER)
+    frame.stroke(canvas, lower[:, :, shaft].reshape(-1, _POINTS - 4, 2), 1.4, 0.92 * _UPPER)
 
 
-def _spine(body: Body, frame: Frame) -> FloatArray:
-    """Vertebral bodies, pedicles and spinous processes from the neck to the upper abdomen."""
-    canvas = frame.blank()
-    spacing = body.height / 11.2
-    for index in range(-5, 16):
-        y = -6 + spacing * index * (1 + 0.006 * max(index, 0))
-        x = body.scoliosis * np.sin(y / 75)
-        half = 14 + 0.45 * (index + 5)
-        at = np.array([x, y])
-        box = np.array([(-1, -0.40), (-0.86, 0), (-1, 0.40), (1, 0.40), (0.86, 0), (1, -0.40)])
-        frame.fill(canvas, box * (half, spacing) + at, 120)
-        plate = np.array([(-half, 0), (half, 0)])
-        for offset in (-0.40, 0.40):
-            frame.stroke(canvas, [plate + np.array([x, y + offset * spacing])], 2.0, 170)
-        for side in (-1, 1):
-            pedicle = at + np.array([(0.62 * side * half, -5.5), (0.62 * side * half, -0.5)])
-            frame.stroke(canvas, [pedicle], 5, 185)
-        spinous = at + np.array([(0, 4), (0, 4 + 0.3 * spacing)])
-        frame.stroke(canvas, [spinous], 5, 190)
-    return _soften(canvas, frame, 1.2)
+def _calcified_cartilage(frame: Frame, canvas, lines: FloatArray, body: Body) -> None:
+    """Flecks of lime in the cartilages, the commoner the older (poorer in mineral) the patient."""
+    rng = individual(body, _CARTILAGE)
+    amount = float(np.clip(1.6 * (1.05 - body.bone) + 0.25 * rng.standard_normal(), 0, 0.7))
+    if amount < 0.08:
+        return
+    end = lines[:, :, -1, None, :]
+    heading = end - lines[:, :, -4, None, :]
+    heading /= np.hypot(heading[..., :1], heading[..., 1:])
+    way = rng.uniform(0, 30, (*lines.shape[:2], 12, 1))
+    turn_up = np.array([0, -0.012]) * way**2  # cartilages curve up towards the breastbone
+    flecks = end + way * heading + turn_up + rng.normal(0, 2.6, (*way.shape[:3], 2))
+    flecks = flecks[rng.random(way.shape[:3]) < amount]
+    ends = flecks + rng.normal(0, 2.0, flecks.shape)
+    if len(flecks):
+        frame.stroke(canvas, np.stack([flecks, ends], axis=1), 2.0, 190)
+
+
+def _turns(frame: Frame, canvas, back: FloatArray, front: FloatArray) -> None:
+    """At the side the ray runs along the rib: its inner and outer cortex shine."""
+    for share, width, value in ((0.5, 8.0, 65), (0.68, 6.0, 120), (0.82, 3.5, 190)):
+        first = int(share * _POINTS)
+        last = round(0.75 * (_POINTS - first))
+        turn = np.concatenate([back[:, :, first:], front[:, :, 1:last]], axis=2)
+        frame.stroke(canvas, turn.reshape(-1, turn.shape[2], 2), width, value)
