@@ -1,8 +1,10 @@
-"""Opacities of COVID-19 pneumonia: bilateral, peripheral, in the lower zones, with soft edges.
+"""Opacities of COVID-19 pneumonia: ground glass, consolidation, and their truth.
 
-A patchy field (multi-scale noise, raised towards the chest wall and the base) is cut at the height
-that makes exactly the wanted share of each lung opaque. Around the cut the opacity rises gradually;
-within it its density runs from faint ground glass to consolidation.
+The patient's pattern (:mod:`phantoms.patterns`) is a field that is cut at the height that makes
+exactly the wanted share of each lung opaque. Margins are ill-defined: an opacity thins out over
+some centimetres. Fluid takes the place of air, so that an opacity can never be longer than the lung
+is deep, and the outline of heart and diaphragm goes where the air beside them is gone (silhouette
+sign; Felson 1950).
 """
 
 from __future__ import annotations
@@ -13,17 +15,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .anatomy import Scene
+from .body import draw_body, pose_body
+from .effusion import add_effusion
 from .grid import FloatArray, Frame
+from .patterns import (
+    Pattern,
+    air_bronchograms,
+    coarse_frame,
+    draw_pattern,
+    likelihood,
+    resample,
+    texture,
+)
 
 if TYPE_CHECKING:
     from .causes import Patient
 
-_PATTERN, _CHANGE = 31, 32  # streams: the patient's pattern, and how this film departs from it
-_WAVELENGTHS, _WEIGHTS = (84, 46, 24, 12), (1.0, 0.8, 0.4, 0.16)  # mm; patches, lobules, texture
-_PERIPHERY, _BASE = 1.1, 2.0  # pull of the chest wall and of the lower zones, in sd of the noise
-_EDGE = 0.8  # sd of the noise over which an opacity builds up
-_GROUND_GLASS, _CONSOLIDATION = 25.0, 84.0  # added length at density 0 and 1, mm of water
+_MISSING = 0.74  # what healthy lung lacks to the density of water
+# Share of the air replaced in the middle of an opacity at density 0 and 1.
+_GROUND_GLASS, _CONSOLIDATION = 0.2, 0.82
+_AIRLESS = 0.95  # nowhere is all air gone
 _MOST = 0.97  # a lung never becomes opaque to its last pixel
+_VARIATION = 72  # stream: density from place to place
 
 
 @dataclass(frozen=True)
@@ -33,16 +46,22 @@ class Opacity:
     Attributes
     ----------
     attenuation : float32
-        Added length, mm of water.
+        Added length, mm of water, effusion included.
     hiding : float32
         Share of the contrast of vessels that is lost, 0–1.
     mask : bool
-        Opaque lung: the known truth.
+        Opaque lung: the known truth. An effusion alone is not counted.
+    density : float32
+        Density of the opacity within the mask, 0 (ground glass) to 1 (consolidation); 0 elsewhere.
+    effusion : bool
+        Fluid between lung and chest wall.
     """
 
     attenuation: FloatArray
     hiding: FloatArray
     mask: np.ndarray
+    density: FloatArray
+    effusion: np.ndarray
 
 
 def lung_shares(opacity: float, laterality: float, areas: tuple[int, int]) -> tuple[float, float]:
@@ -90,16 +109,27 @@ def add_lesions(patient: Patient, scene: Scene, frame: Frame) -> Opacity:
     areas = (int(halves[0].sum()), int(halves[1].sum()))
     shares = lung_shares(patient.opacity, patient.laterality, areas)
     if not any(shares):
-        zero = np.zeros(frame.shape, dtype=np.float32)
-        return Opacity(zero, zero, np.zeros(frame.shape, dtype=bool))
-    rng = np.random.default_rng([patient.anatomy_seed, _PATTERN])
-    change = np.random.default_rng([patient.film_seed, _CHANGE])
-    field = frame.clouds(rng, _WAVELENGTHS, _WEIGHTS) + 0.25 * frame.noise(change, 40)
-    field += _PERIPHERY * scene.periphery + _BASE * scene.base
+        zero, nowhere = np.zeros(frame.shape, np.float32), np.zeros(frame.shape, dtype=bool)
+        return Opacity(zero, zero, nowhere, zero, nowhere)
+    body = draw_body(patient)
+    pose = pose_body(patient, body)
+    pattern = draw_pattern(patient)
+    field = likelihood(patient, pattern, scene, frame, body, pose)
     cuts = [_cut(field[half], share) for half, share in zip(halves, shares, strict=True)]
-    above = field - np.where(scene.left, np.float32(cuts[1]), np.float32(cuts[0]))
-    mask = (above > 0) & scene.lungs
-    return _thicken(patient, above, mask, scene, frame, rng)
+    mask = (field > np.where(scene.left, np.float32(cuts[1]), np.float32(cuts[0]))) & scene.lungs
+    rise, density = _thicken(patient, pattern, mask, scene, frame)
+    y = 0.47 * body.height
+    sides = (10.0,) if patient.view == "lateral" else (-34.0, 34.0)
+    hila = np.array([(side + pose.shifted(30), y) for side in sides])
+    filled = rise * (_GROUND_GLASS + (_CONSOLIDATION - _GROUND_GLASS) * density)
+    filled = np.minimum(filled * texture(patient, pattern, density, frame, hila), _AIRLESS)
+    fluid = add_effusion(patient, scene, frame, body, pose)
+    length = _MISSING * scene.air * (filled + (1 - filled) * fluid)
+    dense = rise * np.clip((density - 0.4) / 0.35, 0, 1) * (1 - fluid)
+    if dense.max() > 0.05:
+        length -= np.minimum(dense * air_bronchograms(patient, frame, hila), 0.3 * length)
+    hiding = np.maximum(rise * (0.1 + 0.85 * density), 0.9 * fluid)
+    return Opacity(length, hiding, mask, density * mask, fluid > 0.2)
 
 
 def _cut(values: FloatArray, share: float) -> float:
@@ -110,13 +140,25 @@ def _cut(values: FloatArray, share: float) -> float:
     return float(np.partition(values, rank)[rank])
 
 
-def _thicken(patient, above, mask, scene: Scene, frame: Frame, rng) -> Opacity:
-    """Give the field above the cut its density: the mask's edge lies where half is reached."""
-    rise = np.clip(0.5 + above / (2 * _EDGE), 0, 1)
-    rise = rise * rise * (3 - 2 * rise)
-    local = np.clip(patient.density + 0.16 * frame.noise(rng, 40), 0, 1)
-    texture = np.clip(1 + 0.16 * frame.clouds(rng, (18, 9, 5), (1, 0.8, 0.6)), 0.3, 1.7)
-    length = _GROUND_GLASS + (_CONSOLIDATION - _GROUND_GLASS) * local
-    # Thin lung holds less fluid: at the costophrenic angle and behind the heart.
-    filled = np.minimum(length * texture, 0.7 * scene.air)
-    return Opacity(rise * filled, rise * (0.15 + 0.8 * local), mask)
+def _thicken(
+    patient: Patient, pattern: Pattern, mask: np.ndarray, scene: Scene, frame: Frame
+) -> tuple[FloatArray, FloatArray]:
+    """How far an opacity is built up, 0–1 (about half at the mask's edge), and its local density, 0–1.
+
+    Blurring is confined to the lungs, so that an opacity at the chest wall stays full; it reaches
+    on behind heart and diaphragm, where there is lung, too.
+    """
+    coarse = coarse_frame(frame)
+    opaque = resample(mask.astype(np.float32), coarse)
+    lungs = resample(scene.lungs.astype(np.float32), coarse) + np.float32(1e-3)
+    margin = pattern.margin - 2 * patient.density
+    near, deep = (coarse.blur(opaque, s) / coarse.blur(lungs, s) for s in (margin, 2.2 * margin))
+    rng = np.random.default_rng([patient.anatomy_seed, _VARIATION])
+    varied = 0.16 * coarse.noise(rng, 55) + 0.5 * deep  # denser towards the middle
+    varied -= np.average(varied, weights=opaque + 1e-6)
+    room = min(4 * patient.density * (1 - patient.density) + 0.25, 1)
+    # Small patches stay as readable as large ones, which blurring thins out less.
+    full = min(0.88 / float(np.average(near, weights=opaque + 1e-6)), 1.5)
+    rise = np.clip(resample(full * near, frame), 0, 1)
+    density = np.clip(resample(patient.density + room * varied, frame), 0, 1)
+    return rise, density
