@@ -110,12 +110,8 @@ def render(
         lungs,
         lesions,
         _enlarge(device_mask, shape) > 0.3,  # a wire is thinner than a pixel of a small film
-        np.clip(_enlarge(_density(opacity, patient), shape), 0, 1) * lesions,
+        np.clip(_enlarge(opacity.density, shape), 0, 1) * lesions,
     )
-
-
-def _density(opacity, patient):
-    return getattr(opacity, "density", opacity.mask * np.float32(patient.density))
 
 
 def take_picture(

@@ -136,9 +136,9 @@ def write(
 ) -> None:
     """Write at a place given in shares of the film, letters `height` of the longest side tall."""
     rows, columns = pixels.shape
-    font = _FONTS[rng.integers(len(_FONTS))]
-    value = rng.uniform(0.8, 1.0) if grey is None else grey
     tall = max(height * max(rows, columns), 4.5)
+    font = _FONTS[rng.integers(len(_FONTS))] if tall > 9 else cv2.FONT_HERSHEY_PLAIN
+    value = rng.uniform(0.8, 1.0) if grey is None else grey
     scale = tall / cv2.getTextSize(text, font, 1.0, 1)[0][1]
     thick = max(1, round(tall / 9))
     (wide, _), under = cv2.getTextSize(text, font, scale, thick)

@@ -131,7 +131,7 @@ def _exposure(patient: Patient, rng: np.random.Generator) -> dict:
         "kilovolts": float(rng.uniform(*_VOLTAGE[patient.view])),
         "scatter": float(rng.uniform(1.4, 3.0) if bedside else rng.uniform(0.6, 1.3)),
         "grid": float(rng.uniform(0.001, 0.005)) if rng.random() < 0.12 else 0.0,
-        "photons": float(np.exp(rng.normal(9.9 if bedside else 10.5, 0.7))),
+        "photons": float(np.exp(rng.normal(10.1 if bedside else 10.6, 0.55))),
         "blur": float(rng.uniform(0.12, 0.5)),
         "motion": float(rng.uniform(2, 5)) if bedside and rng.random() < 0.06 else 0.0,
     }

@@ -6,7 +6,8 @@ import pytest
 from helpers.pixels import preprocess
 from phantoms.film import Film, render
 from phantoms.looks import Look
-from phantoms.randomisation import CHANCES, RANGES, VIEWS, disturb, draw_look, draw_patient
+from phantoms.randomisation import disturb, draw_look, draw_patient
+from phantoms.ranges import CHANCES, RANGES, VIEWS
 
 
 def draw(seed: int, size: int = 96) -> tuple[Film, np.random.Generator]:
@@ -29,7 +30,7 @@ def films() -> list[tuple[Film, Film]]:
 @pytest.fixture
 def plain(monkeypatch):
     """Only what moves pixels is left of `disturb`, and no cutout."""
-    monkeypatch.setattr("phantoms.randomisation._SPOILERS", ())
+    monkeypatch.setattr("phantoms.spoiling._CHANGES", {})
     monkeypatch.setitem(CHANCES, "cutout", 0.0)
 
 
@@ -88,7 +89,9 @@ def test_truth_is_of_what_is_visible(cut, monkeypatch):
         monkeypatch.setitem(RANGES, name, (value, value))
     monkeypatch.setitem(RANGES, cut, (0.25, 0.25))
     rows, columns = np.mgrid[:120, :100].astype(np.float32)
-    halves = Film(rows / 120, columns < 50, columns < 20, rows < 60, np.float32(columns < 20))
+    halves = Film(
+        rows / 120, columns < 50, columns < 20, rows < 60, (columns < 20).astype(np.float32)
+    )
     result = disturb(halves, np.random.default_rng(1))
     share, upper = result.lungs.mean(), result.devices.mean()
     if cut == "cut side":
@@ -100,7 +103,7 @@ def test_truth_is_of_what_is_visible(cut, monkeypatch):
 
 
 def test_what_a_black_box_hides_is_not_truth(monkeypatch):
-    monkeypatch.setattr("phantoms.randomisation._SPOILERS", ())
+    monkeypatch.setattr("phantoms.spoiling._CHANGES", {})
     monkeypatch.setitem(CHANCES, "cutout", 1.0)
     monkeypatch.setitem(RANGES, "cutout", (0.4, 0.4))
     ones = np.ones((90, 80), dtype=np.float32)
