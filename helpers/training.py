@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 
 from helpers.models import RiskModel, build_resnet18, choose_start, in_batches
 from helpers.radiographs import Radiographs, normalise
+from helpers.severity import predict_severity
 from helpers.splits import check_disjoint
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "choose_start",
     "fit",
     "predict",
+    "predict_severity",
     "training_data_hash",
 ]
 

@@ -1,0 +1,71 @@
+"""Batches of fresh phantoms with their dense targets, drawn by worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from helpers.pixels import UnreadableRadiograph, preprocess
+
+from .film import render
+from .randomisation import disturb, draw_look, draw_patient
+from .targets import dense_targets
+
+TRAINING, UNSEEN = 0, 1  # streams of films: those learned from, and those judged by
+
+
+class FreshFilms(Dataset):
+    """Batches of phantoms by their number; the same ones for equal arguments.
+
+    Parameters
+    ----------
+    size
+        Side of the films in px.
+    batch
+        Films in a batch.
+    seed
+        Of all films.
+    stream
+        ``TRAINING`` or ``UNSEEN``.
+    """
+
+    def __init__(self, size: int, batch: int, seed: int, stream: int) -> None:
+        self.size, self.batch, self.seed, self.stream = size, batch, seed, stream
+
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw a batch: uint8 (batch, size, size) and float32 (batch, targets)."""
+        cv2.setNumThreads(1)  # a worker process keeps to one core
+        first = number * self.batch
+        pairs = [
+            draw_film(self.size, [self.seed, self.stream, film])
+            for film in range(first, first + self.batch)
+        ]
+        films, truths = (torch.from_numpy(np.stack(part)) for part in zip(*pairs, strict=True))
+        return films, truths
+
+    def load(self, first: int, last: int, workers: int) -> DataLoader:
+        """Yield batches `first` to `last` - 1 in order, drawn by `workers` processes (0: here).
+
+        A worker's error is raised here; so is the death of a worker.
+        """
+        ahead = 4 if workers else None
+        numbers = range(first, last)
+        return DataLoader(
+            self, batch_size=None, sampler=numbers, num_workers=workers, prefetch_factor=ahead
+        )
+
+
+def draw_film(size: int, seed: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one film, uint8 (size, size), and what is to be read off it, float32 (targets,)."""
+    rng = np.random.default_rng(seed)
+    while True:
+        patient = draw_patient(rng)
+        film = disturb(render(patient, size=size, look=draw_look(patient, rng)), rng)
+        try:
+            return preprocess(film.pixels, size), dense_targets(film, patient)
+        except UnreadableRadiograph:  # disturbed until nothing is left on it: draw another
+            continue
