@@ -143,7 +143,7 @@ def _cut(values: FloatArray, share: float) -> float:
 def _thicken(
     patient: Patient, pattern: Pattern, mask: np.ndarray, scene: Scene, frame: Frame
 ) -> tuple[FloatArray, FloatArray]:
-    """How far an opacity is built up, 0–1 (about half at the mask's edge), and its local density, 0–1.
+    """How far an opacity is built up (half at the mask's edge) and its local density, both 0–1.
 
     Blurring is confined to the lungs, so that an opacity at the chest wall stays full; it reaches
     on behind heart and diaphragm, where there is lung, too.
@@ -152,7 +152,10 @@ def _thicken(
     opaque = resample(mask.astype(np.float32), coarse)
     lungs = resample(scene.lungs.astype(np.float32), coarse) + np.float32(1e-3)
     margin = pattern.margin - 2 * patient.density
-    near, deep = (coarse.blur(opaque, s) / coarse.blur(lungs, s) for s in (margin, 2.2 * margin))
+    wide = [coarse.blur(picture, 2.5 * margin) for picture in (opaque, lungs)]
+    narrow = [coarse.blur(picture, margin) for picture in (opaque, lungs)]
+    deep = wide[0] / wide[1]
+    near = (narrow[0] + 0.05 * wide[0]) / (narrow[1] + 0.05 * wide[1])
     rng = np.random.default_rng([patient.anatomy_seed, _VARIATION])
     varied = 0.16 * coarse.noise(rng, 55) + 0.5 * deep  # denser towards the middle
     varied -= np.average(varied, weights=opaque + 1e-6)

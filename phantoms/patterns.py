@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _PATTERN, _CHANGE, _TEXTURE, _BRONCHI = 31, 32, 33, 34  # streams of random numbers
 _COARSE = 6.0  # mm; nothing of an opacity's outline is finer
+_GREY_PER_MM = 25  # of air, where bronchi are drawn
 _PATCHES = 7  # rounded patches in a lung, the first the most conspicuous
 # Predominance: how often, pull of the chest wall, pull of the lower zones (in sd of the clouds).
 _PREDOMINANCE = {
@@ -123,10 +124,11 @@ def likelihood(
     field = pattern.clouds * coarse.clouds(rng, (95, 52, 30), (1.0, 0.7, 0.3))
     field += 2.4 * pattern.patches * _rounded(patient, pattern, x, y, body, pose)
     field += 2.2 * pattern.bands * _bands(pattern, x, periphery, base)
-    field += 0.15 * coarse.noise(rng, 22) + 0.2 * coarse.noise(change, 45)
+    field += 0.24 * coarse.noise(rng, 24) + 0.2 * coarse.noise(change, 45)
     field = coarse.blur(field, 6 + 10 * spread) * (1 - 0.4 * spread)
     towards_base = pattern.base + spread * (1.6 - 0.5 * pattern.base)
-    return resample(field + pattern.periphery * periphery + towards_base * base, frame)
+    outwards = np.minimum(periphery / 0.75, 1)  # the outer quarter falls ill alike
+    return resample(field + pattern.periphery * outwards + towards_base * base, frame)
 
 
 def _rounded(patient: Patient, pattern: Pattern, x, y, body: Body, pose: Pose) -> FloatArray:
@@ -172,8 +174,8 @@ def texture(
     streaks = _streaks(rng, frame, hila)
     network = 0.55 - np.abs(frame.clouds(rng, (15, 9), (1, 0.8)))  # septa: lines between lobules
     grain = frame.noise(rng, 5)
-    rough = 0.11 * pattern.streaks * streaks + 0.24 * pattern.reticular * network
-    rough += 0.09 * frame.clouds(rng, (30, 14), (1, 0.8))
+    rough = 0.11 * pattern.streaks * streaks + 0.17 * pattern.reticular * network
+    rough += 0.13 * frame.clouds(rng, (30, 14), (1, 0.8))
     return np.clip(1 + np.maximum(mixed, 0.2) * (rough + 0.03 * grain), 0.4, 1.6)
 
 
@@ -197,18 +199,22 @@ def air_bronchograms(patient: Patient, frame: Frame, hila: FloatArray) -> FloatA
     for x, y in hila:
         for side in (-1, 1) if len(hila) == 1 else (np.sign(x - hila[:, 0].mean()),):
             _grow_bronchi(rng, canvas, frame, (float(x), float(y)), float(side))
-    return frame.blur(canvas.astype(np.float32), 0.6) / 25
+    clear = rng.uniform(1.2, 3.0)  # bronchi before and behind add to the air along a ray
+    return frame.blur(canvas.astype(np.float32), 0.5) * np.float32(clear / _GREY_PER_MM)
 
 
 def _grow_bronchi(rng, canvas, frame: Frame, hilum: tuple[float, float], side: float) -> None:
-    """Draw four generations of bronchi from a hilum outwards; grey 25 is a mm of air."""
-    angle = np.deg2rad(np.array([-62, -25, 8, 38, 68])) + 0.12 * rng.standard_normal(5)
+    """Draw four generations of bronchi from a hilum outwards, some of them plugged."""
+    angle = np.deg2rad(np.array([-62, -25, 8, 38, 68])) + 0.15 * rng.standard_normal(5)
     start = np.repeat([hilum], len(angle), axis=0)
-    for length, width in ((30, 5.5), (24, 4.2), (20, 3.1), (16, 2.3)):
-        reach = length * rng.uniform(0.75, 1.25, (len(angle), 1))
+    for length, width in ((30, 5.0), (25, 3.7), (21, 2.6), (18, 1.8)):
+        reach = length * rng.uniform(0.7, 1.3, (len(angle), 1))
         end = start + reach * np.stack([side * np.cos(angle), np.sin(angle)], axis=1)
-        sag = start + 0.5 * (end - start) + 0.06 * length * rng.standard_normal(end.shape)
-        frame.stroke(canvas, np.stack([start, sag, end], axis=1), width, 25 * width)
-        fork = rng.uniform(0.2, 0.42, (2, len(angle)))
+        sag = start + 0.5 * (end - start) + 0.05 * length * rng.standard_normal(end.shape)
+        frame.stroke(canvas, np.stack([start, sag, end], axis=1), width, _GREY_PER_MM * width)
+        fork = rng.uniform(0.15, 0.45, (2, len(angle)))
         angle = np.concatenate([angle + fork[0], angle - fork[1]])
-        start = np.concatenate([end, end])
+        open_ = rng.random(len(angle)) < 0.7
+        angle, start = angle[open_], np.concatenate([end, end])[open_]
+        if not len(angle):
+            return
