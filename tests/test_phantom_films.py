@@ -6,7 +6,9 @@ import pytest
 from phantoms.body import draw_body, pose_body
 from phantoms.bones import rib_line
 from phantoms.causes import Patient
+from phantoms.devices import add_devices
 from phantoms.film import Film, render, render_abdomen, render_ct
+from phantoms.grid import Frame
 from phantoms.lesions import lung_shares
 
 DEVICES = ("endotracheal tube", "central line", "nasogastric tube", "ecg leads")
@@ -131,12 +133,69 @@ def test_what_does_not_fit_into_one_lung_spills_over():
 @pytest.mark.parametrize("view", ["PA", "AP", "AP supine", "lateral"])
 @pytest.mark.parametrize("size", [96, 320])
 def test_a_device_is_on_the_film_exactly_when_the_patient_has_it(device, view, size):
-    bare = film(size, view=view, opacity=0.0)
-    fitted = film(size, view=view, opacity=0.0, devices=frozenset({device}))
+    # Patient 8 carries no hardware besides.
+    bare = film(size, view=view, opacity=0.0, anatomy_seed=8)
+    fitted = film(size, view=view, opacity=0.0, anatomy_seed=8, devices=frozenset({device}))
     assert not bare.devices.any()
     assert 0 < fitted.devices.mean() < 0.1
     brighter = fitted.pixels - bare.pixels
     assert brighter[fitted.devices].mean() > 0.02 + brighter[~fitted.devices].mean()
+
+
+def drawn_devices(*, rate: float = 0.0, **changes) -> tuple[np.ndarray, np.ndarray]:
+    """Attenuation and mask on a grid of 2 mm whose middle column is the midline."""
+    patient = replace(PATIENT, **changes)
+    body = draw_body(patient)
+    frame = Frame((0.0, 125.0), 400.0, 340.0, 0.0, (170, 200))
+    return add_devices(patient, body, pose_body(patient, body), frame, incidental_rate=rate)
+
+
+def height_on_drawn_film(y: float) -> float:
+    """Row of a height in the body (mm) on the grid of `drawn_devices`."""
+    return (y - 125 + 170) / 2
+
+
+def test_tubes_end_where_they_belong():
+    for seed in range(20):
+        changes = {"anatomy_seed": seed, "film_seed": seed, "view": "AP supine"}
+        patient = replace(PATIENT, **changes)
+        body = draw_body(patient)
+        ends = {}
+        for device in ("endotracheal tube", "central line", "nasogastric tube"):
+            mask = drawn_devices(devices=frozenset({device}), **changes)[1]
+            ends[device] = int(np.flatnonzero(mask.any(axis=1))[-1])
+            if device == "endotracheal tube":
+                columns = np.flatnonzero(mask[ends[device]])
+                assert np.abs(columns - 100).max() < 12  # in the trachea, near the midline
+        carina = height_on_drawn_film(0.33 * body.height)
+        assert ends["endotracheal tube"] < carina + 1
+        dome = pose_body(patient, body).dome[1]
+        assert ends["nasogastric tube"] > height_on_drawn_film(dome + 25)
+    assert not drawn_devices()[1].any()
+
+
+def test_hardware_is_rare_and_knows_nothing_of_the_disease():
+    carried = [
+        drawn_devices(rate=1.0, anatomy_seed=seed, film_seed=seed)[1].any() for seed in range(300)
+    ]
+    assert 0.12 < np.mean(carried) < 0.35
+    for seed in range(20):
+        ill, well = (
+            drawn_devices(rate=4.0, anatomy_seed=seed, opacity=share, density=share, portable=ill)[
+                0
+            ]
+            for share, ill in ((0.9, True), (0.0, False))
+        )
+        assert np.array_equal(ill, well)
+
+
+def test_implants_stay_and_metal_outshines_plastic():
+    first, second = (drawn_devices(rate=30.0, film_seed=seed, anatomy_seed=3) for seed in (1, 2))
+    metal = (first[0] > 100) & (second[0] > 100)
+    assert metal.sum() > 100  # the generator of the pacemaker
+    assert (first[1] & second[1]).sum() > 0.4 * first[1].sum()
+    plastic = drawn_devices(devices=frozenset({"endotracheal tube"}))[0]
+    assert 5 < plastic.max() < 70
 
 
 def test_a_larger_ratio_shows_a_larger_heart():
