@@ -21,6 +21,7 @@ _FONTS = (
 )
 _PANELS = ("A", "B", "C", "a", "b", "c", "D", "1", "2", "(a)", "(b)", "F", "E")
 _WORDS = ("SUPINE", "ERECT", "SUPINO", "SEDUTO", "MOBILE", "PORTABLE", "AP", "PA", "legend", "DX")
+_HEAD = np.array([(0, 0), (6, 3), (6, -3)], dtype=float)
 _ARROW = np.array([(0, 0), (4, 3), (4, 1), (9, 1), (9, -1), (4, -1), (4, -3)], dtype=float)
 _FRACTION = 4  # fractional bits of OpenCV's drawing coordinates
 
@@ -70,7 +71,10 @@ def journal_marks(pixels: FloatArray, rng: np.random.Generator) -> None:
         border(pixels, rng)
     if chances[6] < 0.10:
         word = _WORDS[rng.integers(len(_WORDS))]
-        write(pixels, word, (rng.uniform(0.02, 0.7), rng.uniform(0.04, 0.14)), 0.028, rng)
+        x, y, tall = rng.uniform(0.02, 0.75), rng.uniform(0.04, 0.12), rng.uniform(0.018, 0.03)
+        write(pixels, word, (x, y), tall, rng)
+        if rng.random() < 0.4:
+            write(pixels, "AP ERECT", (x, y + 1.6 * tall), tall, rng)
 
 
 def side_marker(pixels: FloatArray, rng: np.random.Generator) -> None:
@@ -100,7 +104,7 @@ def panel_letter(pixels: FloatArray, rng: np.random.Generator) -> None:
     right = 0.98 - len(letter) * tall
     corner = (0.02 if rng.random() < 0.75 else right, 0.10 if rng.random() < 0.55 else 0.97)
     dark = rng.random() < 0.25
-    if dark or rng.random() < 0.3:
+    if len(letter) == 1 and (dark or rng.random() < 0.3):
         _box(pixels, corner, 1.5 * tall, float(dark))
     write(pixels, letter, corner, tall, rng, grey=0.0 if dark else 1.0)
 
@@ -143,7 +147,8 @@ def write(
     thick = max(1, round(tall / 9))
     (wide, _), under = cv2.getTextSize(text, font, scale, thick)
     left, base, pad = round(at[0] * columns), round(at[1] * rows), thick + 2
-    top, left = max(base - round(tall) - pad, 0), max(left, 0)
+    left = max(min(left, columns - wide - 2 * pad), 0)
+    top = max(base - round(tall) - pad, 0)
     patch = pixels[top : base + under + pad, left : left + wide + 2 * pad]
     if patch.size == 0:
         return
@@ -153,12 +158,13 @@ def write(
 
 
 def arrow(pixels: FloatArray, rng: np.random.Generator) -> None:
-    """A filled arrow with a rim of the other shade, most often white."""
+    """A filled arrow or arrowhead with a rim of the other shade, most often white."""
     rows, columns = pixels.shape
     angle = rng.uniform(0, 2 * np.pi)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     tip = (rng.uniform(0.15, 0.85) * columns, rng.uniform(0.2, 0.8) * rows)
-    outline = _ARROW @ turn * (rng.uniform(0.005, 0.009) * columns) + tip
+    shape = _HEAD if rng.random() < 0.4 else _ARROW
+    outline = shape @ turn * (rng.uniform(0.005, 0.009) * columns) + tip
     corners = [np.round(outline * (1 << _FRACTION)).astype(np.int32)]
     inner = float(rng.random() < 0.8)
     canvas = np.zeros(pixels.shape, dtype=np.uint8)
