@@ -7,6 +7,7 @@ front, where its bone ends in cartilage well short of the breastbone.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from .body import Body, Pose, wall_profile
@@ -16,7 +17,7 @@ from .spine import breastbone, individual, spine, spine_bend, thoracic_levels
 
 _RIBS, _CARTILAGE, _MOTTLE = 71, 73, 74  # streams drawn from the body's proportions
 _NUMBER = np.arange(12)
-_POINTS = 22  # of a rib's back and of its front half
+_POINTS = 20  # of a rib's back and of its front half
 # Front-to-back extent of a rib, relative to the deepest one.
 _DEPTH = np.array([0.36, 0.56, 0.73, 0.86, 0.94, 0.99, 1.0, 1.0, 0.98, 0.94, 0.90, 0.86])
 # Slope of a rib's plane relative to that of the eighth to tenth.
@@ -26,8 +27,10 @@ _JUNCTION = np.array([0.24, 0.33, 0.38, 0.42, 0.46, 0.53, 0.62, 0.73, 0.84, 0.93
 _WIDTH = np.array([1.25, 0.98, 1.0, 1.02, 1.04, 1.05, 1.05, 1.03, 1.0, 0.95, 0.85, 0.7])
 _BACK_STRENGTH = np.array([1.0, 1, 1, 1, 1, 1, 1, 1, 0.95, 0.85, 0.62, 0.5])
 _BACK, _FRONT, _TURN = 10.0, 6.2, 8.5  # mm of water at the strongest grey value (255)
-_MIDDLE, _UPPER, _LOWER = 150, 205, 225  # grey values of a rib's band and of its edges
-_SOFTNESS = 0.8  # mm
+_MIDDLE, _UPPER, _LOWER = 122, 200, 225  # grey values of a rib's band and of its edges
+_SQUARE = 0.74  # below 1 the sides of the chest are flatter than an ellipse's
+_SOFTNESS = 0.7  # mm
+_FRACTION = 4  # fractional bits of OpenCV's drawing coordinates
 
 
 def frontal_bones(body: Body, pose: Pose, frame: Frame, x: FloatArray) -> FloatArray:
@@ -57,21 +60,22 @@ def rib_lines(posterior: bool, body: Body, pose: Pose) -> FloatArray:
     middles, heights = thoracic_levels(body)
     start = (middles - 0.3 * heights)[:, None, None] + offsets
     # Lying down the chest leans back against the beam, which flattens the ribs on the film.
-    pitch = 1.32 * body.rib_pitch + slope + asymmetry - (0.08 + lordosis) * pose.supine
+    pitch = 1.25 * body.rib_pitch + slope + asymmetry - (0.08 + lordosis) * pose.supine
     pitch = np.maximum(pitch, 0.25) * _PITCH[:, None, None]
     deep = (body.depth + 12) * _DEPTH[:, None, None]
-    side_y = (start + 0.42 * pitch * deep).reshape(-1)
+    side_y = (start + 0.55 * pitch * deep).reshape(-1)
     across = wall_profile(side_y, body, pose).reshape(12, 2, 1) + 2.5
     across *= 1 - 0.13 * (_NUMBER == 0)[:, None, None]  # the first rib lies within the second
     angle = _angles(posterior, body, across)
     start, pitch, deep, across = (v[: len(angle)] for v in (start, pitch, deep, across))
-    out = across * np.sin(angle) ** 0.9
+    out = across * np.sin(angle) ** _SQUARE
     front = 0.5 * deep * (1 - np.cos(angle))
-    # More than half of the fall comes with the depth, the rest with the way around: ribs
-    # hang outwards from the spine like the handle of a bucket.
-    fall = 0.58 * front + 0.42 * deep * angle / np.pi
+    # A rib falls with its way forward and, at the back, with its way outwards, where it hangs from
+    # the spine like the handle of a bucket; in front it falls steeply towards the breastbone.
+    hanging = np.where(angle < np.pi / 2, np.minimum(out / across, 1) ** 1.6, 1)
     beyond = np.maximum(angle - np.pi / 2, 0)
-    fall += 0.30 * across * (1 - np.cos(beyond)) / pitch * body.rib_pitch
+    fall = 0.6 * front + 0.3 * deep * hanging
+    fall += 0.4 * across * (1 - np.cos(beyond)) / pitch * body.rib_pitch
     neck = 11 * (1 - np.exp(-(((out - 16) / 15) ** 2)))
     level = start + pitch * (fall - neck)
     bend = spine_bend(middles[: len(angle)], body)[:, None, None]
@@ -88,14 +92,14 @@ def rib_line(index: int, side: int, posterior: bool, body: Body, pose: Pose) -> 
 def _angles(posterior: bool, body: Body, across: FloatArray) -> FloatArray:
     """Way around the chest (ribs, 2, n), radians: 0 at the spine, half pi at the side."""
     if posterior:
-        first = np.arcsin(np.minimum(16 / across, 1) ** (1 / 0.9))
+        first = np.arcsin(np.minimum(16 / across, 1) ** (1 / _SQUARE))
         last = np.full_like(first, np.pi / 2 + 0.06)
         last[10], last[11] = 1.32, 0.86  # the eleventh and the twelfth float
     else:
         end = _JUNCTION[:, None, None] * body.half_width / across[:10]
         last = np.pi - np.arcsin(np.minimum(end, 0.995))
         first = np.full_like(last, np.pi / 2 - 0.06)
-    return first + (last - first) * np.linspace(0, 1, _POINTS)
+    return first + (last - first) * np.linspace(0, 1, _POINTS) ** (1.2 if posterior else 1)
 
 
 def _ribs(body: Body, pose: Pose, frame: Frame) -> FloatArray:
@@ -136,16 +140,22 @@ def _edges(lines: FloatArray, half: FloatArray, posterior: bool) -> tuple[FloatA
     return lines - offset, lines + offset
 
 
+def _fill(frame: Frame, canvas, upper: FloatArray, lower: FloatArray, grey: FloatArray) -> None:
+    """Fill between the borders (ribs, 2, n, 2), a grey value a rib."""
+    outlines = np.concatenate([upper, lower[:, :, ::-1]], axis=2)
+    points = np.rint(frame.pixels(outlines) * (1 << _FRACTION)).astype(np.int32)
+    for sides, value in zip(points, grey.tolist(), strict=True):
+        for outline in sides:
+            cv2.fillPoly(canvas, [outline], value, cv2.LINE_AA, _FRACTION)
+
+
 def _back_halves(frame: Frame, canvas, lines, half, strength) -> None:
     upper, lower = _edges(lines, half, True)
     groove = 0.35 * lines + 0.65 * lower  # thin bone above the lower border
-    for rib, share in enumerate(strength):
-        for side in (0, 1):
-            outline = np.concatenate([upper[rib, side], lower[rib, side, ::-1]])
-            frame.fill(canvas, outline, _MIDDLE * share)
-    inner = slice(3, None)
+    _fill(frame, canvas, upper, lower, _MIDDLE * strength)
+    inner = slice(1, None)
     frame.stroke(canvas, groove[:5, :, 6:-2].reshape(-1, _POINTS - 8, 2), 1.6, 0.86 * _MIDDLE)
-    count = _POINTS - 3
+    count = _POINTS - 1
     frame.stroke(canvas, upper[:5, :, inner].reshape(-1, count, 2), 1.3, _UPPER)
     frame.stroke(canvas, lower[:5, :, inner].reshape(-1, count, 2), 1.6, _LOWER)
 
@@ -153,12 +163,10 @@ def _back_halves(frame: Frame, canvas, lines, half, strength) -> None:
 def _front_halves(frame: Frame, canvas, lines, half) -> None:
     """Bone fades into cartilage over the last centimetres."""
     upper, lower = _edges(lines, half, False)
-    for cut, share in ((0, 0.4), (1, 0.7), (3, 1.0)):
+    for cut, share in ((0, 0.5), (2, 1.0)):
         keep = slice(0, _POINTS - cut)
-        for rib in range(len(lines)):
-            for side in (0, 1):
-                outline = np.concatenate([upper[rib, side, keep], lower[rib, side, keep][::-1]])
-                frame.fill(canvas, outline, _MIDDLE * share)
+        grey = np.full(len(lines), share * _MIDDLE)
+        _fill(frame, canvas, upper[:, :, keep], lower[:, :, keep], grey)
     shaft = slice(0, _POINTS - 4)
     frame.stroke(canvas, upper[:, :, shaft].reshape(-1, _POINTS - 4, 2), 1.3, 0.92 * _UPPER)
     frame.stroke(canvas, lower[:, :, shaft].reshape(-1, _POINTS - 4, 2), 1.4, 0.92 * _UPPER)
@@ -184,7 +192,7 @@ def _calcified_cartilage(frame: Frame, canvas, lines: FloatArray, body: Body) ->
 
 def _turns(frame: Frame, canvas, back: FloatArray, front: FloatArray) -> None:
     """At the side the ray runs along the rib: its inner and outer cortex shine."""
-    for share, width, value in ((0.5, 8.0, 65), (0.68, 6.0, 120), (0.82, 3.5, 190)):
+    for share, width, value in ((0.5, 8.0, 70), (0.66, 5.5, 125), (0.78, 3.0, 180)):
         first = int(share * _POINTS)
         last = round(0.75 * (_POINTS - first))
         turn = np.concatenate([back[:, :, first:], front[:, :, 1:last]], axis=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def shoulder_girdles(body: Body, pose: Pose) -> tuple[Girdle, Girdle]:
     size = body.half_width / 143
     flat = min(1.5 * pose.supine, 1.0)
     level = (0.165 + 0.014 * z[0]) * body.height - 9 * pose.supine
-    rise = float(np.clip(body.clavicle + 15 + 6 * z[1] - 4 * flat, 6, 66))
+    rise = float(np.clip(body.clavicle + 17 + 8 * z[1] - 4 * flat, 6, 66))
     raised = 0.5 * (1 - flat) + 0.08 + 0.07 * z[2]
     girdles = []
     for side, tilt in ((-1, z[3]), (1, -z[3])):
@@ -50,7 +51,7 @@ def shoulder_girdles(body: Body, pose: Pose) -> tuple[Girdle, Girdle]:
         sternal = (13 * size + turned, level + 1.5 * tilt)
         acromial = (159 * size + 0.25 * turned, level - rise + 4 * tilt)
         glenoid = (161 * size + 0.1 * turned + 3 * z[4], acromial[1] + 37 * size)
-        medial = body.half_width * (0.94 - 0.21 * flat + 0.025 * z[5])
+        medial = body.half_width * (0.89 - 0.16 * flat + 0.03 * z[5])
         girdles.append(Girdle(side, sternal, acromial, glenoid, medial, raised))
     return girdles[0], girdles[1]
 
@@ -102,9 +103,9 @@ def _blade(frame: Frame, canvas, girdle: Girdle, size: float) -> None:
     top = [(x - 12 * size, y - 16 * size), (x - 26 * size, y - 24 * size)]
     plate = girdle.place(np.concatenate([border, lateral, top]))
     frame.fill(canvas, plate, 42)
-    frame.stroke(canvas, [girdle.place(border)], 2.2, 95)
+    frame.stroke(canvas, [girdle.place(border)], 2.0, 80)
     frame.stroke(canvas, [girdle.place(lateral)], 6.0, 120)
-    frame.stroke(canvas, [girdle.place(lateral + (1.5, 0))], 2.0, 205)
+    frame.stroke(canvas, [girdle.place(lateral + np.array([1.5, 0]))], 2.0, 205)
     ridge = [(medial + 2, y + 6 * size), (x - 26 * size, y - 16 * size), (x - 2, y - 32 * size)]
     frame.stroke(canvas, [girdle.place(smooth_line(ridge, 8))], 6.5, 115)
 
@@ -117,36 +118,49 @@ def _processes(frame: Frame, canvas, girdle: Girdle, size: float) -> None:
     socket = girdle.place(round_ * (7 * size, 18 * size) + (x - 4 * size, y))
     frame.fill(canvas, socket, 85)
     frame.stroke(canvas, [socket], 2.2, 190)
-    coracoid = smooth_line([(x - 24, y - 20), (x - 15, y - 25), (x - 3, y - 14)], 8)
-    outline = girdle.place(tube(coracoid, size * np.array([7, 7.5, 8, 8, 7.5, 6.5, 5.5, 4])))
-    frame.fill(canvas, outline, 110)
-    frame.stroke(canvas, [outline], 1.8, 190)
-    tip_x, tip_y = girdle.acromial
-    roof = smooth_line(
-        [(tip_x - 6, tip_y + 7), (tip_x + 14, tip_y + 6), (tip_x + 27, tip_y + 15)], 8
-    )
-    outline = girdle.place(tube(roof, size * np.linspace(6, 4.5, 8)))
-    frame.fill(canvas, outline, 115)
-    frame.stroke(canvas, [outline], 1.8, 185)
+    coracoid = girdle.place(size * _coracoid() + (x, y))
+    acromion = girdle.place(size * _acromion() + girdle.acromial)
+    for outline in (coracoid, acromion):
+        frame.fill(canvas, outline, 112)
+        frame.stroke(canvas, [outline], 1.8, 185)
+
+
+@cache
+def _coracoid() -> FloatArray:
+    """Outline around the socket, mm."""
+    line = smooth_line([(-24, -20), (-15, -25), (-3, -14)], 8)
+    return tube(line, np.array([7, 7.5, 8, 8, 7.5, 6.5, 5.5, 4]))
+
+
+@cache
+def _acromion() -> FloatArray:
+    """Outline around the clavicle's lateral end, mm."""
+    line = smooth_line([(-6, 7), (14, 6), (27, 15)], 8)
+    return tube(line, np.linspace(6, 4.5, 8))
+
+
+@cache
+def _arm() -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Outlines around the middle of the head of a hanging arm, mm: bone, head, marrow, cortex."""
+    shaft = np.array([[6, y] for y in (-6, 16, 34, 58, 90, 150, 260)], dtype=float)
+    bone = tube(shaft, np.array([21, 23, 19, 14.5, 12.5, 12, 12.5]))
+    angle = np.linspace(0, 2 * np.pi, 24)
+    head = 23.5 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    marrow = tube(shaft[2:], np.array([14, 9, 6, 5.5, 6]))
+    cortex = tube(shaft[2:], np.array([17.5, 13, 10, 9.2, 9.7]))
+    return bone, head, marrow, cortex
 
 
 def _humerus(frame: Frame, canvas, girdle: Girdle, size: float) -> None:
     """Head and shaft: a thick cortex around the marrow, spongy bone in the head."""
     x, y = girdle.glenoid
-    head = np.array([x + 25 * size, y - 1])
-    down = np.array([np.sin(girdle.abduction), np.cos(girdle.abduction)])
-    across = np.array([down[1], -down[0]])
-    steps = np.array([-6, 16, 34, 58, 90, 150, 260]) * size
-    shaft = head + 6 * size * across + steps[:, None] * down
-    outer = np.array([21, 23, 19, 14.5, 12.5, 12, 12.5]) * size
-    outline = girdle.place(tube(shaft, outer))
-    angle = np.linspace(0, 2 * np.pi, 24)
-    ball = head + 23.5 * size * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    frame.fill(canvas, outline, 92)
-    frame.fill(canvas, girdle.place(ball), 100)
-    marrow = girdle.place(tube(shaft[2:], np.array([14, 9, 6, 5.5, 6]) * size))
+    cos, sin = np.cos(girdle.abduction), np.sin(girdle.abduction)
+    turn = size * np.array([[cos, -sin], [sin, cos]])
+    middle = (x + 25 * size, y - 1)
+    bone, head, marrow, cortex = (girdle.place(part @ turn + middle) for part in _arm())
+    frame.fill(canvas, bone, 92)
+    frame.fill(canvas, head, 100)
     frame.fill(canvas, marrow, 78)
-    walls = girdle.place(tube(shaft[2:], np.array([17.5, 13, 10, 9.2, 9.7]) * size))
-    frame.stroke(canvas, (walls[1:5], walls[5:9]), 4.5 * size, 165)
-    frame.stroke(canvas, (outline[:3], outline[-3:]), 2.0, 130)
-    frame.stroke(canvas, [girdle.place(ball)[8:24]], 1.8, 165)
+    frame.stroke(canvas, (cortex[1:5], cortex[5:9]), 4.5 * size, 165)
+    frame.stroke(canvas, (bone[:3], bone[-3:]), 2.0, 130)
+    frame.stroke(canvas, [head[8:24]], 1.8, 165)

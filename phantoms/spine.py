@@ -16,7 +16,7 @@ _HEIGHTS = ((-5, -1, 0, 11, 14), (0.064, 0.069, 0.074, 0.104, 0.128))
 # at T4, the processes are widest at T1 and in the loin.
 _BODIES = ((-5, -1, 0, 3, 11, 14), (11, 14, 15, 13.5, 20, 23))
 _SPANS = ((-5, -1, 0, 4, 11, 12, 14), (22, 30, 36, 33, 25, 34, 42))
-_BODY, _DETAIL = 12.5, 7.5  # mm of water at the strongest grey value of a canvas
+_BODY, _DETAIL = 11.5, 6.0  # mm of water at the strongest grey value of a canvas
 _RING = np.linspace(0, 2 * np.pi, 11)
 
 
@@ -72,17 +72,17 @@ def _bodies(frame: Frame, middle, half, span) -> FloatArray:
         frame.stroke(canvas, np.stack([middle + inner, middle + out], axis=1), 8, 62)
     waist = np.array([(-1, -0.41), (-0.87, -0.1), (-0.88, 0.12), (-1.02, 0.41)])
     column = np.concatenate([middle - 0.84 * half * (1, 0), (middle + 0.84 * half * (1, 0))[::-1]])
-    frame.fill(canvas, column, 75)  # few discs lie in the ray's direction
+    frame.fill(canvas, column, 92)  # few discs lie in the ray's direction
     box = np.concatenate([waist, waist[::-1] * (-1, 1)])
     for at, size in zip(middle, half, strict=True):
-        frame.fill(canvas, at + box * size, 135)
+        frame.fill(canvas, at + box * size, 128)
     across = np.linspace(-1, 1, 7)
     for edge, bow in ((-0.41, 0.035), (0.41, -0.035)):  # end plates are hollow
         plate = np.stack([across, edge + bow * (1 - across**2)], axis=1)
-        frame.stroke(canvas, middle[:, None] + plate * half[:, None], 2.4, 180)
+        frame.stroke(canvas, middle[:, None] + plate * half[:, None], 2.4, 160)
     for side in (-1, 1):
         border = middle[:, None] + waist * (-side, 1) * half[:, None]
-        frame.stroke(canvas, border, 1.6, 165)
+        frame.stroke(canvas, border, 1.6, 155)
     return canvas.astype(np.float32)
 
 
