@@ -146,11 +146,11 @@ def _nasogastric_tube(sheet: Sheet, rng: np.random.Generator, s: Setting) -> Non
         (3 + sway[2] + back, s.body.arch * s.body.height),  # right of the aortic arch
         (8 + sway[3] + back, 0.55 * s.body.height),
         (19 + back, hiatus),
-        (33 + back, hiatus + 26),
-        (side + sway[0], hiatus + rng.uniform(38, 62)),
+        (31 + back, hiatus + 24),
+        (0.80 * side + sway[0], hiatus + rng.uniform(42, 50)),
     ]
     if rng.random() < 0.6:
-        points.append((0.86 * side, hiatus + 98 + 4 * sway[1]))
+        points += [(side + sway[0], hiatus + 72), (0.84 * side, hiatus + 104 + 3 * sway[1])]
     if rng.random() < 0.2:  # a thin feeding tube with a weight, on its way to the duodenum
         points += [(8, hiatus + 142), (-32, hiatus + 132)]
         line = smooth_line(points, 90)
@@ -158,7 +158,7 @@ def _nasogastric_tube(sheet: Sheet, rng: np.random.Generator, s: Setting) -> Non
         sheet.line([line[-6:]], 4.0, 95)
         return
     line = smooth_line(points, 90)
-    sheet.line([line], 4.4, 6)
+    sheet.line([line], 4.2, 5)
     sheet.line([line[:-14]], 1.5, 32)
     sheet.line([line[-12:]], 1.5, 32)  # the gap marks the last side hole
 
@@ -171,14 +171,14 @@ def _ecg_leads(sheet: Sheet, rng: np.random.Generator, s: Setting) -> None:
     side = rng.choice([-1, 1])
     ends = [(1.9, rng.uniform(0.3, 1.2)), (rng.uniform(0, 1), 1.75), (rng.uniform(0.8, 1.6), -0.7)]
     yoke = s.at([ends[rng.choice(3, p=[0.5, 0.35, 0.15])]], side)[0]
-    lines = []
+    clip, lines = rng.uniform(0.65, 1.0), []
     for place in places[: rng.choice([3, 4, 5], p=[0.45, 0.2, 0.35])]:
         spot = s.at([place])[0] + rng.normal(0, (16, 14))
         curl = rng.uniform(18, 42) if rng.random() < 0.2 else 0.0
         line = course(rng, spot, yoke + rng.normal(0, 16, 2), rng.uniform(0.03, 0.16), curl)
         lines.append(line)
         if kind == 1:
-            _spring_clip(sheet, spot, line[2] - spot)
+            _spring_clip(sheet, spot, line[2] - spot, clip)
         else:
             _electrode(sheet, rng, spot, 6 if kind == 2 else 85)
     sheet.next_layer()
@@ -200,14 +200,14 @@ def _electrode(sheet: Sheet, rng: np.random.Generator, spot: FloatArray, snap: f
     sheet.disc(spot, 2.4, snap)
 
 
-def _spring_clip(sheet: Sheet, spot: FloatArray, heading: FloatArray) -> None:
+def _spring_clip(sheet: Sheet, spot: FloatArray, heading: FloatArray, size: float) -> None:
     """Two metal jaws and a spring in a plastic grip that holds the electrode's stud."""
     grip = [(2, -3.5), (26, -2.2), (26, 2.2), (2, 3.5)]
-    sheet.fill(oriented(grip, spot, heading), 6)
-    jaw = np.array([(-9, 0.5), (-8, 2.6), (-3, 3.8), (4, 2.0), (12, 3.6), (17, 2.4)])
+    sheet.fill(oriented(size * np.array(grip), spot, heading), 6)
+    jaw = size * np.array([(-9, 0.5), (-8, 2.6), (-3, 3.8), (4, 2.0), (12, 3.6), (17, 2.4)])
     for jaws in (jaw, jaw * (1, -1)):
-        sheet.line([oriented(jaws, spot, heading)], 1.4, 85)
-    sheet.line([oriented([(6, -4.5), (6, 4.5)], spot, heading)], 2.2, 85)
+        sheet.line([oriented(jaws, spot, heading)], 1.2, 80)
+    sheet.line([oriented([(6, -4 * size), (6, 4 * size)], spot, heading)], 2.0, 80)
 
 
 def _lateral_tube(sheet: Sheet, rng: np.random.Generator, s: Setting) -> None:

@@ -81,7 +81,7 @@ def _pacemaker(sheet: Sheet, rng: np.random.Generator, s: Setting) -> None:
     sheet.line([ventricle], 1.8, 44)
     sheet.line([ventricle[-2:]], 3.0, 80)
     if defibrillator:  # the shock coil
-        sheet.line([ventricle[-14:-3]], 4.2, 110)
+        sheet.line([ventricle[-14:-3]], 3.4, 80)
     if rng.random() < 0.7:  # the atrial lead turns up into the appendage
         turn = [(atrium + 8, 0.60 * height), (0.3 * atrium + 4, 0.60 * height)]
         lead = smooth_line([*start, *turn, (0.1 * atrium + 6, 0.51 * height)], 72)
