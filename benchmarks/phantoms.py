@@ -110,7 +110,10 @@ def _cohorts(fresh: int) -> list[str]:
     """Name the cohorts of which there are real films, and phantoms to compare them with."""
     if not fresh and not all((MADE_COHORTS / name).is_dir() for name in LOADERS):
         raise SystemExit("There are no phantoms yet: make them with `python -m phantoms`.")
-    real = [name for name in LOADERS if _is_real(name)]
+    try:
+        real = [name for name in LOADERS if not is_phantom(name)]
+    except FileNotFoundError as error:  # it says what is missing and what to do
+        raise SystemExit(str(error)) from error
     if "ieee8023" not in real:
         raise SystemExit(
             "This compares phantoms with real films, and there are none of ieee8023: set CXR_DATA "
@@ -118,13 +121,6 @@ def _cohorts(fresh: int) -> list[str]:
             "`python -m helpers.downloads ieee8023`."
         )
     return real
-
-
-def _is_real(name: str) -> bool:
-    try:
-        return not is_phantom(name)
-    except FileNotFoundError:  # neither real nor phantom
-        return False
 
 
 def opening(cohorts: list[str], options: argparse.Namespace) -> str:
