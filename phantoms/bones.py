@@ -25,7 +25,7 @@ _PITCH = np.array([1.10, 0.94, 0.86, 0.83, 0.83, 0.86, 0.91, 0.96, 1.0, 1.0, 1.0
 # Where the bone ends in front, relative to the half width of the chest: ribs 1 to 10.
 _JUNCTION = np.array([0.24, 0.33, 0.38, 0.42, 0.46, 0.53, 0.62, 0.73, 0.84, 0.93])
 _WIDTH = np.array([1.25, 0.98, 1.0, 1.02, 1.04, 1.05, 1.05, 1.03, 1.0, 0.95, 0.85, 0.7])
-_BACK_STRENGTH = np.array([1.0, 1, 1, 1, 1, 1, 1, 1, 0.95, 0.85, 0.62, 0.5])
+_BACK_STRENGTH = np.array([1.0, 1, 1, 1, 1, 1, 1, 0.95, 0.87, 0.74, 0.54, 0.42])
 _BACK, _FRONT, _TURN = 10.0, 6.2, 8.5  # mm of water at the strongest grey value (255)
 _MIDDLE, _UPPER, _LOWER = 122, 200, 225  # grey values of a rib's band and of its edges
 _SQUARE = 0.74  # below 1 the sides of the chest are flatter than an ellipse's
@@ -65,7 +65,7 @@ def rib_lines(posterior: bool, body: Body, pose: Pose) -> FloatArray:
     deep = (body.depth + 12) * _DEPTH[:, None, None]
     side_y = (start + 0.55 * pitch * deep).reshape(-1)
     across = wall_profile(side_y, body, pose).reshape(12, 2, 1) + 2.5
-    across *= 1 - 0.13 * (_NUMBER == 0)[:, None, None]  # the first rib lies within the second
+    across *= 1 - 0.21 * (_NUMBER == 0)[:, None, None]  # the first rib lies within the second
     angle = _angles(posterior, body, across)
     start, pitch, deep, across = (v[: len(angle)] for v in (start, pitch, deep, across))
     out = across * np.sin(angle) ** _SQUARE
@@ -168,8 +168,8 @@ def _front_halves(frame: Frame, canvas, lines, half) -> None:
         grey = np.full(len(lines), share * _MIDDLE)
         _fill(frame, canvas, upper[:, :, keep], lower[:, :, keep], grey)
     shaft = slice(0, _POINTS - 4)
-    frame.stroke(canvas, upper[:, :, shaft].reshape(-1, _POINTS - 4, 2), 1.3, 0.92 * _UPPER)
-    frame.stroke(canvas, lower[:, :, shaft].reshape(-1, _POINTS - 4, 2), 1.4, 0.92 * _UPPER)
+    frame.stroke(canvas, upper[:, :, shaft].reshape(-1, _POINTS - 4, 2), 1.3, 0.80 * _UPPER)
+    frame.stroke(canvas, lower[:, :, shaft].reshape(-1, _POINTS - 4, 2), 1.4, 0.80 * _UPPER)
 
 
 def _calcified_cartilage(frame: Frame, canvas, lines: FloatArray, body: Body) -> None:

@@ -11,7 +11,7 @@ from .body import Body, Pose
 from .grid import FloatArray, Frame, smooth_line, tube
 from .spine import individual
 
-_SHOULDERS = 72  # stream of random numbers drawn from the body's proportions
+_SHOULDERS, _MOVEMENT = 72, 75  # streams of random numbers: the body's, the film's
 # mm of water at the strongest grey value of a canvas (255).
 _CLAVICLE, _SCAPULA, _ARM = 19.0, 12.0, 27.0
 
@@ -39,21 +39,28 @@ def shoulder_girdles(body: Body, pose: Pose) -> tuple[Girdle, Girdle]:
     lungs; lying on the plate the blades stay over the lungs' outer third, and the clavicles, now
     far from the plate, are thrown higher and flatter.
     """
-    z = individual(body, _SHOULDERS).standard_normal(6).tolist()
+    z = individual(body, _SHOULDERS).standard_normal(4).tolist()
+    moved = _movement(pose).standard_normal(4).tolist()
     size = body.half_width / 143
     flat = min(1.5 * pose.supine, 1.0)
-    level = (0.165 + 0.014 * z[0]) * body.height - 9 * pose.supine
-    rise = float(np.clip(body.clavicle + 17 + 8 * z[1] - 4 * flat, 6, 66))
-    raised = 0.5 * (1 - flat) + 0.08 + 0.07 * z[2]
+    level = (0.17 + 0.014 * z[0] + 0.01 * moved[0]) * body.height - 9 * pose.supine
+    rise = body.clavicle + 18 + 6 * z[1] + (7 + 5 * flat) * moved[1] - 3 * flat
+    rise = float(np.clip(rise, 4, 80)) * size
+    raised = 0.5 * (1 - flat) + 0.08 + (0.18 - 0.08 * flat) * moved[2]
     girdles = []
-    for side, tilt in ((-1, z[3]), (1, -z[3])):
+    for side, tilt in ((-1, moved[3]), (1, -moved[3])):
         turned = side * pose.shifted(75)
         sternal = (13 * size + turned, level + 1.5 * tilt)
-        acromial = (159 * size + 0.25 * turned, level - rise + 4 * tilt)
-        glenoid = (161 * size + 0.1 * turned + 3 * z[4], acromial[1] + 37 * size)
-        medial = body.half_width * (0.89 - 0.16 * flat + 0.03 * z[5])
+        acromial = (159 * size + 0.25 * turned, level - rise + 5 * tilt)
+        glenoid = (161 * size + 0.1 * turned + 3 * z[2], acromial[1] + 37 * size)
+        medial = body.half_width * (0.89 - 0.16 * flat + 0.03 * z[3])
         girdles.append(Girdle(side, sternal, acromial, glenoid, medial, raised))
     return girdles[0], girdles[1]
+
+
+def _movement(pose: Pose) -> np.random.Generator:
+    """Random numbers of one film's own: shoulders and arms lie anew on every film."""
+    return np.random.default_rng([int(1e4 * abs(pose.base)), int(1e6 * abs(pose.turn)), _MOVEMENT])
 
 
 def shoulders(girdles: tuple[Girdle, Girdle], body: Body, frame: Frame) -> FloatArray:

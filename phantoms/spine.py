@@ -96,8 +96,8 @@ def _arches(frame: Frame, middle, half, span, number) -> FloatArray:
         at = middle + np.stack([0.66 * side * half[:, 0], -0.16 * half[:, 1]], axis=1)
         frame.stroke(canvas, (at[:, None] + oval)[thoracic], 2.0, 170)
         mass = middle + np.stack([0.78 * side * span, 0 * span], axis=1)
-        ends = np.array([(0, -5), (0, 5)])
-        frame.stroke(canvas, (mass[:, None] + ends)[~thoracic], 9, 85)
+        ends = np.array([(0, -7.5), (0, 6.5)])  # the joints' pillars are nearly continuous
+        frame.stroke(canvas, (mass[:, None] + ends)[~thoracic], 8, 62)
     # Spinous processes of the chest slope down over the next body and end in a drop.
     tip = middle + np.stack([0 * span, np.where(thoracic, 0.42, 0.3) * half[:, 1]], axis=1)
     root = tip - np.stack([0 * span, 0.36 * half[:, 1]], axis=1)
