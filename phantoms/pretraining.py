@@ -27,7 +27,7 @@ from helpers.severity import SHARES, SeverityModel, split_outputs
 from helpers.starts import PHANTOM_START
 
 from .fresh_films import TRAINING, UNSEEN, FreshFilms
-from .judging import judge, machine, phantoms_version, r_squared, split_truths
+from .judging import judge, machine, r_squared, split_truths
 from .pretraining_run import PretrainingConfig, Run, plateau_file
 
 WINDOW = 50  # steps summed up in a line of history
@@ -36,11 +36,16 @@ CHECKPOINTS = PROJECT / "data" / "work" / "pretraining"
 
 
 class Pretrained(NamedTuple):
-    """The averaged network, what it took, and a line of history every ``WINDOW`` steps."""
+    """The averaged network, what it took, and what it learned from.
+
+    ``history`` has a line every ``WINDOW`` steps, ``versions`` the code of the phantoms in use: one
+    unless a run was resumed with other phantoms.
+    """
 
     network: nn.Module
     seconds: float
     history: list[dict[str, float]]
+    versions: list[str]
 
 
 def pretrain(
@@ -74,7 +79,7 @@ def pretrain(
     FileExistsError
         If there is a checkpoint, and it is not to be resumed.
     FileNotFoundError, ValueError
-        If there is none to resume, or it belongs to another configuration.
+        If there is none to resume, or it belongs to another configuration or has seen more films.
     """
     if checkpoint.exists() and not resume:
         raise FileExistsError(
@@ -85,7 +90,7 @@ def pretrain(
     if resume:
         run.load()
     _learn_all(run, workers, progress)
-    return Pretrained(run.average.module.cpu().eval(), run.seconds, run.history)
+    return Pretrained(run.average.module.cpu().eval(), run.seconds, run.history, run.versions)
 
 
 def _learn_all(run: Run, workers: int, progress: bool) -> None:
@@ -104,6 +109,8 @@ def _learn_all(run: Run, workers: int, progress: bool) -> None:
         error, outputs = run.learn(films, truths)
         seen.append((error, outputs, truths))
         bar.update(config.batch)
+        if run.step == config.plateau_end:
+            run.save(plateau_file(run.checkpoint))
         if run.step % WINDOW == 0 or run.step == config.steps:
             now = time.perf_counter()
             run.seconds, since = run.seconds + now - since, now
@@ -113,8 +120,6 @@ def _learn_all(run: Run, workers: int, progress: bool) -> None:
             if now - saved >= CHECKPOINT_EVERY or run.step == config.steps:
                 run.save(run.checkpoint)
                 saved = now
-        if run.step == config.plateau_end:
-            run.save(plateau_file(run.checkpoint))
     bar.close()
 
 
@@ -145,7 +150,7 @@ def make_start(
         "films": config.steps * config.batch,
         "seconds": round(trained.seconds),
         "config": asdict(config),
-        "phantoms_version": phantoms_version(),
+        "phantoms_versions": trained.versions,
         **judge(model, films, -(-unseen // config.batch), workers),
         "real_films": None,  # zero-shot figures: benchmarks add them
         "history": trained.history,

@@ -14,9 +14,11 @@ from helpers.radiographs import normalise
 from helpers.severity import COLUMNS
 from helpers.starts import resnet18
 
-from .judging import loss
+from .judging import loss, phantoms_version
 
 WARM_UP, DECAY = 200, 0.3  # steps of rising rate; share of all steps with falling rate
+_PARTS = ("network", "average", "optimizer")
+_NUMBERS = ("step", "seconds", "history", "versions")
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Run:
         self.average = AveragedModel(self.network, multi_avg_fn=self._update, use_buffers=True)
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
+        self.versions = [phantoms_version()]  # of the phantoms that were learned from
 
     def learn(self, films: torch.Tensor, truths: torch.Tensor) -> tuple[float, torch.Tensor]:
         """Take one step; return its loss and the outputs."""
@@ -97,10 +100,8 @@ class Run:
     def save(self, path: Path) -> None:
         """Store everything under a temporary name, then rename."""
         partial = path.with_name(f"{path.name}.part")
-        parts = {
-            name: getattr(self, name).state_dict() for name in ("network", "average", "optimizer")
-        }
-        numbers = {name: getattr(self, name) for name in ("step", "seconds", "history")}
+        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
+        numbers = {name: getattr(self, name) for name in _NUMBERS}
         torch.save({"config": asdict(self.config), **numbers, **parts}, partial)
         partial.replace(path)
 
@@ -110,9 +111,17 @@ class Run:
         before = PretrainingConfig(**state["config"])
         if before.films != self.config.films and state["step"] > before.plateau_end:
             state = _read_checkpoint(plateau_file(self.checkpoint), self.config)
-        for name in ("network", "average", "optimizer"):
+        if state["step"] > self.config.steps:
+            seen = state["step"] * self.config.batch
+            raise ValueError(
+                f"The run has seen {seen} films, so it cannot end after {self.config.films}."
+            )
+        for name in _PARTS:
             getattr(self, name).load_state_dict(state[name])
-        self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
+        for name in _NUMBERS:
+            setattr(self, name, state[name])
+        if phantoms_version() not in self.versions:
+            self.versions.append(phantoms_version())
 
     def _update(self, averaged: Any, current: Any, count: torch.Tensor) -> None:
         """Average over few steps at first, or the first weights would stay for long."""

@@ -168,7 +168,7 @@ def test_a_stopped_run_ends_as_if_it_had_not_been_stopped(run, tmp_path, monkeyp
     assert not same(whole.network, small_network(len(COLUMNS), seed=0))
     assert resumed.history == whole.history
     assert [line["films"] for line in whole.history] == [16, 32, 48, 64]
-    assert resumed.seconds > 0
+    assert resumed.seconds > 0 and resumed.versions == [phantoms_version()]
 
 
 def test_a_finished_run_can_be_made_longer(run, tmp_path):
@@ -188,6 +188,8 @@ def test_checkpoints_are_not_mixed_up(run, tmp_path):
         run(tmp_path / "run.pt", config)
     with pytest.raises(ValueError, match="Resume with the same settings"):
         run(tmp_path / "run.pt", replace(config, seed=1), resume=True)
+    with pytest.raises(ValueError, match="has seen 8 films, so it cannot end after 0"):
+        run(tmp_path / "run.pt", replace(config, films=0), resume=True)
 
 
 def test_the_rate_rises_stays_and_falls():
@@ -202,7 +204,7 @@ def test_the_rate_rises_stays_and_falls():
 def start(tmp_path, monkeypatch):
     """A phantom start that has learned nothing, where the shipped one would be."""
     path = tmp_path / "weights" / "phantom-resnet18.safetensors"
-    trained = Pretrained(resnet18(len(COLUMNS), seed=3).eval(), 1.0, [])
+    trained = Pretrained(resnet18(len(COLUMNS), seed=3).eval(), 1.0, [], [phantoms_version()])
     model = make_start(
         trained, TINY, unseen=16, workers=0, command="python -m phantoms.pretraining"
     )
@@ -216,7 +218,7 @@ def test_the_card_says_what_the_start_is(start):
     assert card["films"] == 64 and card["unseen_films"] == 16 and card["seconds"] == 1
     assert list(card["r_squared"]) == NAMES and list(card["auroc"]) == DEVICES
     assert 0 <= card["view_accuracy"] <= 1
-    assert card["phantoms_version"] == phantoms_version() and card["size_px"] == 64
+    assert card["phantoms_versions"] == [phantoms_version()] and card["size_px"] == 64
     assert "Not for clinical use" in card["notice"] and card["real_films"] is None
     assert {"preprocessing", "weights_sha256", "command", "config", "targets"} <= set(card)
     assert 20e6 < start.stat().st_size < 23e6
