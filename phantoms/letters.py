@@ -53,7 +53,7 @@ def annotate(pixels: FloatArray, patient: Patient) -> FloatArray:
 
 def journal_marks(pixels: FloatArray, rng: np.random.Generator) -> None:
     """Letters, dates, arrows, rulers and borders that journals and viewers burn in, in place."""
-    chances = rng.random(7)
+    chances = rng.random(8)
     if chances[0] < 0.3:
         panel_letter(pixels, rng)
     if chances[1] < 0.12:
@@ -75,6 +75,8 @@ def journal_marks(pixels: FloatArray, rng: np.random.Generator) -> None:
         write(pixels, word, (x, y), tall, rng)
         if rng.random() < 0.4:
             write(pixels, "AP ERECT", (x, y + 1.6 * tall), tall, rng)
+    if chances[7] < 0.05:
+        outline_something(pixels, rng)
 
 
 def side_marker(pixels: FloatArray, rng: np.random.Generator) -> None:
@@ -173,6 +175,20 @@ def arrow(pixels: FloatArray, rng: np.random.Generator) -> None:
     canvas[:] = 0
     cv2.fillPoly(canvas, corners, 255, cv2.LINE_AA, _FRACTION)
     _paint(pixels, canvas, inner)
+
+
+def outline_something(pixels: FloatArray, rng: np.random.Generator) -> None:
+    """An ellipse or a box drawn around what an author wants to be seen."""
+    rows, columns = pixels.shape
+    middle = (int(rng.uniform(0.2, 0.8) * columns), int(rng.uniform(0.25, 0.75) * rows))
+    half = tuple(int(side) for side in rng.uniform(0.04, 0.14, 2) * columns)
+    canvas, thick = np.zeros(pixels.shape, dtype=np.uint8), max(round(columns / 250), 1)
+    if rng.random() < 0.6:
+        cv2.ellipse(canvas, middle, half, 0, 0, 360, 255, thick, cv2.LINE_AA)
+    else:
+        corners = np.subtract(middle, half).tolist(), np.add(middle, half).tolist()
+        cv2.rectangle(canvas, *corners, 255, thick)
+    _paint(pixels, canvas, float(rng.random() < 0.6))
 
 
 def ruler(pixels: FloatArray, rng: np.random.Generator) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _COARSEST = 45.0  # mm: pixel of the pyramid's residual, which holds the large scales
 _FAINT = 0.25  # contrasts weaker than this (in the logarithm) are lifted most
-_MARGIN = 0.5  # the logarithm is cut so far below the lungs' darkest part: air is black anyway
+_MARGIN = 0.4  # of the patient's range: the logarithm is cut there, since air is black anyway
 _SMALLEST_FILE = 256  # px; a film reduced further no longer shows how it was compressed
 
 
@@ -71,7 +71,8 @@ def enhance(density: FloatArray, look: Look, pixel: float) -> FloatArray:
 def develop(density: FloatArray, body: np.ndarray, look: Look, pixel: float) -> FloatArray:
     """From the plate's logarithm (h, w) to grey in [0, 1]."""
     dark, bright = fit_ends(density, body)
-    cut = np.clip(density, dark - _MARGIN, bright + _MARGIN)
+    margin = _MARGIN * (bright - dark)
+    cut = np.clip(density, dark - margin, bright + margin)
     enhanced = enhance(cut, look, pixel)
     dark, bright = fit_ends(enhanced, body)
     grey = grey_scale((enhanced - np.float32(dark)) * np.float32(1 / (bright - dark)), look)
