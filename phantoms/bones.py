@@ -13,7 +13,7 @@ import numpy as np
 from .body import Body, Pose, wall_profile
 from .grid import FloatArray, Frame
 from .shoulders import shoulder_girdles, shoulders
-from .spine import breastbone, individual, spine, spine_bend, thoracic_levels
+from .spine import breastbone, individual, kyphosis, spine, spine_bend, thoracic_levels
 
 _RIBS, _CARTILAGE, _MOTTLE = 71, 73, 74  # streams drawn from the body's proportions
 _NUMBER = np.arange(12)
@@ -61,7 +61,7 @@ def rib_lines(posterior: bool, body: Body, pose: Pose) -> FloatArray:
     start = (middles - 0.3 * heights)[:, None, None] + offsets
     # Lying down the chest leans back against the beam, which flattens the ribs on the film.
     pitch = 1.25 * body.rib_pitch + slope + asymmetry - (0.08 + lordosis) * pose.supine
-    pitch = np.maximum(pitch, 0.25) * _PITCH[:, None, None]
+    pitch = np.maximum(pitch, 0.25) * (0.97 + 0.25 * kyphosis(body)) * _PITCH[:, None, None]
     deep = (body.depth + 12) * _DEPTH[:, None, None]
     side_y = (start + 0.55 * pitch * deep).reshape(-1)
     across = wall_profile(side_y, body, pose).reshape(12, 2, 1) + 2.5

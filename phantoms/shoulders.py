@@ -149,7 +149,7 @@ def _acromion() -> FloatArray:
 @cache
 def _arm() -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Outlines around the middle of the head of a hanging arm, mm: bone, head, marrow, cortex."""
-    shaft = np.array([[6, y] for y in (-6, 16, 34, 58, 90, 150, 260)], dtype=float)
+    shaft = np.array([[6, y] for y in (-6, 16, 34, 58, 90, 150, 310)], dtype=float)
     bone = tube(shaft, np.array([21, 23, 19, 14.5, 12.5, 12, 12.5]))
     angle = np.linspace(0, 2 * np.pi, 24)
     head = 23.5 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
