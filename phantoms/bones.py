@@ -50,18 +50,9 @@ def rib_lines(posterior: bool, body: Body, pose: Pose) -> FloatArray:
     The first axis counts the ribs (12 at the back, 10 in front), the second the sides, the
     patient's right first. A rib follows half an oval in a plane that slopes forward and down.
     """
-    rng = individual(body, _RIBS)
-    slope, asymmetry, offsets, lordosis = (
-        0.075 * rng.standard_normal(),
-        0.02 * rng.standard_normal() * np.array([-1, 1])[:, None],
-        0.7 * rng.standard_normal((12, 2, 1)),
-        0.04 * rng.standard_normal(),
-    )
     middles, heights = thoracic_levels(body)
+    pitch, offsets = _slopes(body, pose)
     start = (middles - 0.3 * heights)[:, None, None] + offsets
-    # Lying down the chest leans back against the beam, which flattens the ribs on the film.
-    pitch = 1.25 * body.rib_pitch + slope + asymmetry - (0.08 + lordosis) * pose.supine
-    pitch = np.maximum(pitch, 0.25) * (0.97 + 0.25 * kyphosis(body)) * _PITCH[:, None, None]
     deep = (body.depth + 12) * _DEPTH[:, None, None]
     side_y = (start + 0.55 * pitch * deep).reshape(-1)
     across = wall_profile(side_y, body, pose).reshape(12, 2, 1) + 2.5
@@ -82,6 +73,19 @@ def rib_lines(posterior: bool, body: Body, pose: Pose) -> FloatArray:
     x = np.array([-1, 1])[:, None] * out + bend * (1 - np.sin(angle)) * (angle < np.pi / 2)
     x = x + pose.turn * np.maximum(front - 0.5 * deep, 0)
     return np.stack([x, level], axis=-1)
+
+
+def _slopes(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray]:
+    """Slopes of the ribs' planes, and how far (mm) each rib strays: two arrays (12, 2, 1)."""
+    rng = individual(body, _RIBS)
+    slope = 0.075 * rng.standard_normal()
+    asymmetry = 0.02 * rng.standard_normal() * np.array([-1, 1])[:, None]
+    offsets = 0.7 * rng.standard_normal((12, 2, 1))
+    lordosis = 0.04 * rng.standard_normal()
+    # Lying down the chest leans back against the beam, which flattens the ribs on the film.
+    pitch = 1.25 * body.rib_pitch + slope + asymmetry - (0.08 + lordosis) * pose.supine
+    round_back = 0.97 + 0.25 * kyphosis(body)
+    return np.maximum(pitch, 0.25) * round_back * _PITCH[:, None, None], offsets
 
 
 def rib_line(index: int, side: int, posterior: bool, body: Body, pose: Pose) -> FloatArray:
