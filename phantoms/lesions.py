@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _MISSING = 0.74  # what healthy lung lacks to the density of water
 # Share of the air replaced in the middle of an opacity at density 0 and 1.
-_GROUND_GLASS, _CONSOLIDATION = 0.2, 0.82
+_GROUND_GLASS, _CONSOLIDATION = 0.27, 0.82
 _AIRLESS = 0.95  # nowhere is all air gone
 _MOST = 0.97  # a lung never becomes opaque to its last pixel
 _VARIATION = 72  # stream: density from place to place
@@ -108,7 +108,7 @@ def add_lesions(patient: Patient, scene: Scene, frame: Frame) -> Opacity:
     halves = (scene.lungs & ~scene.left, scene.lungs & scene.left)
     areas = (int(halves[0].sum()), int(halves[1].sum()))
     shares = lung_shares(patient.opacity, patient.laterality, areas)
-    if not any(shares):
+    if max(shares) * max(areas) < 1:
         zero, nowhere = np.zeros(frame.shape, np.float32), np.zeros(frame.shape, dtype=bool)
         return Opacity(zero, zero, nowhere, zero, nowhere)
     body = draw_body(patient)
@@ -126,7 +126,7 @@ def add_lesions(patient: Patient, scene: Scene, frame: Frame) -> Opacity:
     fluid = add_effusion(patient, scene, frame, body, pose)
     length = _MISSING * scene.air * (filled + (1 - filled) * fluid)
     dense = rise * np.clip((density - 0.4) / 0.35, 0, 1) * (1 - fluid)
-    if dense.max() > 0.05:
+    if patient.view != "lateral" and dense.max() > 0.05:
         length -= np.minimum(dense * air_bronchograms(patient, frame, hila), 0.3 * length)
     hiding = np.maximum(rise * (0.1 + 0.85 * density), 0.9 * fluid)
     return Opacity(length, hiding, mask, density * mask, fluid > 0.2)
@@ -161,7 +161,7 @@ def _thicken(
     varied -= np.average(varied, weights=opaque + 1e-6)
     room = min(4 * patient.density * (1 - patient.density) + 0.25, 1)
     # Small patches stay as readable as large ones, which blurring thins out less.
-    full = min(0.88 / float(np.average(near, weights=opaque + 1e-6)), 1.5)
+    full = 0.88 / max(float(np.average(near, weights=opaque + 1e-6)), 0.59)
     rise = np.clip(resample(full * near, frame), 0, 1)
     density = np.clip(resample(patient.density + room * varied, frame), 0, 1)
     return rise, density

@@ -86,7 +86,7 @@ def draw_pattern(patient: Patient) -> Pattern:
         streaks=float(rng.beta(1.6, 1.6)),
         margin=rng.uniform(10, 16),
         centres=np.stack([across, down], axis=-1),
-        sizes=rng.uniform(18, 40, (2, _PATCHES)),
+        sizes=rng.uniform(0.65, 1.1) * rng.uniform(18, 40, (2, _PATCHES)),
         heights=np.sort(rng.uniform(0.55, 1.0, (2, _PATCHES)))[:, ::-1],
         levels=np.stack([rng.uniform(0.45, 0.85, 2), rng.uniform(0.15, 0.45, 2)], axis=-1),
     )
@@ -151,7 +151,8 @@ def _bands(pattern: Pattern, x, periphery, base) -> FloatArray:
     middle, half = (
         np.where(x < 0, *pattern.levels[:, column]).astype(np.float32) for column in (0, 1)
     )
-    return np.exp(-(((1 - periphery) / 0.3) ** 2) - ((base - middle) / half) ** 4)
+    inwards, away = (1 - periphery) / np.float32(0.3), np.square((base - middle) / half)
+    return np.exp(-inwards * inwards - away * away)
 
 
 def texture(
@@ -172,11 +173,12 @@ def texture(
     rng = np.random.default_rng([patient.anatomy_seed, _TEXTURE, 1])
     mixed = 1 - np.square(1.6 * density - 0.75)
     streaks = _streaks(rng, frame, hila)
-    network = 0.55 - np.abs(frame.clouds(rng, (15, 9), (1, 0.8)))  # septa: lines between lobules
-    grain = frame.noise(rng, 5)
+    septa = frame.clouds(rng, (15, 9), (1, 0.8))
+    network = 0.8 - np.sqrt(np.square(septa) + np.float32(0.12))  # lines between lobules
     rough = 0.11 * pattern.streaks * streaks + 0.17 * pattern.reticular * network
-    rough += 0.13 * frame.clouds(rng, (30, 14), (1, 0.8))
-    return np.clip(1 + np.maximum(mixed, 0.2) * (rough + 0.03 * grain), 0.4, 1.6)
+    rough += 0.13 * resample(coarse_frame(frame).clouds(rng, (30, 14), (1, 0.8)), frame)
+    rough /= np.sqrt(1 + np.square(rough / np.float32(0.26)))  # no holes
+    return 1 + np.maximum(mixed, 0.2) * rough
 
 
 def _streaks(rng: np.random.Generator, frame: Frame, hila: FloatArray) -> FloatArray:
@@ -193,17 +195,22 @@ def _streaks(rng: np.random.Generator, frame: Frame, hila: FloatArray) -> FloatA
 
 
 def air_bronchograms(patient: Patient, frame: Frame, hila: FloatArray) -> FloatArray:
-    """Air in the branching bronchi of both lungs (h, w), mm: dark tubes within consolidation."""
+    """Air in the branching bronchi (h, w), mm: dark tubes within consolidation.
+
+    Parameters
+    ----------
+    hila : float (2, 2)
+        Body coordinates of the right and the left hilum, mm.
+    """
     rng = np.random.default_rng([patient.anatomy_seed, _BRONCHI])
     canvas = frame.blank()
-    for x, y in hila:
-        for side in (-1, 1) if len(hila) == 1 else (np.sign(x - hila[:, 0].mean()),):
-            _grow_bronchi(rng, canvas, frame, (float(x), float(y)), float(side))
-    clear = rng.uniform(1.2, 3.0)  # bronchi before and behind add to the air along a ray
+    for side, (x, y) in zip((-1, 1), hila.tolist(), strict=True):
+        _grow_bronchi(rng, canvas, frame, (x, y), side)
+    clear = rng.uniform(0.9, 2.2)  # bronchi before and behind add to the air along a ray
     return frame.blur(canvas.astype(np.float32), 0.5) * np.float32(clear / _GREY_PER_MM)
 
 
-def _grow_bronchi(rng, canvas, frame: Frame, hilum: tuple[float, float], side: float) -> None:
+def _grow_bronchi(rng, canvas, frame: Frame, hilum: tuple[float, float], side: int) -> None:
     """Draw four generations of bronchi from a hilum outwards, some of them plugged."""
     angle = np.deg2rad(np.array([-62, -25, 8, 38, 68])) + 0.15 * rng.standard_normal(5)
     start = np.repeat([hilum], len(angle), axis=0)

@@ -3,13 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from phantoms.anatomy import Scene, frontal
 from phantoms.body import draw_body, pose_body
 from phantoms.bones import rib_line
 from phantoms.causes import Patient
 from phantoms.devices import add_devices
 from phantoms.film import Film, render, render_abdomen, render_ct
 from phantoms.grid import Frame
-from phantoms.lesions import lung_shares
+from phantoms.lesions import Opacity, add_lesions, lung_shares
 
 DEVICES = ("endotracheal tube", "central line", "nasogastric tube", "ecg leads")
 PATIENT = Patient(
@@ -95,6 +96,7 @@ def test_lesion_mask_has_the_target_share_of_the_lungs(size, opacity, laterality
 def test_no_burden_no_lesion():
     for view in ("PA", "AP", "AP supine", "lateral"):
         assert not film(view=view, opacity=0.0).lesions.any()
+        assert film(view=view, opacity=1e-5).lesions.sum() < 3
 
 
 def test_laterality_moves_the_burden_to_the_patients_left_on_the_right_of_the_picture():
@@ -120,6 +122,93 @@ def test_lesions_favour_bases_and_periphery():
         outer.append(distance[result.lesions].mean() / distance[result.lungs].mean())
     assert np.median(lower) > 1.5
     assert np.median(outer) > 1.05
+
+
+def disease(**changes) -> tuple[Scene, Opacity]:
+    """Lungs and opacities of a patient on a square film of 360 mm."""
+    patient = replace(PATIENT, **changes)
+    frame = Frame((0.0, 120.0), 360.0, 360.0, 0.0, (180, 180))
+    scene = frontal(patient, frame)
+    return scene, add_lesions(patient, scene, frame)
+
+
+@pytest.mark.parametrize("density", [0.05, 0.4, 0.9])
+def test_density_is_known_at_every_point_of_the_mask(density):
+    for seed in range(6):
+        _, opacity = disease(density=density, anatomy_seed=seed)
+        assert opacity.density.dtype == np.float32
+        assert not opacity.density[~opacity.mask].any()
+        assert opacity.density[opacity.mask].mean() == pytest.approx(density, abs=0.05)
+
+
+def test_an_opacity_replaces_air_and_no_more_than_there_is():
+    for seed in range(12):
+        scene, opacity = disease(opacity=0.8, density=1.0, anatomy_seed=seed)
+        assert opacity.attenuation.min() >= 0
+        assert (opacity.attenuation <= 0.75 * scene.air + 0.01).all()
+
+
+def test_ground_glass_spares_the_vessels_that_consolidation_hides():
+    hidden = [opacity.hiding[opacity.mask].mean() for _, opacity in map(at_density, (0.0, 1.0))]
+    assert hidden[0] < 0.2
+    assert hidden[1] > 0.75
+
+
+def at_density(density: float) -> tuple[Scene, Opacity]:
+    return disease(density=density, opacity=0.6)
+
+
+def test_dense_opacities_take_away_the_outline_of_the_diaphragm():
+    def step_at_the_diaphragm(length: np.ndarray, lungs: np.ndarray) -> float:
+        columns = np.flatnonzero(lungs[100:].any(axis=0))
+        rows = len(lungs) - 1 - lungs[::-1, columns].argmax(axis=0)
+        return float(np.median(length[rows + 3, columns] - length[rows - 3, columns]))
+
+    steps = []
+    for density in (0.0, 1.0):
+        scene, opacity = disease(opacity=0.8, density=density, anatomy_seed=2)
+        clear = step_at_the_diaphragm(scene.attenuation, scene.lungs)
+        steps.append(
+            step_at_the_diaphragm(scene.attenuation + opacity.attenuation, scene.lungs) / clear
+        )
+    assert steps[0] > 0.5  # seen through ground glass
+    assert steps[1] < 0.4
+
+
+def test_margins_are_ill_defined():
+    for seed in range(6):
+        scene, opacity = disease(density=0.5, anatomy_seed=seed)
+        filled = opacity.attenuation / np.maximum(scene.air, 40)
+        lung = scene.lungs & (scene.air > 60) & ~opacity.effusion
+        inside = lung & np.roll(lung, 5, axis=1)
+        across = np.abs(filled - np.roll(filled, 5, axis=1))[inside]  # over 10 mm
+        assert np.percentile(across, 99.5) < 0.45 * filled[inside].max()
+
+
+def test_a_patient_keeps_the_pattern_on_the_next_film():
+    def agreement(a: np.ndarray, b: np.ndarray) -> float:
+        return float((a & b).sum() / (a | b).sum())
+
+    same, other = [], []
+    for seed in range(8):
+        first = disease(anatomy_seed=seed)[1].mask
+        same.append(agreement(first, disease(anatomy_seed=seed, film_seed=99)[1].mask))
+        other.append(agreement(first, disease(anatomy_seed=seed + 50)[1].mask))
+    assert min(same) > 0.6
+    assert np.median(same) > np.median(other) + 0.3
+
+
+def test_effusions_come_with_dense_disease_and_are_not_in_the_mask():
+    def count(density: float) -> int:
+        return sum(disease(density=density, anatomy_seed=s)[1].effusion.any() for s in range(60))
+
+    assert count(0.0) < count(0.9) < 50
+    seed = next(s for s in range(60) if disease(density=0.9, anatomy_seed=s)[1].effusion.any())
+    scene, opacity = disease(density=0.9, anatomy_seed=seed)
+    assert opacity.mask.sum() == pytest.approx(0.3 * scene.lungs.sum(), rel=0.02)
+    rows = np.flatnonzero(opacity.effusion.any(axis=1))
+    lung_rows = np.flatnonzero(scene.lungs.any(axis=1))
+    assert rows.mean() > lung_rows[int(0.8 * len(lung_rows))]  # fluid follows gravity
 
 
 def test_what_does_not_fit_into_one_lung_spills_over():
