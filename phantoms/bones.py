@@ -7,13 +7,12 @@ front, where its bone ends in cartilage well short of the breastbone.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from .body import Body, Pose, wall_profile
 from .grid import FloatArray, Frame
 from .shoulders import shoulder_girdles, shoulders
-from .spine import breastbone, individual, kyphosis, spine, spine_bend, thoracic_levels
+from .spine import breastbone, fill_each, individual, kyphosis, spine, spine_bend, thoracic_levels
 
 _RIBS, _CARTILAGE, _MOTTLE = 71, 73, 74  # streams drawn from the body's proportions
 _NUMBER = np.arange(12)
@@ -30,7 +29,6 @@ _BACK, _FRONT, _TURN = 10.0, 6.2, 8.5  # mm of water at the strongest grey value
 _MIDDLE, _UPPER, _LOWER = 122, 200, 225  # grey values of a rib's band and of its edges
 _SQUARE = 0.74  # below 1 the sides of the chest are flatter than an ellipse's
 _SOFTNESS = 0.7  # mm
-_FRACTION = 4  # fractional bits of OpenCV's drawing coordinates
 
 
 def frontal_bones(body: Body, pose: Pose, frame: Frame, x: FloatArray) -> FloatArray:
@@ -147,10 +145,7 @@ def _edges(lines: FloatArray, half: FloatArray, posterior: bool) -> tuple[FloatA
 def _fill(frame: Frame, canvas, upper: FloatArray, lower: FloatArray, grey: FloatArray) -> None:
     """Fill between the borders (ribs, 2, n, 2), a grey value a rib."""
     outlines = np.concatenate([upper, lower[:, :, ::-1]], axis=2)
-    points = np.rint(frame.pixels(outlines) * (1 << _FRACTION)).astype(np.int32)
-    for sides, value in zip(points, grey.tolist(), strict=True):
-        for outline in sides:
-            cv2.fillPoly(canvas, [outline], value, cv2.LINE_AA, _FRACTION)
+    fill_each(frame, canvas, outlines.reshape(-1, *outlines.shape[2:]), np.repeat(grey, 2))
 
 
 def _back_halves(frame: Frame, canvas, lines, half, strength) -> None:

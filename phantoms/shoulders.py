@@ -114,7 +114,7 @@ def _blade(frame: Frame, canvas, girdle: Girdle, size: float) -> None:
     frame.stroke(canvas, [girdle.place(lateral)], 6.0, 120)
     frame.stroke(canvas, [girdle.place(lateral + np.array([1.5, 0]))], 2.0, 205)
     ridge = [(medial + 2, y + 6 * size), (x - 26 * size, y - 16 * size), (x - 2, y - 32 * size)]
-    frame.stroke(canvas, [girdle.place(smooth_line(ridge, 8))], 6.5, 115)
+    frame.stroke(canvas, [girdle.place(ridge)], 6.5, 115)
 
 
 def _processes(frame: Frame, canvas, girdle: Girdle, size: float) -> None:

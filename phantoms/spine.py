@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from .body import Body, Pose
@@ -17,6 +18,7 @@ _HEIGHTS = ((-5, -1, 0, 11, 14), (0.064, 0.069, 0.074, 0.104, 0.128))
 _BODIES = ((-5, -1, 0, 3, 11, 14), (11, 14, 15, 13.5, 20, 23))
 _SPANS = ((-5, -1, 0, 4, 11, 12, 14), (22, 30, 36, 33, 25, 34, 42))
 _BODY, _DETAIL = 11.5, 6.0  # mm of water at the strongest grey value of a canvas
+_FRACTION = 4  # fractional bits of OpenCV's drawing coordinates
 _RING = np.linspace(0, 2 * np.pi, 11)
 
 
@@ -27,6 +29,13 @@ def individual(body: Body, stream: int) -> np.random.Generator:
     """
     proportions = (body.rib_pitch, body.scoliosis, body.height)
     return np.random.default_rng([*(int(1e6 * abs(value)) for value in proportions), stream])
+
+
+def fill_each(frame: Frame, canvas: np.ndarray, outlines: FloatArray, grey: FloatArray) -> None:
+    """Fill outlines (k, n, 2) of body points, a grey value (k,) each, on a uint8 canvas (h, w)."""
+    points = np.rint(frame.pixels(outlines) * (1 << _FRACTION)).astype(np.int32)
+    for outline, value in zip(points, grey.tolist(), strict=True):
+        cv2.fillPoly(canvas, [outline], value, cv2.LINE_AA, _FRACTION)
 
 
 def kyphosis(body: Body) -> float:
@@ -81,8 +90,7 @@ def _bodies(frame: Frame, middle, half, span) -> FloatArray:
     column = np.concatenate([middle - 0.84 * half * (1, 0), (middle + 0.84 * half * (1, 0))[::-1]])
     frame.fill(canvas, column, 92)  # few discs lie in the ray's direction
     box = np.concatenate([waist, waist[::-1] * (-1, 1)])
-    for at, size in zip(middle, half, strict=True):
-        frame.fill(canvas, at + box * size, 128)
+    fill_each(frame, canvas, middle[:, None] + box * half[:, None], np.full(len(middle), 128))
     across = np.linspace(-1, 1, 7)
     for edge, bow in ((-0.41, 0.035), (0.41, -0.035)):  # end plates are hollow
         plate = np.stack([across, edge + bow * (1 - across**2)], axis=1)
