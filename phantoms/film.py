@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _FINER = 1.25
 _SMALLEST_GRID, _FINER_UP_TO, _LARGEST_GRID = 160, 320, 512
 _NOISE = 61  # stream
-_BODY = 12.0  # mm of water from which a ray counts as having met the patient
 
 
 class Film(NamedTuple):
@@ -125,10 +124,10 @@ def take_picture(
     """From the length of rays (mm of water) on a grid to grey in [0, 1] on a film of `shape`."""
     length = length.astype(np.float32, copy=False)
     recorded = _enlarge(record(expose(length, look, frame, bones), look, frame), shape)
-    body = _enlarge(length, shape) > _BODY
+    length = _enlarge(length, shape)
     pixel = frame.width / shape[1]
-    dark, _ = fit_ends(recorded, body)
-    return develop(add_noise(recorded, dark, look, pixel, rng), body, look, pixel)
+    dark, _ = fit_ends(recorded, length)
+    return develop(add_noise(recorded, dark, look, pixel, rng), length, look, pixel)
 
 
 def render_abdomen(seed: int, size: int) -> FloatArray:

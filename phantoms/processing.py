@@ -15,21 +15,22 @@ if TYPE_CHECKING:
 _COARSEST = 45.0  # mm: pixel of the pyramid's residual, which holds the large scales
 _FAINT = 0.25  # contrasts weaker than this (in the logarithm) are lifted most
 _MARGIN = 0.4  # of the patient's range: the logarithm is cut there, since air is black anyway
+_SKIN, _LUNG = 24.0, 45.0  # mm of water: grey from here on; less than behind the thinnest lung
 _SMALLEST_FILE = 256  # px; a film reduced further no longer shows how it was compressed
 
 
-def fit_ends(density: FloatArray, body: np.ndarray) -> tuple[float, float]:
+def fit_ends(density: FloatArray, length: FloatArray) -> tuple[float, float]:
     """Logarithm of the darkest and the brightest part of the patient, as a console finds them.
 
     Parameters
     ----------
     density : float32 (h, w)
-    body : bool (h, w)
-        Where the patient is; air beside the body does not count.
+    length : float32 (h, w)
+        Length of the rays, mm of water: air beside the body and folds of skin do not count.
     """
     rows, columns = density.shape
     middle = np.s_[rows // 8 : -(rows // 8) or None : 2, columns // 8 : -(columns // 8) or None : 2]
-    patient = density[middle][body[middle]]
+    patient = density[middle][length[middle] > _LUNG]
     if patient.size < 20:
         patient = density.ravel()
     ordered = np.sort(patient)
@@ -68,14 +69,25 @@ def enhance(density: FloatArray, look: Look, pixel: float) -> FloatArray:
     return current
 
 
-def develop(density: FloatArray, body: np.ndarray, look: Look, pixel: float) -> FloatArray:
-    """From the plate's logarithm (h, w) to grey in [0, 1]."""
-    dark, bright = fit_ends(density, body)
+def develop(density: FloatArray, length: FloatArray, look: Look, pixel: float) -> FloatArray:
+    """From the plate's logarithm to grey in [0, 1].
+
+    Parameters
+    ----------
+    density : float32 (h, w)
+    length : float32 (h, w)
+        Length of the rays, mm of water.
+    pixel : float
+        Side of a pixel, mm.
+    """
+    dark, bright = fit_ends(density, length)
     margin = _MARGIN * (bright - dark)
     cut = np.clip(density, dark - margin, bright + margin)
     enhanced = enhance(cut, look, pixel)
-    dark, bright = fit_ends(enhanced, body)
+    dark, bright = fit_ends(enhanced, length)
     grey = grey_scale((enhanced - np.float32(dark)) * np.float32(1 / (bright - dark)), look)
+    # Beside the body the plate is burnt: black, however little the large scales count.
+    grey *= np.clip(length * np.float32(1 / _SKIN), 0, 1)
     return equalise(grey, look.equalise) if look.equalise else grey
 
 
