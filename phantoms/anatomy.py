@@ -32,7 +32,9 @@ class Scene:
     Attributes
     ----------
     attenuation : float32
-        Everything but the vessels of the lungs, mm of water.
+        Everything but the vessels of the lungs, mm of water; the bones included.
+    bones : float32
+        The bones' part of it.
     vessels : float32
         Vessels and fine structure of the lungs, mm of water; consolidation hides them.
     air : float32
@@ -46,6 +48,7 @@ class Scene:
     """
 
     attenuation: FloatArray
+    bones: FloatArray
     vessels: FloatArray
     air: FloatArray
     lungs: np.ndarray
@@ -73,10 +76,11 @@ def frontal(patient: Patient, frame: Frame) -> Scene:
     attenuation -= (1 - body.lung_density) * air
     attenuation -= airways(x, y, profile, body, pose)
     attenuation = np.maximum(frame.blur(attenuation, 1.0), 0)
-    attenuation += frontal_bones(body, pose, frame, x)
-    attenuation -= _gas(patient, x, y, diaphragm, frame, body, pose)
+    bones = frontal_bones(body, pose, frame)
+    attenuation += bones - _gas(patient, x, y, diaphragm, frame, body, pose)
     return Scene(
         attenuation=np.maximum(attenuation, 0),
+        bones=bones,
         vessels=pulmonary_vessels(patient, frame, body, pose) * np.minimum(air / 100, 1),
         air=air,
         lungs=lungs,

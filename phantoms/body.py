@@ -81,10 +81,10 @@ def draw_body(patient: Patient) -> Body:
     old = patient.age - 50
     stoop = max(0.012 * old + 0.25 * z[16], 0.0)  # kyphosis: a short, deep thorax
     breast = 24 + 8 * fat + 7 * z[6] if female else 9 * (fat - 0.7) + 3 * z[6]
-    half_width = 141 * size * math.exp(0.03 * z[1]) + 2 * fat
+    half_width = 139 * size * math.exp(0.03 * z[1]) + 2 * fat
     return Body(
         half_width=half_width,
-        height=248 * size * math.exp(0.04 * z[2]) * (1 - 0.05 * stoop) - 4 * fat,
+        height=266 * size * math.exp(0.04 * z[2]) * (1 - 0.05 * stoop) - 4 * fat,
         depth=162 * size + 5 * fat + 6 * z[3] + 8 * stoop,
         wall=max(52 + 17 * fat + 5 * z[4], 22.0),
         apex=46 * size,

@@ -31,7 +31,7 @@ _SQUARE = 0.74  # below 1 the sides of the chest are flatter than an ellipse's
 _SOFTNESS = 0.7  # mm
 
 
-def frontal_bones(body: Body, pose: Pose, frame: Frame, x: FloatArray) -> FloatArray:
+def frontal_bones(body: Body, pose: Pose, frame: Frame) -> FloatArray:
     """All bones of a frontal film (h, w), mm of water."""
     girdles = shoulder_girdles(body, pose)
     total = _ribs(body, pose, frame)

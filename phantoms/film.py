@@ -99,7 +99,7 @@ def render(
     wires, device_mask = add_devices(patient, body, pose, frame)
     length = scene.attenuation + scene.vessels * (1 - opacity.hiding) + opacity.attenuation + wires
     rng = np.random.default_rng([patient.film_seed, _NOISE])
-    pixels = take_picture(length, look, frame, shape, rng, getattr(scene, "bones", None))
+    pixels = take_picture(length, look, frame, shape, rng, scene.bones)
     field = _enlarge(field, shape)
     pixels = annotate(pixels * field + look.outside * (1 - field), patient)
     lungs = _enlarge(scene.lungs, shape) > 0.5

@@ -37,10 +37,12 @@ def lateral(patient: Patient, frame: Frame) -> Scene:
     trachea = 1 - ((x - 0.08 * y + 4) / np.float32(body.trachea)) ** 2
     until_carina = np.clip((0.36 * body.height - y) / 10, 0, 1)
     attenuation -= 1.7 * body.trachea * np.sqrt(np.maximum(trachea, 0)) * until_carina
-    attenuation = frame.blur(np.maximum(attenuation, 0), 1.5) + _bones(body, frame)
+    bones = _bones(body, frame)
+    attenuation = frame.blur(np.maximum(attenuation, 0), 1.5) + bones
     rng = np.random.default_rng([patient.anatomy_seed, _MARKINGS])
     return Scene(
         attenuation=np.maximum(attenuation, 0),
+        bones=bones,
         vessels=_markings(x, y, rng, frame, body) * np.minimum(air / 80, 1),
         air=0.6 * air,
         lungs=(q < 1) & (y > 0) & (y < diaphragm) & (air > 25),

@@ -33,7 +33,9 @@ class Borders:
 def mediastinal_borders(patient: Patient, body: Body, pose: Pose, levels: FloatArray) -> Borders:
     """Right and left edge of the mediastinum (mm) at heights `levels` (mm)."""
     height, size = body.height, body.half_width / 143
-    wide = size * (1 + 0.16 * pose.supine + 0.05 * body.fat)  # lying and fat widen the vessels
+    wide = (
+        0.9 * size * (1 + 0.16 * pose.supine + 0.05 * body.fat)
+    )  # lying and fat widen the vessels
     width = heart_width(patient, body)
     left = body.heart_left * width
     right = width - left
