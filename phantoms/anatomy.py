@@ -97,7 +97,7 @@ def _cavity(x, y, wall, profile, body: Body, pose: Pose) -> FloatArray:
     tip = np.sqrt(1 - (1 - np.minimum(t / 0.12, 1)) ** 2)
     q = np.minimum(np.abs(x) / wall, 1)
     q2 = q * q
-    across = np.sqrt(1 - q2 * q2 * q)
+    across = np.sqrt(1 - q2 * q2 * q2)  # a rounded rectangle
     turned = 1 + 0.9 * pose.turn * x / np.float32(body.half_width)
     return profile.spread(body.depth * deep * tip) * across * turned
 

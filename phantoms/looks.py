@@ -114,7 +114,7 @@ def choose_look(patient: Patient) -> Look:
 def _framing(patient: Patient, rng: np.random.Generator) -> dict:
     """Bedside films are laid less exactly: tilted, shifted, often too high or too low."""
     bedside = patient.view in ("AP", "AP supine")
-    share = 0.68 if patient.view == "lateral" else (0.80 if bedside else 0.83)
+    share = 0.68 if patient.view == "lateral" else (0.83 if bedside else 0.86)
     return {
         "lung_share": float(np.clip(rng.normal(share, 0.06), share - 0.2, share + 0.14)),
         "top": float(np.clip(rng.normal(0.115 if bedside else 0.09, 0.04), 0.01, 0.22)),

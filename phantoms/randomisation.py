@@ -38,7 +38,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         heart=float(low + (high - low) * rng.beta(2.0, 3.0)),
         view=view,  # type: ignore[arg-type]
         opacity=opacity,
-        density=float(rng.random()),
+        density=float(rng.beta(1.2, 1.8)),  # ground-glass is commoner than consolidation
         laterality=laterality,
         devices=_draw_devices(rng),
         site=_SITES[rng.integers(len(_SITES))],  # type: ignore[arg-type]

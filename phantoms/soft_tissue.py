@@ -41,8 +41,8 @@ def _trunk(r: FloatArray, wall: FloatArray, profile: Profile, body: Body) -> Flo
     """The cross-section of the chest is a rounded rectangle, flatter at the top."""
     t = np.clip(profile.levels / (0.5 * body.height), 0, 1)
     thick = (body.depth + body.wall) * (0.66 + 0.34 * t * (2 - t))
-    side = 26 + 9 * max(body.fat, -1.3)
-    muscle = 16 * np.clip(1 - profile.levels / (0.75 * body.height), 0, 1)  # latissimus, serratus
+    side = 34 + 9 * max(body.fat, -1.3)
+    muscle = 22 * np.clip(1 - profile.levels / (0.9 * body.height), 0, 1)  # latissimus, serratus
     q = np.minimum(r / (wall + profile.spread(side + muscle)), 1)
     q2 = q * q
     return profile.spread(thick) * np.sqrt(1 - q2 * q2 * q2)
@@ -55,16 +55,16 @@ def _girdle(r: FloatArray, profile: Profile, body: Body) -> FloatArray:
     q = np.minimum(r / profile.spread(np.maximum(reach, 90)), 1)
     q2 = q * q
     lower = np.clip((0.74 * body.height - profile.levels) / (0.5 * body.height), 0, 1)
-    thick = (150 + 15 * body.fat) * lower * (2 - lower)
+    thick = (138 + 15 * body.fat) * lower * (2 - lower)
     return profile.spread(thick) * np.sqrt(1 - q2 * q2 * q2)
 
 
 def _arms(r: FloatArray, y: FloatArray, profile: Profile, body: Body, pose: Pose) -> FloatArray:
     """Upper arms, beside the trunk on bedside films, held away from it on PA films."""
     axis = body.shoulder + body.abduction(pose) * np.maximum(profile.levels - 20, 0)
-    half = np.float32(42 + 5 * body.fat)
+    half = np.float32(48 + 5 * body.fat)
     q = np.minimum(np.abs(r - profile.spread(axis)) / half, 1)
-    return 2.5 * half * np.sqrt(1 - q * q) * np.clip((y - 5) / 30, 0, 1)
+    return 2.6 * half * np.sqrt(1 - q * q) * np.clip((y - 5) / 30, 0, 1)
 
 
 def _shoulder_line(r: FloatArray, body: Body, pose: Pose) -> FloatArray:
