@@ -49,18 +49,21 @@ def class_activation(
     network: nn.Module,
     images: Tensor,
     *,
+    output: int | None = None,
     scale: float = 1.0,
     relu: bool = True,
     upsample: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """Logits and class activation maps of a one-logit ResNet, in one forward pass.
+    """Logits and class activation maps of one output of a ResNet, in one forward pass.
 
     Parameters
     ----------
     network : nn.Module
-        A torchvision ResNet whose `fc` is one linear layer with one output, in eval mode.
+        A torchvision ResNet whose `fc` is one linear layer, in eval mode.
     images : Tensor, shape (n, 1, h, w)
         Normalised films, as `helpers.radiographs.normalise` returns them.
+    output : int, optional
+        Which output of `fc`; needed where it has several.
     scale : float
         Factor on the maps, before the ReLU. With the slope of a model's recalibration they are in
         units of the calibrated log odds, which is what the risk is made from.
@@ -80,20 +83,20 @@ def class_activation(
     Raises
     ------
     ValueError
-        If the network is in training mode (batch statistics would mix the films) or has not
-        exactly one logit.
+        If the network is in training mode (batch statistics would mix the films), has no such
+        output, or has several and none is named.
     """
-    _check(network)
+    output = _check(network, output)
     resnet = cast(ResNet, network)
     kept: list[Tensor] = []
     handle = resnet.layer4.register_forward_hook(lambda _module, _inputs, out: kept.append(out))
     try:
         with torch.inference_mode():
-            logits = resnet(images)[:, 0]
+            logits = resnet(images)[:, output]
     finally:
         handle.remove()
     with torch.inference_mode():
-        maps = scale * torch.einsum("nkhw,k->nhw", kept[0], resnet.fc.weight[0])
+        maps = scale * torch.einsum("nkhw,k->nhw", kept[0], resnet.fc.weight[output])
         if relu:
             maps = maps.clamp(min=0)
         if upsample:
@@ -103,15 +106,21 @@ def class_activation(
     return logits.float(), maps.float()
 
 
-def _check(network: nn.Module) -> None:
+def _check(network: nn.Module, output: int | None = None) -> int:
+    """Refuse networks that the methods do not fit; return the number of the output to explain."""
     if network.training:
         raise ValueError("expected a network in eval mode, got training mode: call network.eval()")
     outputs = getattr(getattr(network, "fc", None), "out_features", None)
-    if outputs != 1:
+    if output is None and outputs == 1:
+        return 0
+    if output is None:
         raise ValueError(
             f"expected a ResNet whose fc is a linear layer with 1 logit, got {outputs} outputs: "
-            "with two logits the difference of the two is what has to be explained"
+            "name the one to explain (with two logits of two classes, it is their difference)"
         )
+    if outputs is None or not 0 <= output < outputs:
+        raise ValueError(f"expected a ResNet with an output number {output}, got {outputs} outputs")
+    return output
 
 
 def occlude(

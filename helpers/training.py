@@ -8,7 +8,6 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -20,65 +19,30 @@ from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
+from helpers.augmentation import augment
 from helpers.models import RiskModel, build_resnet18, choose_start, in_batches
 from helpers.radiographs import Radiographs, normalise
+from helpers.recipes import CAREFUL, CARELESS, TrainingConfig
 from helpers.severity import predict_severity
 from helpers.splits import check_disjoint
 
 __all__ = [
+    "CAREFUL",
+    "CARELESS",
     "Fit",
     "RiskModel",
     "TrainingConfig",
+    "augment",
     "build_resnet18",
     "choose_start",
     "fit",
+    "mean_film",
     "predict",
     "predict_severity",
     "training_data_hash",
 ]
 
 MEAN_FILM_SIDE = 16  # px; enough to tell a chest from a cat, too little to tell a patient
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How a network is trained.
-
-    Attributes
-    ----------
-    size
-        Side of the films in px.
-    head_epochs
-        Passes in which only the last layer learns, on features computed once.
-    epochs
-        Passes in which all layers learn, at most.
-    batch_size
-        Films a step.
-    head_rate, rate
-        Learning rates: the head's, and the peak of the one-cycle schedule for all layers.
-    weight_decay
-        Of AdamW.
-    patience
-        Epochs without a lower validation loss after which training stops.
-    class_weights
-        Weigh deaths by survivors / deaths of the training films (``pos_weight``).
-    freeze_statistics
-        Keep the batch-norm statistics of the start while fine-tuning.
-    seed
-        Of the order of films and of the augmentation.
-    """
-
-    size: int = 128
-    head_epochs: int = 0
-    epochs: int = 10
-    batch_size: int = 32
-    head_rate: float = 2e-3
-    rate: float = 1e-3
-    weight_decay: float = 1e-2
-    patience: int = 4
-    class_weights: bool = True
-    freeze_statistics: bool = False
-    seed: int = 0
 
 
 class Fit(NamedTuple):
@@ -168,31 +132,6 @@ def mean_film(cohort: pd.DataFrame, size: int) -> list[list[int]]:
     mean = torch.tensor(Radiographs(cohort, size).images.mean(axis=0))[None, None]
     small = functional.adaptive_avg_pool2d(mean, MEAN_FILM_SIDE)[0, 0]
     return small.round().int().tolist()
-
-
-def augment(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Turn, shift, scale and re-expose each film a little; never mirror it, the heart is left.
-
-    Parameters
-    ----------
-    batch
-        Normalised films, float32 (n, 1, size, size).
-    generator
-        Source of chance.
-    """
-    n = len(batch)
-
-    def uniform(limit: float) -> torch.Tensor:
-        return (torch.rand(n, generator=generator) * 2 - 1) * limit
-
-    angle, scale = uniform(math.radians(8)), 1 + uniform(0.1)
-    cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale
-    rows = [cosine, -sine, uniform(0.08), sine, cosine, uniform(0.08)]
-    transform = torch.stack(rows, dim=1).reshape(n, 2, 3)
-    grid = functional.affine_grid(transform, list(batch.shape), align_corners=False)
-    moved = functional.grid_sample(batch, grid, padding_mode="border", align_corners=False)
-    contrast, brightness = 1 + uniform(0.2), uniform(0.2)
-    return moved * contrast[:, None, None, None] + brightness[:, None, None, None]
 
 
 class _Task(NamedTuple):

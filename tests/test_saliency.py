@@ -64,6 +64,16 @@ def test_logit_is_bias_plus_mean_of_map(network, images):
     torch.testing.assert_close(logits, network.fc.bias + maps.mean((1, 2)), atol=1e-5, rtol=1e-5)
 
 
+def test_any_output_of_several_is_explained(images):
+    network = resnet18(num_classes=3).eval()
+    network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    values, maps = saliency.class_activation(network, images, output=2, relu=False, upsample=False)
+    torch.testing.assert_close(values, network(images)[:, 2].detach())
+    torch.testing.assert_close(maps.mean((1, 2)) + network.fc.bias[2].detach(), values)
+    with pytest.raises(ValueError, match="output number 3, got 3 outputs"):
+        saliency.class_activation(network, images, output=3)
+
+
 def test_class_activation_leaves_no_hook_behind(network, images):
     saliency.class_activation(network, images)
     with pytest.raises(RuntimeError):

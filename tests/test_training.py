@@ -1,5 +1,6 @@
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from helpers.cache import FilmCache
 from helpers.models import RiskModel, build_resnet18, choose_start
 from helpers.radiographs import Radiographs, normalise
 from helpers.training import (
+    CAREFUL,
+    CARELESS,
     TrainingConfig,
     augment,
     fit,
@@ -81,6 +84,24 @@ def test_frozen_statistics_stay(parts):
     network = fit(start, parts["train"], parts["validation"], config, progress=False).network
     assert torch.equal(start.bn1.running_mean, network.bn1.running_mean)
     assert not torch.equal(start.conv1.weight, network.conv1.weight)
+
+
+def test_careful_fine_tuning_keeps_what_careless_training_destroys(parts):
+    """The features of a start stay nearly the same one way, and not the other."""
+    start = train(parts).network
+    films = normalise(Radiographs(parts["test"], 64).batch(slice(None)))
+
+    def features(network):
+        with torch.inference_mode():
+            return torch.nn.Sequential(*list(network.children())[:-1])(films).flatten(1)
+
+    kept = {}
+    for name, config in {"careful": CAREFUL, "careless": CARELESS}.items():
+        config = replace(config, size=64, epochs=2)
+        trained = fit(start, parts["train"], parts["validation"], config, progress=False).network
+        before, after = features(start), features(trained)
+        kept[name] = torch.nn.functional.cosine_similarity(before, after).mean().item()
+    assert kept["careful"] > 0.98 > kept["careless"]
 
 
 def test_class_weights_raise_the_predicted_risk(parts):
