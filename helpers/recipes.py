@@ -45,7 +45,7 @@ class TrainingConfig:
 
 
 CAREFUL = TrainingConfig(
-    head_epochs=40, head_rate=1e-3, epochs=4, rate=1e-4, freeze_statistics=True
+    head_epochs=40, head_rate=3e-4, epochs=3, rate=1e-4, freeze_statistics=True
 )
 """From weights that know something: the head on features computed once, then all layers at a low
 rate, while every batch norm keeps the statistics of the start."""
