@@ -116,7 +116,7 @@ pd.DataFrame(
 ).T.rename_axis(columns="AUROC (95 % interval)")
 
 # %% [markdown]
-# Compare the intervals, not the numbers: they overlap, because the test has few deaths. A fairer question is
+# Compare the intervals, not the numbers: with few deaths in the test they are wide. A fairer question is
 # about the *difference*, computed on the same resampled patients, where luck with the patients cancels.
 
 # %%

@@ -218,6 +218,7 @@ def endpoints(films, column="died"):
     return pool_by_patient(known.assign(risk=known["opaque_share"]))
 
 
+# %%
 to_icu = everyone.groupby("patient_id")["went_icu"].any()
 asked = {
     "SBU: death": endpoints(sbu_index),
@@ -252,6 +253,7 @@ pairs = {
 }
 
 
+# %%
 def beside(test_name, opaque):
     share = asked[opaque][["patient_id", "risk"]].rename(columns={"risk": "share"})
     both = pool_by_patient(predictions[test_name]).merge(share, on="patient_id")
@@ -393,6 +395,8 @@ followed = {
     )
     for name, table in scores.items()
 }
+
+# %%
 films = [len(table) for table in scores.values()]
 severity = pd.DataFrame(followed.values(), index=followed).assign(films=films)
 severity[["films", "estimate", "low", "high"]].round(2)
