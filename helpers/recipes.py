@@ -52,4 +52,4 @@ rate, while every batch norm keeps the statistics of the start."""
 
 CARELESS = TrainingConfig(epochs=8, rate=1e-3)
 """From random weights there is no other way, and nothing to lose: one high rate for all layers, and
-batch norms that follow the films of the day. From weights that know something it destroys."""
+batch norms that follow the films of the day. From better weights it destroys what they know."""

@@ -3,7 +3,7 @@
 #
 # > **After this notebook you can** draw the heat map of a network and say what its colours mean; test whether
 # > it points at the disease, with a score, an interval and three honest rivals, and against a network that was
-# > taught where disease is; destroy the network bit by bit and see whether the map notices; and show how a
+# > taught to read opacity; destroy the network bit by bit and see whether the map notices; and show how a
 # > network cheats without its heat map telling.
 # >
 # > **You need** notebooks 04 and 05. A little linear algebra helps, once.
