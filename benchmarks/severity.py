@@ -96,11 +96,11 @@ def outcomes() -> pd.DataFrame:
         films = readings(load_cohort(site))
         for column in columns:
             known = films[films[column].notna()].groupby("patient_id")
-            patients = known.agg(**{SHARE: (SHARE, "mean"), column: (column, "max")}).reset_index()
+            patients = known.agg(share=(SHARE, "mean"), event=(column, "max")).reset_index()
             found = bootstrap_interval(
-                lambda t, column=column: auroc(t[column].astype(bool), t[SHARE]), patients
+                lambda t: auroc(t["event"].astype(bool), t["share"]), patients
             )
-            events = int(patients[column].sum())
+            events = int(patients["event"].sum())
             rows.append(row(f"{site}: {NAMES[column]}", found, patients, events, unit="AUROC"))
     return pd.DataFrame(rows)
 
@@ -117,7 +117,7 @@ def correlation(read: pd.DataFrame, seen: str, known: str) -> Interval:
     found: Callable[[pd.DataFrame], float] = lambda t: t[seen].corr(  # noqa: E731
         t[known].astype(float), method="spearman"
     )
-    return bootstrap_interval(found, read)
+    return bootstrap_interval(found, read.drop(columns="died"))  # no outcome is judged here
 
 
 def with_patients(films: pd.DataFrame) -> pd.DataFrame:
