@@ -98,10 +98,12 @@ print(f"largest difference from the grad-cam package: {np.abs(ours - theirs).max
 
 # %%
 import matplotlib.pyplot as plt
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from helpers.figures_saliency import add_heat_bar, plot_heat
 from helpers.panel import HEAT_LIMIT
 
+set_matplotlib_formats("jpeg", pil_kwargs={"quality": 88})  # films take a third of the space
 extremes = [int(test["risk"].argmax()), int(test["risk"].argmin())]
 _, maps = class_activation(model.network, images, scale=model.slope)
 maps = maps.numpy()
