@@ -9,7 +9,6 @@ the patients. Intervals come from resampling patients.
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -114,10 +113,13 @@ def readings(films: pd.DataFrame) -> pd.DataFrame:
 
 def correlation(read: pd.DataFrame, seen: str, known: str) -> Interval:
     """Spearman's rank correlation with its interval."""
-    found: Callable[[pd.DataFrame], float] = lambda t: t[seen].corr(  # noqa: E731
-        t[known].astype(float), method="spearman"
-    )
-    return bootstrap_interval(found, read.drop(columns="died"))  # no outcome is judged here
+
+    def rank_correlation(t: pd.DataFrame) -> float:
+        return t[seen].corr(t[known].astype(float), method="spearman")
+
+    return bootstrap_interval(
+        rank_correlation, read.drop(columns="died")
+    )  # no outcome is judged here
 
 
 def with_patients(films: pd.DataFrame) -> pd.DataFrame:

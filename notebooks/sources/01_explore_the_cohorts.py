@@ -62,8 +62,8 @@ def outcomes(table):
         "films": len(table),
         "patients": len(patients),
         "most films of one patient": per_patient.max(),
-        "died": int((patients["died"] == True).sum()),  # noqa: E712 (NA is neither)
-        "survived": int((patients["died"] == False).sum()),  # noqa: E712
+        "died": int(patients["died"].sum()),  # an unknown outcome is in neither sum
+        "survived": int((~patients["died"]).sum()),
         "outcome unknown": int(patients["died"].isna().sum()),
     }
 
