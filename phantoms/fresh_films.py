@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -12,10 +13,24 @@ from torch.utils.data import DataLoader, Dataset
 from helpers.pixels import UnreadableRadiograph, preprocess
 
 from .film import render
+from .places import place_targets
 from .randomisation import disturb, draw_look, draw_patient
 from .targets import dense_targets
 
 TRAINING, UNSEEN = 0, 1  # streams of films: those learned from, and those judged by
+
+
+class Batch(NamedTuple):
+    """Films and what is to be read off them.
+
+    ``films`` is uint8 (n, size, size), ``truths`` float32 (n, targets) as
+    :func:`phantoms.targets.dense_targets` measures them, ``places`` float32 (n, shares, h, w) as
+    :func:`phantoms.places.place_targets` does.
+    """
+
+    films: torch.Tensor
+    truths: torch.Tensor
+    places: torch.Tensor
 
 
 class FreshFilms(Dataset):
@@ -36,16 +51,15 @@ class FreshFilms(Dataset):
     def __init__(self, size: int, batch: int, seed: int, stream: int) -> None:
         self.size, self.batch, self.seed, self.stream = size, batch, seed, stream
 
-    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw a batch: uint8 (batch, size, size) and float32 (batch, targets)."""
+    def __getitem__(self, number: int) -> Batch:
+        """Draw a batch."""
         cv2.setNumThreads(1)  # a worker process keeps to one core
         first = number * self.batch
-        pairs = [
+        drawn = [
             draw_film(self.size, [self.seed, self.stream, film])
             for film in range(first, first + self.batch)
         ]
-        films, truths = (torch.from_numpy(np.stack(part)) for part in zip(*pairs, strict=True))
-        return films, truths
+        return Batch(*(torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True)))
 
     def load(self, first: int, last: int, workers: int) -> DataLoader:
         """Yield batches `first` to `last` - 1 in order, drawn by `workers` processes (0: here).
@@ -59,13 +73,14 @@ class FreshFilms(Dataset):
         )
 
 
-def draw_film(size: int, seed: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one film, uint8 (size, size), and what is to be read off it, float32 (targets,)."""
+def draw_film(size: int, seed: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw one film and what is to be read off it: each as in :class:`Batch`, for one film."""
     rng = np.random.default_rng(seed)
     while True:
         patient = draw_patient(rng)
         film = disturb(render(patient, size=size, look=draw_look(patient, rng)), rng)
         try:
-            return preprocess(film.pixels, size), dense_targets(film, patient)
+            square = preprocess(film.pixels, size)
         except UnreadableRadiograph:  # disturbed until nothing is left on it: draw another
             continue
+        return square, dense_targets(film, patient), place_targets(film, size)

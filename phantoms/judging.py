@@ -11,40 +11,85 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
+from torch import nn
 from torch.nn import functional
 
+from helpers.radiographs import normalise
 from helpers.severity import DEVICES, SHARES, VIEWS, Readings, SeverityModel, split_outputs
 
-from .fresh_films import FreshFilms
+from .fresh_films import Batch, FreshFilms
+from .places import PLACED, Places
 
 SHARE_WEIGHTS = {"opaque_share": 4.0}  # in the loss; 1 for every other share
 VIEW_WEIGHT, DEVICE_WEIGHT = 0.25, 1.0
+PLACE_WEIGHT = 1.0
+_NUMBERS = {target.name: number for number, target in enumerate(SHARES)}  # of the outputs
+PLACE_SCALES = {"opaque_share": 0.7, "lung_area": 0.27}  # about their standard deviations
 
 
-def loss(outputs: torch.Tensor, truths: torch.Tensor) -> torch.Tensor:
-    """Compare outputs (n, outputs) with the truth (n, targets); what is NaN is left out."""
-    readings, truth = split_outputs(outputs.float()), split_truths(truths)
-    known = truth.shares.isfinite()
+def loss(places: torch.Tensor, truths: torch.Tensor, placed: torch.Tensor) -> torch.Tensor:
+    """Compare outputs at each place with the truth; what is NaN is left out.
+
+    Parameters
+    ----------
+    places : (n, h, w, outputs)
+        A film's outputs are their mean over the places.
+    truths : (n, targets)
+    placed : (n, shares, h, w)
+        What each place adds to the shares of ``PLACED``.
+    """
+    places = places.float()
+    readings, truth = split_outputs(places.mean(dim=(1, 2))), split_truths(truths)
     weights = [SHARE_WEIGHTS.get(target.name, 1.0) for target in SHARES]
-    weight = known * torch.tensor(weights, device=known.device)
-    errors = functional.smooth_l1_loss(
-        readings.shares, truth.shares.where(known, readings.shares.detach()), reduction="none"
-    )
     return (
-        (errors * weight).sum() / weight.sum().clip(min=1)
+        _mean_error(readings.shares, truth.shares, truths.new_tensor(weights))
+        + PLACE_WEIGHT * _place_error(places, placed)
         + VIEW_WEIGHT * functional.cross_entropy(readings.view, truth.view)
         + DEVICE_WEIGHT
         * functional.binary_cross_entropy_with_logits(readings.devices, truth.devices)
     )
 
 
+def _place_error(places: torch.Tensor, placed: torch.Tensor) -> torch.Tensor:
+    """Error of the class activation maps of the shares of ``PLACED``."""
+    found = _unscaled(places)
+    errors = [
+        _mean_error(
+            found[..., _NUMBERS[name]] / PLACE_SCALES[name],
+            truth / PLACE_SCALES[name],
+            truth.new_ones(()),
+        )
+        for name, truth in zip(PLACED, placed.unbind(1), strict=True)
+    ]
+    return torch.stack(errors).sum()
+
+
+def _unscaled(outputs: torch.Tensor) -> torch.Tensor:
+    """Shares (…, shares) from outputs (…, outputs) as they are, not clipped."""
+    centre, scale = _centre_and_scale(outputs)
+    return outputs[..., : len(SHARES)] * scale + centre
+
+
+def _centre_and_scale(like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    centre, scale = (
+        torch.tensor([getattr(target, key) for target in SHARES], device=like.device)
+        for key in ("centre", "scale")
+    )
+    return centre, scale
+
+
+def _mean_error(found: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted mean error where the truth is known."""
+    known = truth.isfinite()
+    errors = functional.smooth_l1_loss(found, truth.where(known, found.detach()), reduction="none")
+    weight = known * weights
+    return (errors * weight).sum() / weight.sum().clip(min=1)
+
+
 def split_truths(truths: torch.Tensor) -> Readings:
     """Split the truth (n, targets) into shares scaled as the outputs are, views and devices."""
     shares, view, devices = truths.split([len(SHARES), 1, len(DEVICES)], dim=1)
-    centre, scale = (
-        torch.tensor([getattr(target, key) for target in SHARES], device=truths.device)
-        for key in ("centre", "scale")
-    )
+    centre, scale = _centre_and_scale(truths)
     return Readings((shares - centre) / scale, view[:, 0].long(), devices)
 
 
@@ -69,15 +114,12 @@ def judge(model: SeverityModel, films: FreshFilms, batches: int, workers: int) -
     Returns
     -------
     dict
-        ``unseen_films``, ``r_squared`` by share, ``auroc`` by device, ``view_accuracy``; None where
-        the films do not allow a figure.
+        ``unseen_films``, ``r_squared`` by share, ``r_squared_of_places`` by share, ``auroc`` by
+        device, ``view_accuracy``; None where the films do not allow a figure.
     """
-    pairs = [
-        (model.predict(batch.numpy()), truth.numpy())
-        for batch, truth in films.load(0, batches, workers)
-    ]
-    truth = np.concatenate([part for _, part in pairs])
-    columns = {name: np.concatenate([table[name] for table, _ in pairs]) for name in pairs[0][0]}
+    read = list(films.load(0, batches, workers))
+    truth = torch.cat([batch.truths for batch in read]).numpy()
+    columns = model.predict(torch.cat([batch.films for batch in read]).numpy())
     names = [target.name for target in SHARES]
     explained = r_squared(
         np.column_stack([columns[name] for name in names]), truth[:, : len(names)]
@@ -87,6 +129,7 @@ def judge(model: SeverityModel, films: FreshFilms, batches: int, workers: int) -
     return {
         "unseen_films": len(truth),
         "r_squared": dict(zip(names, map(_rounded, explained), strict=True)),
+        "r_squared_of_places": _judge_places(model.network, read),
         "auroc": {
             name: _rounded(roc_auc_score(present, columns[name.replace(" ", "_")]))
             if len(set(present)) == 2
@@ -95,6 +138,18 @@ def judge(model: SeverityModel, films: FreshFilms, batches: int, workers: int) -
         },
         "view_accuracy": _rounded((views.argmax(axis=1) == truth[:, len(names)]).mean()),
     }
+
+
+def _judge_places(network: nn.Module, read: list[Batch]) -> dict[str, float | None]:
+    """R² of the class activation maps over all places of all films."""
+    places = Places(network)
+    with torch.inference_mode():
+        outputs = torch.cat([places(normalise(batch.films)) for batch in read])
+    truth = torch.cat([batch.places for batch in read]).movedim(1, -1).flatten(0, 2)
+    numbers = [_NUMBERS[name] for name in PLACED]
+    found = _unscaled(outputs)[..., numbers].flatten(0, 2)
+    explained = r_squared(found.numpy(), truth.numpy())
+    return dict(zip(PLACED, map(_rounded, explained), strict=True))
 
 
 def machine(device: torch.device, threads: int, workers: int) -> str:

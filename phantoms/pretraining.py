@@ -52,6 +52,7 @@ def pretrain(
     config: PretrainingConfig,
     checkpoint: Path,
     *,
+    start: SeverityModel | None = None,
     fabric: Fabric | None = None,
     workers: int = 0,
     resume: bool = False,
@@ -65,6 +66,8 @@ def pretrain(
         How it learns.
     checkpoint
         File in which the run is kept, every two minutes.
+    start
+        Earlier network to go on from, with a rate that rises anew; by default random weights.
     fabric
         Where to train; one device, a GPU if there is one, by default.
     workers
@@ -86,7 +89,7 @@ def pretrain(
             f"{checkpoint.name} holds an earlier run. Go on from it with --resume, or remove it."
         )
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    run = Run(config, fabric or Fabric(devices=1), checkpoint)
+    run = Run(config, fabric or Fabric(devices=1), checkpoint, start)
     if resume:
         run.load()
     _learn_all(run, workers, progress)
@@ -96,7 +99,7 @@ def pretrain(
 def _learn_all(run: Run, workers: int, progress: bool) -> None:
     config = run.config
     batches = FreshFilms(config.size, config.batch, config.seed, TRAINING)
-    run.wrapped.train()
+    run.places.train()
     seen, since, saved = [], time.perf_counter(), time.perf_counter()
     bar = tqdm(
         total=config.steps * config.batch,
@@ -105,9 +108,9 @@ def _learn_all(run: Run, workers: int, progress: bool) -> None:
         mininterval=5,
         disable=not progress,
     )
-    for films, truths in batches.load(run.step, config.steps, workers):
-        error, outputs = run.learn(films, truths)
-        seen.append((error, outputs, truths))
+    for batch in batches.load(run.step, config.steps, workers):
+        error, outputs = run.learn(batch)
+        seen.append((error, outputs, batch.truths))
         bar.update(config.batch)
         if run.step == config.plateau_end:
             run.save(plateau_file(run.checkpoint))
@@ -162,14 +165,25 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, teach, judge, store."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parse(arguments)
+    start = SeverityModel.load(options.start) if options.start else None
     config = PretrainingConfig(
-        options.films, options.size, options.batch, options.rate, seed=options.seed
+        options.films,
+        options.size,
+        options.batch,
+        options.rate,
+        seed=options.seed,
+        start=start.card["weights_sha256"] if start else "",
     )
     torch.set_num_threads(options.threads)
     fabric = Fabric(devices=1, precision=options.precision)
     checkpoint = CHECKPOINTS / f"{options.out.stem}.pt"
     trained = pretrain(
-        config, checkpoint, fabric=fabric, workers=options.workers, resume=options.resume
+        config,
+        checkpoint,
+        start=start,
+        fabric=fabric,
+        workers=options.workers,
+        resume=options.resume,
     )
     model = make_start(
         trained,
@@ -179,10 +193,17 @@ def main(arguments: list[str] | None = None) -> None:
         command=_command(arguments),
         machine=machine(fabric.device, options.threads, options.workers),
         precision=options.precision,
+        earlier=_earlier(start) if start else None,
     )
     path = model.save(options.out)
     total = model.card["r_squared"]["opaque_share"]
     print(f"{path.name}: R² of the opaque share {total} on {model.card['unseen_films']} films")
+
+
+def _earlier(start: SeverityModel) -> dict[str, Any]:
+    """Keep from the card of an earlier network what says how it was made."""
+    kept = ("weights_sha256", "command", "films", "seconds", "phantoms_versions", "earlier")
+    return {name: start.card.get(name) for name in kept}
 
 
 def _command(arguments: list[str]) -> str:
@@ -203,6 +224,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--precision", choices=("32-true", "bf16-mixed"), default="32-true")
     parser.add_argument("--workers", type=int, default=max(cores - 1, 1), help="that draw films")
     parser.add_argument("--threads", type=int, default=1, help="that train on a processor")
+    parser.add_argument("--start", type=Path, help="weights of an earlier network to go on from")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--out", type=Path, default=PHANTOM_START, help="safetensors file to make")
     return parser.parse_args(arguments)

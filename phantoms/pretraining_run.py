@@ -11,10 +11,12 @@ from lightning_fabric import Fabric
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from helpers.radiographs import normalise
-from helpers.severity import COLUMNS
+from helpers.severity import COLUMNS, SeverityModel
 from helpers.starts import resnet18
 
+from .fresh_films import Batch
 from .judging import loss, phantoms_version
+from .places import Places
 
 WARM_UP, DECAY = 200, 0.3  # steps of rising rate; share of all steps with falling rate
 _PARTS = ("network", "average", "optimizer")
@@ -41,6 +43,8 @@ class PretrainingConfig:
         Share of the averaged weights that a step leaves as it was.
     seed
         Of the films and of the first weights.
+    start
+        SHA-256 of the weights of an earlier network that it goes on from; empty for random ones.
     """
 
     films: int = 90_000
@@ -50,6 +54,7 @@ class PretrainingConfig:
     weight_decay: float = 0.02
     averaging: float = 0.995
     seed: int = 0
+    start: str = ""
 
     @property
     def steps(self) -> int:
@@ -70,32 +75,41 @@ class PretrainingConfig:
 class Run:
     """All that changes from step to step, and its place on disk."""
 
-    def __init__(self, config: PretrainingConfig, fabric: Fabric, checkpoint: Path) -> None:
+    def __init__(
+        self,
+        config: PretrainingConfig,
+        fabric: Fabric,
+        checkpoint: Path,
+        start: SeverityModel | None,
+    ) -> None:
         self.config, self.fabric, self.checkpoint = config, fabric, checkpoint
         self.network = resnet18(len(COLUMNS), seed=config.seed)
+        if start is not None:
+            self.network.load_state_dict(start.network.state_dict())
         self.network.to(memory_format=torch.channels_last)
         optimizer: Any = torch.optim.AdamW(
             self.network.parameters(), lr=config.rate, weight_decay=config.weight_decay
         )
-        self.wrapped, self.optimizer = fabric.setup(self.network, optimizer)
+        self.places, self.optimizer = fabric.setup(Places(self.network), optimizer)
         self.average = AveragedModel(self.network, multi_avg_fn=self._update, use_buffers=True)
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
         self.versions = [phantoms_version()]  # of the phantoms that were learned from
 
-    def learn(self, films: torch.Tensor, truths: torch.Tensor) -> tuple[float, torch.Tensor]:
+    def learn(self, batch: Batch) -> tuple[float, torch.Tensor]:
         """Take one step; return its loss and the outputs."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.rate_at(self.step)
-        batch = normalise(self.fabric.to_device(films))
-        outputs = self.wrapped(batch.contiguous(memory_format=torch.channels_last))
-        error = loss(outputs, self.fabric.to_device(truths))
+        films = normalise(self.fabric.to_device(batch.films))
+        places = self.places(films.contiguous(memory_format=torch.channels_last))
+        truths, placed = self.fabric.to_device((batch.truths, batch.places))
+        error = loss(places, truths, placed)
         self.optimizer.zero_grad()
         self.fabric.backward(error)
         self.optimizer.step()
         self.average.update_parameters(self.network)
         self.step += 1
-        return error.item(), outputs.detach().cpu()
+        return error.item(), places.detach().float().mean(dim=(1, 2)).cpu()
 
     def save(self, path: Path) -> None:
         """Store everything under a temporary name, then rename."""

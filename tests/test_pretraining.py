@@ -21,6 +21,7 @@ from phantoms import fresh_films, pretraining
 from phantoms.film import Film, render
 from phantoms.fresh_films import TRAINING, UNSEEN, FreshFilms, draw_film
 from phantoms.judging import loss, phantoms_version, r_squared
+from phantoms.places import PLACED, Places, place_targets
 from phantoms.pretraining import Pretrained, make_start, pretrain
 from phantoms.pretraining_run import PretrainingConfig, plateau_file
 from phantoms.randomisation import draw_patient
@@ -83,13 +84,50 @@ def test_the_right_lung_is_on_the_left_of_the_picture(patient):
     assert (sides["right"] | sides["left"])[lungs].mean() > 0.95
 
 
+def test_places_add_up_to_the_shares(film, patient):
+    wide = Film(*(np.pad(layer, ((4, 4), (14, 14))) for layer in film))  # 128 px, as it is
+    opaque, lungs = place_targets(wide, 128)
+    assert lungs[0, 0] == pytest.approx((32 - 14) * (32 - 24) / 32**2)
+    assert opaque[1, 0] == pytest.approx(8 * 20 / 32**2 / (5400 / 128**2))
+    found = shares(wide, patient)
+    assert opaque.mean() == pytest.approx(found["opaque_share"])
+    assert lungs.mean() == pytest.approx(found["lung_area"])
+    nothing = place_targets(wide._replace(lungs=np.zeros_like(wide.lungs)), 128)
+    assert np.isnan(nothing[0]).all() and (nothing[1] == 0).all()
+
+
+def test_the_outputs_are_the_mean_over_places():
+    network = resnet18(3, seed=1).eval()
+    films = torch.randn(2, 1, 96, 96)
+    places = Places(network)(films)
+    assert places.shape == (2, 3, 3, 3)
+    torch.testing.assert_close(places.mean(dim=(1, 2)), network(films))
+
+
+def test_the_loss_is_nothing_where_all_is_right():
+    values = {"opaque_share": 0.4, "lung_area": 0.3}
+    wanted = [values.get(target.name, target.centre) for target in SHARES]
+    outputs = [
+        (value - target.centre) / target.scale for value, target in zip(wanted, SHARES, strict=True)
+    ]
+    sure = [30.0, 0, 0, 0, 30, -30, -30, 30]
+    places = torch.tensor([*outputs, *sure]).expand(1, 2, 2, -1)
+    truths = torch.tensor([[*wanted, 0, 1, 0, 0, 1]])
+    placed = (
+        torch.tensor([values[name] for name in PLACED]).reshape(1, -1, 1, 1).expand(1, -1, 2, 2)
+    )
+    assert loss(places, truths, placed).item() == pytest.approx(0, abs=1e-6)
+    moved = placed + torch.tensor([[[[0.1, -0.1], [0, 0]]], [[[0, 0], [0, 0]]]]).movedim(1, 0)
+    assert loss(places, truths, moved).item() == pytest.approx(0.5 * (0.1 / 0.7) ** 2 / 2, rel=1e-4)
+
+
 def test_nothing_is_learned_from_nan():
     truths = torch.tensor([[*[float("nan")] * len(NAMES), 1, 0, 1, 0, 0]])
-    outputs = torch.randn(1, len(COLUMNS), requires_grad=True)
-    error = loss(outputs, truths)
+    outputs = torch.randn(1, 2, 2, len(COLUMNS), requires_grad=True)
+    error = loss(outputs, truths, torch.full((1, len(PLACED), 2, 2), float("nan")))
     error.backward()
     assert error.isfinite() and outputs.grad.isfinite().all()
-    gradient = split_outputs(outputs.grad)
+    gradient = split_outputs(outputs.grad[0, 0])
     assert (gradient.shares == 0).all()
     assert (gradient.view != 0).all() and (gradient.devices != 0).all()
 
@@ -106,12 +144,14 @@ def test_films_do_not_depend_on_workers_or_where_a_run_begins():
 
     alone, shared, later = batches(0, 0), batches(0, 2), batches(2, 1)
     for pairs in (zip(alone, shared, strict=True), zip(alone[2:], later, strict=True)):
-        for (films, truths), (others, other_truths) in pairs:
-            assert torch.equal(films, others)
-            np.testing.assert_array_equal(truths, other_truths)
+        for batch, other in pairs:
+            for part, same_part in zip(batch, other, strict=True):
+                np.testing.assert_array_equal(part, same_part)
+    films = alone[0].films
     assert films.dtype == torch.uint8 and films.shape == (3, 64, 64)
-    assert not torch.equal(alone[0][0], FreshFilms(64, 3, 0, UNSEEN)[0][0])
-    assert not torch.equal(alone[0][0][0], alone[0][0][1])
+    assert alone[0].places.shape == (3, len(PLACED), 2, 2)
+    assert not torch.equal(films, FreshFilms(64, 3, 0, UNSEEN)[0].films)
+    assert not torch.equal(films[0], films[1])
 
 
 def test_a_worker_that_fails_is_heard(monkeypatch):
@@ -139,9 +179,8 @@ def run(monkeypatch):
 
 def small_network(outputs, *, seed):
     torch.manual_seed(seed)
-    convolution = nn.Conv2d(1, 8, 5, stride=4)
-    head = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, outputs))
-    return nn.Sequential(convolution, nn.BatchNorm2d(8), nn.ReLU(), *head)
+    trunk = [nn.Conv2d(1, 8, 5, stride=32), nn.BatchNorm2d(8), nn.ReLU()]
+    return nn.Sequential(*trunk, nn.AdaptiveAvgPool2d(1), nn.Linear(8, outputs))
 
 
 def power_failure(monkeypatch, at):
@@ -177,6 +216,16 @@ def test_a_finished_run_can_be_made_longer(run, tmp_path):
     assert plateau_file(tmp_path / "short.pt").is_file()
     resumed = run(tmp_path / "short.pt", longer, resume=True)
     assert same(resumed.network, run(tmp_path / "long.pt", longer).network)
+
+
+def test_a_run_goes_on_from_an_earlier_network(run, tmp_path):
+    earlier = SeverityModel(small_network(len(COLUMNS), seed=7), 64)
+    still = replace(TINY, films=8, rate=0.0, start="7")
+    found = run(tmp_path / "later.pt", still, start=earlier).network.state_dict()
+    weights = {name for name in found if "running" not in name and "tracked" not in name}
+    assert all(torch.equal(found[name], earlier.network.state_dict()[name]) for name in weights)
+    with pytest.raises(ValueError, match="Resume with the same settings"):
+        run(tmp_path / "later.pt", replace(still, start="8"), resume=True)
 
 
 def test_checkpoints_are_not_mixed_up(run, tmp_path):
@@ -216,6 +265,7 @@ def start(tmp_path, monkeypatch):
 def test_the_card_says_what_the_start_is(start):
     card = json.loads(start.with_suffix(".json").read_text())
     assert card["films"] == 64 and card["unseen_films"] == 16 and card["seconds"] == 1
+    assert list(card["r_squared_of_places"]) == list(PLACED)
     assert list(card["r_squared"]) == NAMES and list(card["auroc"]) == DEVICES
     assert 0 <= card["view_accuracy"] <= 1
     assert card["phantoms_versions"] == [phantoms_version()] and card["size_px"] == 64
@@ -234,7 +284,7 @@ def test_severity_of_any_cohort(start, tmp_path, monkeypatch):
     paths = []
     for number in range(3):
         paths.append(str(tmp_path / f"{number}.png"))
-        film, _ = draw_film(128, [0, UNSEEN, number])
+        film, *_ = draw_film(128, [0, UNSEEN, number])
         Image.fromarray(film).save(paths[-1])
     cohort = pd.DataFrame({"image_path": paths, "died": pd.array([True, False, None], "boolean")})
     cohort.index = [7, 5, 3]
