@@ -2,7 +2,7 @@
 
 Only the labels of training patients are filled in, only from training patients, and only for
 training: an imputed label never judges a model (:func:`helpers.evaluation.require_observed`).
-Everything here is a row a patient.
+Tables of labels have a row a patient. The forests are in :mod:`helpers.imputers`.
 """
 
 import os
@@ -12,110 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import Pipeline
 
-from helpers.publishers import IEEE8023_BOOLEANS, IEEE8023_NUMBERS
+from helpers.imputers import METHODS, fit_imputer, shift_odds, training_patients
+from helpers.patient_groups import PATIENT
 
-METHODS = ("complete_case", "forest", "forest_balanced", "calibrated", "draws")
 HARD_LABEL_FROM = 0.5  # risk from which the forests of hard labels say "died", scikit-learn's rule
-
-COURSE, LABORATORY = IEEE8023_BOOLEANS, IEEE8023_NUMBERS
-_TREES = 200
-_DRAW_TREES = 50  # a draw: the bootstrap around it adds the variety that more trees would average
-
-
-def patient_features(cohort: pd.DataFrame) -> pd.DataFrame:
-    """Describe each patient by what a random forest can use to guess the outcome.
-
-    Parameters
-    ----------
-    cohort
-        The one table with ieee8023's clinical columns.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by (site, patient_id), sorted; float columns, NaN where unknown: ``age`` (years),
-        ``male``, ``first_day``, ``n_films``, ``supine`` (any film lying), the course (1 if it was
-        ever recorded as true) and the first laboratory values, in the publisher's units.
-
-    Raises
-    ------
-    ValueError
-        If clinical columns are missing.
-    """
-    missing = sorted({*COURSE, *LABORATORY} - set(cohort))
-    if missing:
-        raise ValueError(
-            f"Imputation needs ieee8023's clinical columns; missing: {', '.join(missing)}. "
-            "Pass the table of load_ieee8023."
-        )
-    films = cohort.astype({"site": str, "patient_id": str}).sort_values(
-        ["site", "patient_id", "day", "image_path"]
-    )
-    films["male"] = films["sex"].map({"M": 1.0, "F": 0.0}).astype(float)
-    films["supine"] = (films["view"] == "AP supine").astype(float)
-    groups = films.groupby(["site", "patient_id"])
-    features = groups[["age", "male", *LABORATORY]].first()
-    features["first_day"] = groups["day"].min()
-    features["n_films"] = groups.size()
-    features = features.join(groups[["supine", *COURSE]].max())
-    return features.astype("Float64").astype(float)
-
-
-def fit_imputer(
-    features: pd.DataFrame, died: pd.Series, *, method: str, seed: int
-) -> Pipeline | CalibratedClassifierCV:
-    """Fit the random forest of a method on patients whose outcome is known.
-
-    Missing values become the training median, with an indicator column each, inside the fitted
-    pipeline. ``forest`` and ``forest_balanced`` grow trees to leaves of five; ``calibrated`` puts
-    a logistic curve through cross-fitted risks (Platt 1999); a forest of ``draws`` is fitted to a
-    bootstrap sample of the patients.
-
-    Parameters
-    ----------
-    features
-        Rows of :func:`patient_features`, shape (n, columns).
-    died
-        Observed outcomes, bool, shape (n,).
-    method
-        One of `METHODS` except ``complete_case``.
-    seed
-        Seed of the forest, of the folds, and of the bootstrap.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two patients died or survived, or the method is unknown.
-    """
-    outcomes = died.to_numpy(dtype=bool)
-    fewest = int(min(outcomes.sum(), (~outcomes).sum()))
-    if fewest < 2:
-        raise ValueError(
-            f"Imputation needs at least two deaths and two survivors among the training patients; "
-            f"got {int(outcomes.sum())} deaths of {len(outcomes)} patients."
-        )
-    if method == "calibrated":
-        folds = StratifiedKFold(min(5, fewest), shuffle=True, random_state=seed)
-        pipeline = _forest(seed)
-        return CalibratedClassifierCV(pipeline, method="sigmoid", cv=folds).fit(features, outcomes)
-    if method == "draws":
-        rows = _bootstrap(outcomes, np.random.default_rng(seed))
-        pipeline = _forest(seed, trees=_DRAW_TREES)
-        return pipeline.fit(features.iloc[rows], outcomes[rows])
-    if method in ("forest", "forest_balanced"):
-        weight = "balanced" if method == "forest_balanced" else None
-        return _forest(seed, weight).fit(features, outcomes)
-    raise ValueError(f"Unknown method {method!r}: expected one of {', '.join(METHODS)}.")
 
 
 def impute_survival(
-    cohort: pd.DataFrame, *, method: str, seed: int = 0, draws: int = 20
+    cohort: pd.DataFrame, *, method: str, seed: int = 0, draws: int = 20, delta: float = 1.0
 ) -> pd.DataFrame:
     """Fill in the unknown outcomes of training patients, each method in its own way.
 
@@ -130,18 +35,22 @@ def impute_survival(
                               Rubin 1987; Doove 2014, doi:10.1016/j.csda.2013.10.025)
     ========================  =====================================================================
 
-    That labels are missing at random, given the columns, is assumed and cannot be checked here.
+    That labels are missing at random, given the columns, is assumed and cannot be checked here;
+    `delta` says by how much to depart from it.
 
     Parameters
     ----------
     cohort
-        The one table with ieee8023's clinical columns and the column ``part``.
+        The one table with ieee8023's clinical columns and the column ``part``, labels observed.
     method
         One of `METHODS`.
     seed
         Seed of everything random.
     draws
         Number of draws of the method ``draws``.
+    delta
+        By what the odds of death of patients with an unknown outcome are multiplied, whatever the
+        method (:func:`helpers.imputers.shift_odds`).
 
     Returns
     -------
@@ -154,34 +63,37 @@ def impute_survival(
     Raises
     ------
     ValueError
-        If the method is unknown, there is no column ``part``, or the training patients do not
-        suffice.
+        If the method is unknown, there is no column ``part``, labels were imputed before, the
+        training patients do not suffice, or `delta` is not positive.
     """
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}: expected one of {', '.join(METHODS)}.")
-    if "part" not in cohort:
-        raise ValueError("Split first: imputation needs the column part of split_patients.")
+    features, died = training_patients(cohort)
     patients = _patients(cohort)
     if method == "complete_case":
         return patients.reset_index()
-    features = patient_features(cohort).loc[patients.index]
-    train = patients["part"] == "train"
-    known = train & patients["died"].notna()
-    unknown = train & patients["died"].isna()
-    fit = partial(fit_imputer, features[known], patients.loc[known, "died"], method=method)
+    known = died.notna()
+    unknown = features[~known]
+    fit = partial(fit_imputer, features[known], died[known], method=method)
     if method == "draws":
-        patients = _draw(patients, features[unknown], fit, seed=seed, draws=draws)
-    elif unknown.any():
-        imputer = fit(seed=seed)
-        patients.loc[unknown, "risk"] = imputer.predict_proba(features[unknown])[:, 1]
+        patients = _draw(patients, unknown, fit, seed=seed, draws=draws, delta=delta)
+    elif len(unknown):
+        risk = shift_odds(fit(seed=seed).predict_proba(unknown)[:, 1], delta)
+        patients.loc[unknown.index, "risk"] = risk
         if method != "calibrated":
-            patients.loc[unknown, "died"] = patients.loc[unknown, "risk"] >= HARD_LABEL_FROM
-    patients.loc[unknown, "label_source"] = "imputed"
+            patients.loc[unknown.index, "died"] = risk >= HARD_LABEL_FROM
+    patients.loc[unknown.index, "label_source"] = "imputed"
     return patients.reset_index()
 
 
 def _draw(
-    patients: pd.DataFrame, unknown: pd.DataFrame, fit: Callable, *, seed: int, draws: int
+    patients: pd.DataFrame,
+    unknown: pd.DataFrame,
+    fit: Callable,
+    *,
+    seed: int,
+    draws: int,
+    delta: float,
 ) -> pd.DataFrame:
     """Add the mean risk and the drawn labels of patients whose features are in `unknown`."""
     if draws < 2:
@@ -191,7 +103,8 @@ def _draw(
         generator = np.random.default_rng([seed, 1])
         risks = []
         for column in labels:
-            risk = fit(seed=int(generator.integers(2**31))).predict_proba(unknown)[:, 1]
+            forest = fit(seed=int(generator.integers(2**31)))
+            risk = shift_odds(forest.predict_proba(unknown)[:, 1], delta)
             labels.loc[unknown.index, column] = generator.random(len(risk)) < risk
             risks.append(risk)
         patients.loc[unknown.index, "risk"] = np.mean(risks, axis=0)
@@ -200,29 +113,11 @@ def _draw(
 
 def _patients(cohort: pd.DataFrame) -> pd.DataFrame:
     films = cohort.astype({"site": str, "patient_id": str, "part": str})
-    groups = films.groupby(["site", "patient_id"], sort=True)
+    groups = films.groupby(PATIENT, sort=True)
     patients = pd.DataFrame({"part": groups["part"].first(), "died": groups["died"].max()})
     patients["label_source"] = np.where(patients["died"].notna(), "observed", "unknown")
     patients["risk"] = patients["died"].astype("Float64")
     return patients
-
-
-def _forest(seed: int, weight: str | None = None, *, trees: int = _TREES) -> Pipeline:
-    """Median imputation with indicators, then a forest; all of it learned in ``fit``."""
-    # A column that is empty in a bootstrap sample is kept (as 0), so that predicting still works.
-    fill = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    forest = RandomForestClassifier(
-        trees, min_samples_leaf=5, class_weight=weight, random_state=seed, n_jobs=1
-    )
-    return Pipeline([("fill", fill), ("forest", forest)])
-
-
-def _bootstrap(outcomes: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Draw patients with replacement until there are a death and a survivor among them."""
-    while True:
-        rows = generator.integers(len(outcomes), size=len(outcomes))
-        if 0 < outcomes[rows].sum() < len(rows):
-            return rows
 
 
 def label_films(cohort: pd.DataFrame, labels: pd.DataFrame, column: str = "died") -> pd.DataFrame:

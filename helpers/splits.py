@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from helpers.duplicates import find_duplicates
+from helpers.patient_groups import PATIENT, group_patients, share_out
 from helpers.table import exclude
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
 
 PARTS = ["train", "validation", "test"]
 SIZES = {"train": 0.6, "validation": 0.2, "test": 0.2}
-PATIENT = ["site", "patient_id"]
 _HEADER = "# sha256 of the lines below: "
 
 
@@ -66,13 +64,13 @@ def split_patients(
         or survived to put one into every part.
     """
     names = _check_sizes(sizes)
-    groups = _groups(cohort, duplicates)
+    groups = group_patients(cohort, duplicates)
     _check_enough(groups, names)
     parts = pd.Series(index=groups.index, dtype="object")
     for number, (_, members) in enumerate(groups.groupby(["site", "outcome"], sort=True)):
         # A generator for each stratum: one more patient in one stratum moves nobody in another.
         order = np.random.default_rng([seed, number]).permutation(len(members))
-        counts = _allocate(len(members), [sizes[name] for name in names])
+        counts = share_out(len(members), [sizes[name] for name in names])
         parts[members.index[order]] = np.repeat(names, counts)
     keys = pd.MultiIndex.from_frame(cohort[PATIENT].astype(str))
     assigned = parts.reindex(groups.attrs["group_of"].reindex(keys).to_numpy()).to_numpy()
@@ -237,46 +235,6 @@ def _check_enough(groups: pd.DataFrame, names: list[str]) -> None:
                 f"to put one of each into {', '.join(names)}. Use fewer parts, or keep this cohort "
                 "whole as an external test."
             )
-
-
-def _groups(cohort: pd.DataFrame, duplicates: pd.DataFrame | None) -> pd.DataFrame:
-    """Make a row a group of patients who must stay together, named by its first patient.
-
-    Columns ``site`` and ``outcome``; ``attrs["group_of"]`` maps (site, patient_id) to the group.
-    """
-    films = cohort.astype({"site": str, "patient_id": str})
-    patients = films.groupby(PATIENT, sort=True)["died"].max().reset_index()
-    keys = pd.MultiIndex.from_frame(patients[PATIENT])
-    places = keys.get_indexer(pd.MultiIndex.from_frame(films[PATIENT]))
-    patient_of = pd.Series(places, index=films["image_path"].astype(str))
-    patient_of = patient_of[~patient_of.index.duplicated()]
-    pairs = pd.DataFrame(columns=["path_a", "path_b"]) if duplicates is None else duplicates
-    ends = [pairs[side].map(patient_of).to_numpy(float) for side in ("path_a", "path_b")]
-    known = ~np.isnan(ends[0]) & ~np.isnan(ends[1])
-    a, b = (end[known].astype(int) for end in ends)
-    links = coo_array((np.ones(len(a)), (a, b)), shape=(len(keys), len(keys)))
-    patients["group"] = connected_components(links, directed=False)[1]
-    outcome = patients["died"].map({True: "died", False: "survived"}).fillna("unknown")
-    # A group counts as its gravest outcome, so that deaths are spread evenly.
-    patients["outcome"] = pd.Categorical(outcome, ["died", "survived", "unknown"], ordered=True)
-    groups = patients.groupby("group").agg(site=("site", "first"), outcome=("outcome", "min"))
-    groups["outcome"] = groups["outcome"].astype(str)
-    groups.attrs["group_of"] = pd.Series(patients["group"].to_numpy(), index=keys)
-    return groups
-
-
-def _allocate(patients: int, shares: list[float]) -> np.ndarray:
-    """Share patients out in whole numbers, nearest to the shares, none 0 if there are enough."""
-    counts = np.floor(np.multiply(shares, patients)).astype(int)
-    if patients >= len(shares):
-        counts = np.maximum(counts, 1)
-    while counts.sum() != patients:
-        lacking = np.multiply(shares, patients) - counts
-        if counts.sum() < patients:
-            counts[lacking.argmax()] += 1
-        else:
-            counts[np.where(counts > 1, lacking, np.inf).argmin()] -= 1
-    return counts
 
 
 def _sha256(text: str) -> str:
