@@ -8,7 +8,9 @@ from torch import nn
 
 from helpers.evaluation import calibration, choose_threshold, logits, pool_by_patient, recalibrate
 from helpers.models import RiskModel
-from helpers.training import TrainingConfig, mean_film, predict, training_data_hash
+from helpers.recipes import TrainingConfig
+from helpers.training import predict
+from helpers.training_data import mean_film, training_data_hash
 
 FEWEST_DEATHS = 10  # below, a slope is mostly noise
 

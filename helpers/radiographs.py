@@ -1,5 +1,6 @@
 """Films as tensors: the data set that training, evaluation and explanation share."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -82,6 +83,13 @@ class Radiographs:
     def batch(self, indices: Sequence[int] | np.ndarray | torch.Tensor | slice) -> torch.Tensor:
         """Return films by their place in the cohort: uint8, shape (len(indices), size, size)."""
         return torch.from_numpy(self._films[self._rows[indices]])
+
+    def sha256(self) -> str:
+        """Hash of films and outcomes in their order, which decides what a seed makes of them."""
+        digest = hashlib.sha256(self.died.numpy().tobytes())
+        for row in self._rows:
+            digest.update(self._films[row].tobytes())
+        return digest.hexdigest()
 
     @property
     def images(self) -> np.ndarray:

@@ -16,9 +16,13 @@ class TrainingConfig:
     epochs
         Passes in which all layers learn, at most.
     batch_size
-        Films a step.
+        Films a step at most, of all processes together.
     head_rate, rate
         Learning rates: the head's, and the peak of the one-cycle schedule for all layers.
+    layer_decay
+        Discriminative rates: while all layers learn, each block learns at this share of the rate of
+        the block after it, the head at `rate` itself (Howard and Ruder 2018, arXiv:1801.06146,
+        section 3.2, divide by 2.6). 1 is one rate for all.
     weight_decay
         Of AdamW.
     patience
@@ -37,6 +41,7 @@ class TrainingConfig:
     batch_size: int = 32
     head_rate: float = 2e-3
     rate: float = 1e-3
+    layer_decay: float = 1.0
     weight_decay: float = 1e-2
     patience: int = 4
     class_weights: bool = True
@@ -45,10 +50,10 @@ class TrainingConfig:
 
 
 CAREFUL = TrainingConfig(
-    head_epochs=40, head_rate=3e-4, epochs=3, rate=1e-4, freeze_statistics=True
+    head_epochs=40, head_rate=3e-4, epochs=3, rate=3e-4, layer_decay=1 / 2.6, freeze_statistics=True
 )
-"""From weights that know something: the head on features computed once, then all layers at a low
-rate, while every batch norm keeps the statistics of the start."""
+"""From weights that know something: the head on features computed once, then all layers, the nearer
+to the film the slower, while every batch norm keeps the statistics of the start."""
 
 CARELESS = TrainingConfig(epochs=8, rate=1e-3)
 """From random weights there is no other way, and nothing to lose: one high rate for all layers, and

@@ -1,30 +1,35 @@
 """Training ResNet18 on films of known and imputed outcome, and predicting with it.
 
-The loop is plain PyTorch; Lightning Fabric chooses the device and moves things there.
+The loop is plain PyTorch. Device, precision and number of processes are Lightning Fabric's: the
+same `fit` runs in a notebook and, started by torchrun, on many GPUs and machines:
+
+    torchrun --standalone --nproc-per-node=2 -m helpers.training ieee8023
+
+(docs/many-devices.md has more machines).
 """
 
 import copy
-import hashlib
 import math
 import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from sklearn.metrics import roc_auc_score
 from torch import nn
-from torch.nn import functional
 from tqdm.auto import tqdm
 
 from helpers.augmentation import augment
-from helpers.models import RiskModel, build_resnet18, choose_start, in_batches
-from helpers.radiographs import Radiographs, normalise
+from helpers.models import RiskModel, build_resnet18, choose_start
+from helpers.radiographs import Radiographs
 from helpers.recipes import CAREFUL, CARELESS, TrainingConfig
+from helpers.runs import Run, weights_hash
 from helpers.severity import predict_severity
-from helpers.splits import check_disjoint
+from helpers.stages import AllLayers, Head, Stage, Task
+from helpers.training_data import check_labels
 
 __all__ = [
     "CAREFUL",
@@ -36,20 +41,16 @@ __all__ = [
     "build_resnet18",
     "choose_start",
     "fit",
-    "mean_film",
     "predict",
     "predict_severity",
-    "training_data_hash",
 ]
-
-MEAN_FILM_SIDE = 16  # px; enough to tell a chest from a cat, too little to tell a patient
 
 
 class Fit(NamedTuple):
     """A trained network, as it was at its lowest validation loss, and how it came there.
 
     ``history`` has a row an epoch: ``stage`` (head, all layers), ``epoch``, ``train_loss``,
-    ``validation_loss``, ``validation_auroc``, ``seconds``.
+    ``validation_loss`` (both a film), ``validation_auroc``, ``seconds``.
     """
 
     network: nn.Module
@@ -63,6 +64,7 @@ def fit(
     config: TrainingConfig,
     *,
     fabric: Fabric | None = None,
+    checkpoint: str | Path | None = None,
     progress: bool = True,
 ) -> Fit:
     """Train a network to predict death, and stop where validation patients say so.
@@ -78,7 +80,11 @@ def fit(
     config
         How to train.
     fabric
-        Where to train; one device, a GPU if there is one, by default.
+        Where to train, launched if it has several processes; by default one device, a GPU if
+        there is one. Every process returns the same.
+    checkpoint
+        File in which every epoch leaves all that is needed to go on. If it is there already, the
+        run goes on from it, and ends with the very weights of a run that was never stopped.
     progress
         Show a progress bar.
 
@@ -90,21 +96,90 @@ def fit(
     Raises
     ------
     ValueError
-        If an outcome is missing, validation outcomes are not observed, only one outcome occurs,
-        or a patient is in both parts.
+        If an outcome is missing, validation outcomes are not observed, only one outcome occurs, a
+        patient is in both parts, there are more processes than films to share, or the checkpoint
+        belongs to another run.
     """
-    _check_labels(train, validation)
+    check_labels(train, validation)
     fabric = fabric or Fabric(devices=1)
-    task = _Task(
-        Radiographs(train, config.size),
-        Radiographs(validation, config.size),
-        config,
-        torch.Generator().manual_seed(config.seed),
-    )
+    with fabric.rank_zero_first(local=True):  # one process fills the cache, the others find it full
+        films, held_out = Radiographs(train, config.size), Radiographs(validation, config.size)
+    start = weights_hash(network) if checkpoint else ""
     network = fabric.to_device(copy.deepcopy(network).to(memory_format=torch.channels_last))
-    epochs = _fit_head(network, task) if config.head_epochs else []
-    epochs += _fit_all(network, task, fabric, progress)
-    return Fit(network.cpu().eval(), pd.DataFrame(epochs))
+    task = Task(network, films, held_out, config, fabric)
+    _check_shares(task)
+    identity = {"settings": asdict(config), "starting weights": start}
+    if checkpoint:
+        identity |= {"training films": films.sha256(), "validation films": held_out.sha256()}
+    run = Run(fabric, config.seed, Path(checkpoint) if checkpoint else None, identity)
+    for number, (stage, epochs) in enumerate(
+        [(Head, config.head_epochs), (AllLayers, config.epochs)]
+    ):
+        if epochs and number >= run.stage:
+            _learn(number, stage(task), task, run, progress=progress)
+    return Fit(network.cpu().eval(), pd.DataFrame(run.history))
+
+
+def _learn(number: int, stage: Stage, task: Task, run: Run, *, progress: bool) -> None:
+    """Train one stage; leave its module as it was at its lowest validation loss."""
+    fabric = task.fabric
+    module, optimizer = fabric.setup(stage.module, stage.optimizer)
+    # Where another stage went before, its network is a candidate, too.
+    run.begin(number, stage, lambda: _validation(stage, task)[0] if run.history else math.inf)
+    total, done = stage.epochs * task.steps, run.epoch * task.steps
+    show = progress and fabric.is_global_zero and isinstance(stage, AllLayers)
+    with tqdm(total=total, initial=done, desc="Training", unit="step", disable=not show) as bar:
+        while run.epoch < stage.epochs and run.waited < stage.patience:
+            start = time.perf_counter()
+            stage.train_mode()
+            lost = []
+            for batch in task.batches(run.generator):
+                share = task.share(len(batch))
+                logits = module(stage.inputs(batch, share, run.generator))
+                loss = task.loss(logits, task.films.died[batch[share]])
+                optimizer.zero_grad()
+                # Processes average their gradients: this makes it the whole batch's mean.
+                fabric.backward(loss * fabric.world_size / len(batch))
+                optimizer.step()
+                stage.schedule.step()
+                lost.append(loss.detach())
+                bar.update()
+            run.end_epoch(stage, _row(stage, task, run.epoch, torch.stack(lost).sum(), start))
+    run.restore_best(stage.module)
+
+
+def _row(stage: Stage, task: Task, epoch: int, lost: torch.Tensor, start: float) -> dict[str, Any]:
+    """Describe an epoch by what it lost and by what it made of the validation films."""
+    fabric = task.fabric
+    if fabric.world_size > 1:
+        for buffer in stage.module.buffers():  # moving statistics are the first process's
+            torch.distributed.broadcast(buffer, src=0)
+    loss, auroc = _validation(stage, task)
+    return {
+        "stage": stage.name,
+        "epoch": epoch + 1,
+        "train_loss": fabric.all_reduce(lost, reduce_op="sum").item() / len(task.films),
+        "validation_loss": loss,
+        "validation_auroc": auroc,
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def _validation(stage: Stage, task: Task) -> tuple[float, float]:
+    """Mean loss and AUROC of the validation films."""
+    logits, died = stage.judge(), task.held_out.died
+    loss = task.loss(logits, died).item() / len(died)
+    return loss, float(roc_auc_score(died, logits[:, 0].cpu()))
+
+
+def _check_shares(task: Task) -> None:
+    """Refuse more processes than there are films in a batch, or validation films."""
+    fewest = min(len(task.films) // task.steps, len(task.held_out))
+    if fewest < task.fabric.world_size:
+        raise ValueError(
+            f"{task.fabric.world_size} processes cannot share {fewest} films, the fewest of a "
+            "batch or of validation. Use fewer processes, or larger batches."
+        )
 
 
 def predict(model: RiskModel, cohort: pd.DataFrame) -> pd.DataFrame:
@@ -119,177 +194,7 @@ def predict(model: RiskModel, cohort: pd.DataFrame) -> pd.DataFrame:
     return cohort.assign(logit=logits, risk=model.calibrate(logits))
 
 
-def training_data_hash(cohort: pd.DataFrame, size: int) -> str:
-    """SHA-256 of the films, as the network sees them, and their outcomes, in any order."""
-    films = Radiographs(cohort, size)
-    parts = zip(films.images, films.died.numpy(), strict=True)
-    each = sorted(hashlib.sha256(film.tobytes() + died.tobytes()).digest() for film, died in parts)
-    return hashlib.sha256(b"".join(each)).hexdigest()
+if __name__ == "__main__":
+    from helpers.launch import main
 
-
-def mean_film(cohort: pd.DataFrame, size: int) -> list[list[int]]:
-    """Mean of a cohort's films, 16 × 16 px in 0–255, by which the panel knows a chest film."""
-    mean = torch.tensor(Radiographs(cohort, size).images.mean(axis=0))[None, None]
-    small = functional.adaptive_avg_pool2d(mean, MEAN_FILM_SIDE)[0, 0]
-    return small.round().int().tolist()
-
-
-class _Task(NamedTuple):
-    """What stays the same from stage to stage."""
-
-    films: Radiographs
-    held_out: Radiographs
-    config: TrainingConfig
-    generator: torch.Generator
-
-    def loss(self, logits: torch.Tensor, died: torch.Tensor) -> torch.Tensor:
-        """Log loss of logits (n, 1); deaths weigh more where the configuration says so."""
-        deaths = self.films.died.sum()
-        weight = (len(self.films) - deaths) / deaths if self.config.class_weights else None
-        return functional.binary_cross_entropy_with_logits(
-            logits[:, 0],
-            died.to(logits.device),
-            pos_weight=None if weight is None else weight.to(logits.device),
-        )
-
-    def batches(self) -> Iterator[torch.Tensor]:
-        """Yield the places of the training films in random order.
-
-        A last batch of one film, which batch norm cannot take, joins the one before it.
-        """
-        order = torch.randperm(len(self.films), generator=self.generator)
-        batches = list(order.split(self.config.batch_size))
-        if len(batches) > 1 and len(batches[-1]) == 1:
-            batches[-2:] = [torch.cat(batches[-2:])]
-        yield from batches
-
-    def validation_loss(self, network: nn.Module) -> float:
-        """Loss of the validation films."""
-        logits = torch.cat(list(in_batches(network, self.held_out.images)))
-        return self.loss(logits, self.held_out.died).item()
-
-    def summary(
-        self, stage: str, epoch: int, losses: list[float], logits: torch.Tensor, start: float
-    ) -> dict:
-        """Describe an epoch by what it made of the validation films."""
-        return {
-            "stage": stage,
-            "epoch": epoch + 1,
-            "train_loss": float(np.mean(losses)),
-            "validation_loss": self.loss(logits, self.held_out.died).item(),
-            "validation_auroc": float(roc_auc_score(self.held_out.died, logits[:, 0].cpu())),
-            "seconds": time.perf_counter() - start,
-        }
-
-
-def _fit_head(network: nn.Module, task: _Task) -> list[dict]:
-    """Train the last layer alone, on features that are computed once."""
-    head = cast(nn.Linear, network.fc)
-    network.fc = nn.Identity()
-    features, held_out_features = (
-        torch.cat(list(in_batches(network, films.images))).clone().to(head.weight.device)
-        for films in (task.films, task.held_out)
-    )
-    network.fc = head
-    optimizer = torch.optim.AdamW(
-        head.parameters(), lr=task.config.head_rate, weight_decay=task.config.weight_decay
-    )
-    epochs: list[dict] = []
-    best = _Best(head, math.inf)
-    for epoch in range(task.config.head_epochs):
-        start, losses = time.perf_counter(), []
-        for batch in task.batches():
-            loss = task.loss(head(features[batch]), task.films.died[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-        with torch.inference_mode():
-            logits = head(held_out_features)
-        epochs.append(task.summary("head", epoch, losses, logits, start))
-        best.update(epochs[-1]["validation_loss"])
-    best.restore()
-    return epochs
-
-
-def _fit_all(network: nn.Module, task: _Task, fabric: Fabric, progress: bool) -> list[dict]:
-    """Train all layers; leave the network as it was at its lowest validation loss.
-
-    After a stage of the head alone, its network is a candidate, too.
-    """
-    config = task.config
-    optimizer: Any = torch.optim.AdamW(
-        network.parameters(), lr=config.rate, weight_decay=config.weight_decay
-    )
-    steps = config.epochs * math.ceil(len(task.films) / config.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.rate, total_steps=max(steps, 1)
-    )
-    wrapped, optimizer = fabric.setup(network, optimizer)
-    epochs: list[dict] = []
-    best = _Best(network, task.validation_loss(network) if config.head_epochs else math.inf)
-    show = progress and steps > 0
-    with tqdm(total=steps, desc="Training", unit="step", disable=not show) as bar:
-        for epoch in range(config.epochs):
-            start, losses = time.perf_counter(), []
-            _train_mode(network, config.freeze_statistics)
-            for batch in task.batches():
-                films = augment(normalise(task.films.batch(batch)), task.generator)
-                films = fabric.to_device(films.contiguous(memory_format=torch.channels_last))
-                loss = task.loss(wrapped(films), task.films.died[batch])
-                optimizer.zero_grad()
-                fabric.backward(loss)
-                optimizer.step()
-                schedule.step()
-                losses.append(loss.item())
-                bar.update()
-            logits = torch.cat(list(in_batches(network, task.held_out.images)))
-            epochs.append(task.summary("all layers", epoch, losses, logits, start))
-            best.update(epochs[-1]["validation_loss"])
-            if best.waited >= config.patience:
-                break
-    best.restore()
-    return epochs
-
-
-class _Best:
-    """Keeps a module's weights at its lowest validation loss."""
-
-    def __init__(self, module: nn.Module, loss: float) -> None:
-        self._module, self._lowest = module, loss
-        self._weights = copy.deepcopy(module.state_dict())
-        self.waited = 0
-
-    def update(self, loss: float) -> None:
-        """Compare an epoch with the best before it."""
-        self.waited += 1
-        if loss < self._lowest:
-            self._lowest, self.waited = loss, 0
-            self._weights = copy.deepcopy(self._module.state_dict())
-
-    def restore(self) -> None:
-        """Put the best weights back."""
-        self._module.load_state_dict(self._weights)
-
-
-def _train_mode(network: nn.Module, freeze_statistics: bool) -> None:
-    network.train()
-    if freeze_statistics:
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-
-
-def _check_labels(train: pd.DataFrame, validation: pd.DataFrame) -> None:
-    for name, part in (("training", train), ("validation", validation)):
-        counts = part["died"].value_counts(dropna=False)
-        if part["died"].isna().any() or part["died"].nunique() < 2:
-            raise ValueError(
-                f"The {name} films need both outcomes and no missing one; found {counts.to_dict()}."
-            )
-    if (validation["label_source"] != "observed").any():
-        raise ValueError(
-            "Validation outcomes must be observed: an imputed label may teach, but never judge."
-        )
-    parts = [train.assign(part="train"), validation.assign(part="validation")]
-    check_disjoint(pd.concat(parts, ignore_index=True))
+    main()

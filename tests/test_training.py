@@ -1,5 +1,3 @@
-import json
-import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -7,21 +5,16 @@ import pandas as pd
 import pytest
 import torch
 from films import easy_cohort
+from lightning_fabric import Fabric
 from sklearn.metrics import roc_auc_score
 
+from helpers.augmentation import change, draw_changes
 from helpers.cache import FilmCache
-from helpers.models import RiskModel, build_resnet18, choose_start
+from helpers.models import RiskModel, build_resnet18
 from helpers.radiographs import Radiographs, normalise
-from helpers.training import (
-    CAREFUL,
-    CARELESS,
-    TrainingConfig,
-    augment,
-    fit,
-    mean_film,
-    predict,
-    training_data_hash,
-)
+from helpers.stages import Task, layer_groups
+from helpers.training import CAREFUL, CARELESS, TrainingConfig, augment, fit, predict
+from helpers.training_data import mean_film, training_data_hash
 
 QUICK = TrainingConfig(size=64, epochs=3, batch_size=8)
 
@@ -163,100 +156,6 @@ def test_mean_film_shows_the_common_shape(parts):
     assert means[9:15].mean() > means[1:7].mean()
 
 
-@pytest.fixture
-def model():
-    return RiskModel(
-        build_resnet18("random"),
-        64,
-        0.3,
-        0.7,
-        threshold=0.2,
-        base_rate=0.13,
-        card={"start": "random"},
-    )
-
-
-def test_saved_model_predicts_the_same(tmp_path, model):
-    films = np.random.default_rng(0).integers(0, 256, (5, 64, 64), dtype=np.uint8)
-    path = model.save(tmp_path / "models" / "one")
-    assert path.name == "one.safetensors"
-    loaded = RiskModel.load(path)
-    np.testing.assert_array_equal(loaded.risk(films), model.risk(films))
-    assert (loaded.threshold, loaded.base_rate, loaded.size) == (0.2, 0.13, 64)
-    assert loaded.card["start"] == "random" and "Not for clinical use" in loaded.card["notice"]
-    assert sorted(file.name for file in path.parent.iterdir()) == ["one.json", "one.safetensors"]
-
-
-def test_calibration_is_logistic(model):
-    np.testing.assert_allclose(model.calibrate(np.array([0.0])), 1 / (1 + np.exp(-0.3)))
-
-
-def test_pickle_is_refused_without_being_opened(tmp_path):
-    path = tmp_path / "model.pt"
-    path.write_bytes(pickle.dumps({}))
-    with pytest.raises(ValueError, match="pickle"):
-        RiskModel.load(path)
-
-
-def test_files_that_do_not_belong_together_are_refused(tmp_path, model):
-    path = model.save(tmp_path / "one")
-    other = RiskModel(build_resnet18("random", seed=1), 64).save(tmp_path / "two")
-    path.write_bytes(other.read_bytes())
-    with pytest.raises(ValueError, match="do not belong together"):
-        RiskModel.load(path)
-
-
-def test_other_preprocessing_and_missing_parts_are_refused(tmp_path, model):
-    path = model.save(tmp_path / "one")
-    card_path = path.with_suffix(".json")
-    card = json.loads(card_path.read_text())
-    card_path.write_text(json.dumps({**card, "preprocessing": "stretched"}))
-    with pytest.raises(ValueError, match="prepared as stretched"):
-        RiskModel.load(path)
-    del card["threshold"]
-    card_path.write_text(json.dumps(card))
-    with pytest.raises(ValueError, match="lacks threshold"):
-        RiskModel.load(path)
-    card_path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"one\.json is missing"):
-        RiskModel.load(path)
-
-
-def test_starts():
-    with pytest.raises(ValueError, match="one of random, imagenet, phantom, got 'pretrained'"):
-        build_resnet18("pretrained")
-    start, reason = choose_start("quick")
-    assert start == "phantom" and "nothing is downloaded" in reason
-    first, second = build_resnet18("random", seed=3), build_resnet18("random", seed=3)
-    assert torch.equal(first.fc.weight, second.fc.weight)
-
-
-def test_imagenet_start_sums_the_colours(monkeypatch):
-    import torchvision
-
-    torch.manual_seed(0)
-    coloured = torchvision.models.resnet18().eval()
-    monkeypatch.setattr(
-        "torchvision.models.ResNet18_Weights.get_state_dict",
-        lambda self, progress, check_hash: coloured.state_dict(),
-    )
-    network = build_resnet18("imagenet").eval()
-    grey = torch.randn(2, 1, 64, 64)
-    coloured.fc = network.fc
-    torch.testing.assert_close(
-        network(grey), coloured(grey.repeat(1, 3, 1, 1)), rtol=1e-4, atol=1e-4
-    )
-    assert choose_start("full")[0] == "imagenet"
-
-
-def test_imagenet_without_a_network_says_so(monkeypatch, tmp_path):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(ConnectionError, match="cannot be downloaded"):
-        build_resnet18("imagenet")
-    start, reason = choose_start("full")
-    assert start == "phantom" and "cannot be downloaded" in reason
-
-
 def test_head_and_fine_tuning_keep_their_lowest_validation_loss(parts):
     config = TrainingConfig(size=64, head_epochs=25, head_rate=0.5, epochs=0)
     fitted = train(parts, config)
@@ -272,3 +171,58 @@ def test_head_and_fine_tuning_keep_their_lowest_validation_loss(parts):
     )
     same = zip(fitted.network.parameters(), ruined.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in same)
+
+
+def test_blocks_nearer_to_the_film_learn_more_slowly():
+    groups = layer_groups(build_resnet18("random"), 0.08, 0.5)
+    assert [group["lr"] for group in groups] == pytest.approx(
+        [0.0025, 0.005, 0.01, 0.02, 0.04, 0.08]
+    )
+    network = build_resnet18("random")
+    groups = layer_groups(network, 1.0, 0.5)
+    grouped = [id(value) for group in groups for value in group["params"]]
+    assert sorted(grouped) == sorted(map(id, network.parameters()))  # each once
+    assert groups[0]["params"][0] is network.conv1.weight
+    assert groups[-1]["params"][-1] is network.fc.bias
+
+
+def test_with_rates_that_vanish_towards_the_film_only_the_head_moves(parts):
+    start = build_resnet18("random")
+    config = TrainingConfig(
+        size=64, epochs=1, layer_decay=1e-9, weight_decay=0, freeze_statistics=True
+    )
+    trained = train(parts, config, start).network
+    assert torch.allclose(start.layer4[1].conv2.weight, trained.layer4[1].conv2.weight, atol=1e-10)
+    assert (start.fc.weight - trained.fc.weight).abs().mean() > 1e-4
+
+
+def test_every_film_is_seen_once_an_epoch_in_batches_of_nearly_equal_size(parts):
+    task = Task(
+        build_resnet18("random"),
+        Radiographs(parts["train"], 64),
+        Radiographs(parts["validation"], 64),
+        TrainingConfig(batch_size=9),
+        Fabric(accelerator="cpu", devices=1),
+    )
+    batches = list(task.batches(torch.Generator().manual_seed(0)))
+    assert [len(batch) for batch in batches] == [8] * 6  # not 9, 9, 9, 9, 9, 3
+    assert sorted(torch.cat(batches).tolist()) == list(range(48))
+
+
+def test_shares_of_a_batch_are_changed_as_the_whole_of_it_is():
+    films = torch.rand(5, 1, 32, 32)
+    changes = draw_changes(5, torch.Generator().manual_seed(0))
+    whole = augment(films, torch.Generator().manual_seed(0))
+    shares = [change(films[part], changes[part]) for part in (slice(0, 2), slice(2, 5))]
+    torch.testing.assert_close(torch.cat(shares), whole)
+
+
+def test_weighted_deaths_cost_as_much_as_survivors(parts):
+    """A logit of zero costs log 2 a film; weighted, the deaths' sum is that of the survivors."""
+    films = Radiographs(parts["train"], 64)  # 16 of 48 died
+    fabric = Fabric(accelerator="cpu", devices=1)
+    for weighted, expected in ((True, 2 * 32), (False, 48)):
+        config = TrainingConfig(class_weights=weighted)
+        task = Task(build_resnet18("random"), films, films, config, fabric)
+        loss = task.loss(torch.zeros(48, 1), films.died)
+        assert loss.item() == pytest.approx(expected * np.log(2), rel=1e-5)

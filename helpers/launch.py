@@ -1,0 +1,137 @@
+"""Training from the command line: one process, or as many as torchrun starts, on any machines."""
+
+import argparse
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from lightning_fabric import Fabric
+from torch import nn
+
+from helpers.finishing import finish_model
+from helpers.models import STARTS, RiskModel, build_resnet18
+from helpers.paths import profile, work_root
+from helpers.recipes import CAREFUL, CARELESS, TrainingConfig
+from helpers.training import fit
+from helpers.training_data import load_parts
+
+RECIPES = {"careful": CAREFUL, "careless": CARELESS}
+# Weights stay in full precision: the mixed ones compute in half of it where that is safe.
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+logger = logging.getLogger(__name__)
+
+
+def launched_fabric(*, accelerator: str = "auto", precision: Precision = "32-true") -> Fabric:
+    """Join the processes that torchrun started; without torchrun, take one device.
+
+    Parameters
+    ----------
+    accelerator
+        ``auto`` takes a GPU if there is one; ``cpu``, ``cuda``, ``mps``.
+    precision
+        ``32-true``, ``bf16-mixed`` or ``16-mixed``.
+
+    Returns
+    -------
+    lightning_fabric.Fabric
+        Launched.
+
+    Raises
+    ------
+    ValueError
+        If machines have different numbers of processes.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if processes % here:
+        raise ValueError(
+            f"Every machine needs the same number of processes; found {here} here of {processes} "
+            "in all. Start torchrun with the same --nproc-per-node everywhere."
+        )
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=here,
+        num_nodes=processes // here,
+        strategy="ddp" if processes > 1 else "auto",
+        precision=precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train on a cohort, calibrate, and store the model.
+
+    A run that was stopped goes on when the same command is given again.
+    """
+    options = _options(arguments)
+    fabric = launched_fabric(accelerator=options.accelerator, precision=options.precision)
+    logging.basicConfig(
+        level=logging.INFO if fabric.is_global_zero else logging.WARNING, format="%(message)s"
+    )
+    config = _config(options)
+    parts = load_parts(options.cohort)
+    train, validation = parts["train"], parts["validation"]
+    out = Path(options.out) if options.out else work_root() / "models" / f"{options.cohort}-trained"
+    fitted = fit(
+        _start(options.start, options.seed),
+        train,
+        validation,
+        config,
+        fabric=fabric,
+        checkpoint=out.with_name(f"{out.name}.checkpoint"),
+    )
+    if fabric.is_global_zero:
+        logger.info(fitted.history.round(3).to_string(index=False))
+        model = finish_model(
+            fitted.network,
+            train,
+            validation,
+            config,
+            title=f"{options.cohort}, trained on {fabric.world_size} processes",
+            start=options.start,
+        )
+        logger.info("Stored %s", model.save(out))
+    fabric.barrier()  # the others wait, or torchrun takes their end for the end
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.training", description="Train on a cohort and store the model."
+    )
+    parser.add_argument("cohort", choices=["ieee8023", "sbu"])
+    parser.add_argument(
+        "--start", default="phantom", help=f"{', '.join(STARTS)}, or the file of a stored model"
+    )
+    parser.add_argument("--recipe", choices=list(RECIPES), default="careful")
+    parser.add_argument("--size", type=int, help="px; by default the profile's")
+    parser.add_argument("--epochs", type=int, help="of all layers; by default the recipe's")
+    parser.add_argument("--batch-size", type=int, help="films a step, of all processes together")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-class-weights", action="store_true")
+    parser.add_argument("--accelerator", default="auto")
+    parser.add_argument("--precision", choices=get_args(Precision), default="32-true")
+    parser.add_argument("--out", help="the model to be stored, without suffix")
+    return parser.parse_args(arguments)
+
+
+def _config(options: argparse.Namespace) -> TrainingConfig:
+    config = replace(
+        RECIPES[options.recipe],
+        size=options.size or (128 if profile() == "quick" else 224),
+        seed=options.seed,
+        class_weights=not options.no_class_weights,
+    )
+    if options.epochs is not None:
+        config = replace(config, epochs=options.epochs)
+    if options.batch_size is not None:
+        config = replace(config, batch_size=options.batch_size)
+    return config
+
+
+def _start(name: str, seed: int) -> nn.Module:
+    return build_resnet18(name, seed=seed) if name in STARTS else RiskModel.load(name).network

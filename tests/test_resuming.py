@@ -1,0 +1,146 @@
+"""Runs that are killed, resumed, refused, and shared by two processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from films import easy_cohort
+from train_once import CONFIG, describe, prepare, train
+
+from helpers import launch
+from helpers.cache import FilmCache
+from helpers.launch import main
+from helpers.models import RiskModel, build_resnet18
+from helpers.training import fit
+
+SCRIPT = Path(__file__).with_name("train_once.py")
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sums are taken in an order that the number of threads decides."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "helpers.radiographs.FilmCache", lambda size: FilmCache(size, tmp_path / "cache")
+    )
+
+
+@pytest.fixture
+def parts(tmp_path):
+    return {
+        "train": easy_cohort(tmp_path / "train", 19, seed=0),
+        "validation": easy_cohort(tmp_path / "validation", 9, seed=1),
+    }
+
+
+def in_child(*arguments: str | Path, launcher: tuple[str, ...] = ()) -> int:
+    command = [sys.executable, *launcher, str(SCRIPT), *map(str, arguments)]
+    done = subprocess.run(command, env=ONE_THREAD, capture_output=True, text=True, timeout=600)
+    if done.returncode not in (0, -signal.SIGKILL):
+        raise AssertionError(done.stderr)
+    return done.returncode
+
+
+def test_killed_twice_and_resumed_it_ends_as_if_undisturbed(tmp_path):
+    killed = prepare(tmp_path / "killed")
+    # In the second of three epochs of all layers, whose batches are three.
+    assert in_child(killed, "--kill-step", "5") == -signal.SIGKILL
+    first = (killed / "run.checkpoint").stat().st_mtime_ns
+    # After resuming, its first checkpoint is on disk but has not taken the old one's place.
+    assert in_child(killed, "--kill-write", "1") == -signal.SIGKILL
+    assert (killed / "run.checkpoint.part").exists()
+    assert (killed / "run.checkpoint").stat().st_mtime_ns == first
+    assert in_child(killed) == 0
+    whole = train(prepare(tmp_path / "whole"))
+    assert json.loads((killed / "result.json").read_text()) == describe(whole)
+    assert not (killed / "run.checkpoint.part").exists()
+
+
+def test_two_processes_take_the_steps_of_one(tmp_path):
+    """Only the order of sums differs, which float32 rounds: about 1e-7 a sum, grown over 9 steps.
+
+    A step that counted a film twice, or weighed halves of 3 and 4 films alike, would shift losses
+    by some per cent.
+    """
+    two = prepare(tmp_path / "two")
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    assert in_child(two, launcher=torchrun) == 0
+    shared = pd.DataFrame(json.loads((two / "result.json").read_text())["history"])
+    alone = train(prepare(tmp_path / "one")).history
+    assert shared["stage"].tolist() == alone["stage"].tolist() == ["head"] * 2 + ["all layers"] * 3
+    for column in ("train_loss", "validation_loss"):
+        np.testing.assert_allclose(shared[column], alone[column], rtol=1e-3)
+    assert alone["train_loss"].iloc[-1] < 0.9 * alone["train_loss"].iloc[0]
+
+
+def test_a_finished_run_is_not_trained_again(parts, tmp_path, monkeypatch):
+    def run():
+        checkpoint = tmp_path / "run.checkpoint"
+        network = build_resnet18("random")
+        return fit(network, *parts.values(), CONFIG, checkpoint=checkpoint, progress=False)
+
+    first = run()
+    monkeypatch.setattr("helpers.stages.change", None)  # a step would fail
+    assert describe(run()) == describe(first)
+
+
+def test_another_runs_checkpoint_is_refused(parts, tmp_path):
+    config = replace(CONFIG, epochs=0)
+    checkpoint = tmp_path / "run.checkpoint"
+    train, validation = parts.values()
+
+    def run(network=None, films=train, config=config):
+        network = network or build_resnet18("random")
+        fit(network, films, validation, config, checkpoint=checkpoint, progress=False)
+
+    run()
+    with pytest.raises(ValueError, match="another run, with other settings"):
+        run(config=replace(config, seed=1))
+    with pytest.raises(ValueError, match="another run, with other starting weights"):
+        run(network=build_resnet18("random", seed=1))
+    with pytest.raises(ValueError, match="another run, with other training films"):
+        run(films=train[::-1])
+    checkpoint.write_bytes(b"PK no checkpoint")
+    with pytest.raises(ValueError, match="is no checkpoint of training"):
+        run()
+
+
+def test_more_processes_than_films_a_batch_are_refused(parts, monkeypatch):
+    monkeypatch.setattr("lightning_fabric.Fabric.world_size", 7)
+    with pytest.raises(ValueError, match="7 processes cannot share 6 films"):
+        fit(build_resnet18("random"), *parts.values(), CONFIG, progress=False)
+
+
+def test_the_command_line_stores_a_calibrated_model_and_goes_on(parts, tmp_path, monkeypatch):
+    parts["validation"]["part"] = "validation"
+    monkeypatch.setattr(launch, "load_parts", lambda cohort: {"ieee8023": parts}[cohort])
+    out = tmp_path / "models" / "first"
+    settings = ["--size", "32", "--epochs", "1", "--batch-size", "7", "--accelerator", "cpu"]
+    arguments = ["ieee8023", "--start", "random", *settings, "--out", str(out)]
+    main(arguments)
+    model = RiskModel.load(out)
+    assert (model.size, model.card["start"]) == (32, "random")
+    assert model.card["training"]["batch_size"] == 7
+    assert "Only the intercept fitted" in model.card["calibration_note"]
+    stored = out.with_suffix(".safetensors").read_bytes()
+    monkeypatch.setattr("helpers.stages.change", None)  # a step would fail: nothing is left to do
+    main(arguments)
+    assert out.with_suffix(".safetensors").read_bytes() == stored
+    with pytest.raises(SystemExit):
+        main(["hannover"])
