@@ -14,7 +14,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
-from statsmodels.nonparametric.smoothers_lowess import lowess
 
 # Okabe and Ito's palette, told apart with every kind of colour blindness.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -40,10 +39,10 @@ def plot_roc(predictions: Predictions, ax: Axes | None = None) -> Axes:
         false_positive, true_positive, _ = roc_curve(died, risk)
         return np.interp(grid, false_positive, true_positive)
 
-    for name, died, risk, style in _each(predictions):
+    for name, died, risk, style in each_prediction(predictions):
         false_positive, true_positive, _ = roc_curve(died, risk)
         ax.plot(false_positive, true_positive, label=name, **style)
-        ax.fill_between(grid, *_band(curve, died, risk), color=style["color"], alpha=0.12)
+        ax.fill_between(grid, *band(curve, died, risk), color=style["color"], alpha=0.12)
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="chance")
     ax.set(xlabel="1 − specificity", ylabel="sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     ax.set_aspect("equal")
@@ -60,10 +59,10 @@ def plot_precision_recall(predictions: Predictions, ax: Axes | None = None) -> A
         precision, recall, _ = precision_recall_curve(died, risk)
         return np.interp(grid, recall[::-1], precision[::-1])
 
-    for name, died, risk, style in _each(predictions):
+    for name, died, risk, style in each_prediction(predictions):
         precision, recall, _ = precision_recall_curve(died, risk)
         ax.step(recall, precision, where="post", label=name, **style)
-        ax.fill_between(grid, *_band(curve, died, risk), color=style["color"], alpha=0.12)
+        ax.fill_between(grid, *band(curve, died, risk), color=style["color"], alpha=0.12)
         ax.axhline(died.mean(), color=GREY, linewidth=1)
     ax.set(
         xlabel="recall (sensitivity)",
@@ -75,38 +74,10 @@ def plot_precision_recall(predictions: Predictions, ax: Axes | None = None) -> A
     return ax
 
 
-def plot_calibration(predictions: Predictions, ax: Axes | None = None) -> Axes:
-    """Observed death rate against predicted risk: a smooth curve, and the patients as ticks.
-
-    The curve is a lowess smoother (Austin and Steyerberg 2014, doi:10.1002/sim.5941), drawn
-    between the 2nd and 98th percentile of the risks. Ticks at the top died, at the bottom survived.
-    """
-    ax = axis_or_new(ax, width=4.5, height=4.5)
-    ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="ideal")
-    for name, outcomes, risks, style in _each(predictions):
-        low, high = np.quantile(risks, [0.02, 0.98])
-        if high > low:
-            grid = np.linspace(low, high, 100)
-            smooth = lowess(outcomes.astype(float), risks, frac=0.75, it=0, xvals=grid)
-            ax.plot(grid, np.clip(smooth, 0, 1), label=name, **style)
-        for value, edge in ((True, 1.0), (False, 0.0)):
-            at = risks[outcomes == value]
-            ax.plot(at, np.full(len(at), edge), "|", color=style["color"], alpha=0.5, markersize=9)
-    ax.set(
-        xlabel="predicted risk of death",
-        ylabel="observed share of deaths",
-        xlim=(-0.02, 1.02),
-        ylim=(-0.04, 1.04),
-    )
-    ax.set_aspect("equal")
-    ax.legend(loc="upper left", frameon=False, bbox_to_anchor=(0, 0.95))
-    return ax
-
-
 def plot_net_benefit(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Net benefit against threshold: the table of ``net_benefit``, a column a strategy."""
     ax = axis_or_new(ax)
-    names = {"model": "by the model", "treat_all": "treat all", "treat_none": "treat none"}
+    names = {"model": "treat by the model", "treat_all": "treat all", "treat_none": "treat none"}
     columns = [str(column) for column in curve if column != "threshold"]
     for column, colour, line in zip(columns, cycle(PALETTE), cycle(LINES), strict=False):
         label = names.get(column, column)
@@ -118,32 +89,6 @@ def plot_net_benefit(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ylabel="net benefit (true positives a patient)",
         ylim=(-0.25 * top, 1.1 * top),
     )
-    ax.legend(frameon=False)
-    return ax
-
-
-def plot_risk_by_outcome(
-    patients: pd.DataFrame, ax: Axes | None = None, *, threshold: float | None = None
-) -> Axes:
-    """Distribution of predicted risks among those who died and those who survived."""
-    ax = axis_or_new(ax)
-    outcomes, risks = _arrays(patients)
-    bins = np.linspace(0, max(risks.max(), 1e-6), 26).tolist()
-    groups = [
-        (outcomes, "died", PALETTE[1], "//"),
-        (~outcomes, "survived", PALETTE[0], ""),
-    ]
-    for members, name, colour, hatch in groups:
-        if members.any():
-            weights = np.full(members.sum(), 100 / members.sum())
-            label = f"{name} (n = {members.sum()})"
-            ax.hist(
-                risks[members], bins, weights=weights, label=label, histtype="stepfilled",
-                facecolor=(colour, 0.35), edgecolor=colour, hatch=hatch,
-            )  # fmt: skip
-    if threshold is not None:
-        ax.axvline(threshold, color="black", linestyle=":", label=f"threshold {threshold:.2f}")
-    ax.set(xlabel="predicted risk of death", ylabel="patients of the group (%)")
     ax.legend(frameon=False)
     return ax
 
@@ -207,25 +152,33 @@ def plot_intervals(
     return ax
 
 
-def _each(predictions: Predictions) -> Iterator[tuple[str, np.ndarray, np.ndarray, dict]]:
+def each_prediction(predictions: Predictions) -> Iterator[tuple[str, np.ndarray, np.ndarray, dict]]:
     """Yield name, outcomes, risks and line style of each prediction."""
     tables = {"model": predictions} if isinstance(predictions, pd.DataFrame) else predictions
     looks = zip(cycle(PALETTE), cycle(LINES), strict=False)
     for (name, table), (colour, line) in zip(tables.items(), looks, strict=False):
-        yield name, *_arrays(table), {"color": colour, "linestyle": line, "linewidth": 2}
+        yield name, *outcomes_and_risks(table), {"color": colour, "linestyle": line, "linewidth": 2}
 
 
-def _band(curve: Callable, died: np.ndarray, risk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pointwise 95 % band of a curve over resampled patients, the number of deaths kept."""
+def band(
+    curve: Callable, died: np.ndarray, risk: np.ndarray, *, keep_deaths: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pointwise 95 % band of a curve over resampled patients, shape (points,) each.
+
+    `keep_deaths` draws those who died and those who survived separately, for curves that take the
+    number of deaths as given.
+    """
     generator = np.random.default_rng(0)
-    groups = np.flatnonzero(died), np.flatnonzero(~died)
+    everyone = np.arange(len(died))
+    groups = [everyone[died], everyone[~died]] if keep_deaths else [everyone]
     curves = []
     for _ in range(BAND_REPEATS):
         rows = np.concatenate([generator.choice(group, len(group)) for group in groups])
         curves.append(curve(died[rows], risk[rows]))
-    low, high = np.quantile(curves, [0.025, 0.975], axis=0)
+    low, high = np.nanquantile(curves, [0.025, 0.975], axis=0)
     return low, high
 
 
-def _arrays(patients: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def outcomes_and_risks(patients: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``died`` as bool and ``risk`` as float, shape (n,) each."""
     return patients["died"].to_numpy(dtype=bool), patients["risk"].to_numpy(dtype=float)

@@ -1,6 +1,7 @@
-"""Figures about cohorts and films, and, from :mod:`helpers.curves`, about predictions.
+"""Figures about cohorts and films; those about predictions are collected here, too.
 
-Heat maps have theirs in :mod:`helpers.figures_saliency`. A function a figure: it takes data and an
+They come from :mod:`helpers.curves` and :mod:`helpers.figures_risks`; heat maps have theirs in
+:mod:`helpers.figures_saliency`. A function a figure: it takes data and an
 axis, draws, and returns the axis.
 """
 
@@ -16,20 +17,20 @@ from matplotlib.figure import Figure
 from helpers.curves import (
     PALETTE,
     axis_or_new,
-    plot_calibration,
     plot_intervals,
     plot_learning_curves,
     plot_net_benefit,
     plot_precision_recall,
-    plot_risk_by_outcome,
     plot_roc,
 )
 from helpers.figures_causes import plot_causal_diagram
+from helpers.figures_risks import plot_calibration, plot_confusion, plot_risk_by_outcome
 
 __all__ = [
     "PALETTE",
     "plot_calibration",
     "plot_causal_diagram",
+    "plot_confusion",
     "plot_films",
     "plot_imputed_rates",
     "plot_intervals",

@@ -6,28 +6,23 @@ is an answer, and :func:`helpers.evaluation.report` says why. Input that cannot 
 a missing outcome or a risk above 1, raises ValueError.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from dcurves import dca
-from scipy.optimize import brentq
-from scipy.special import expit
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 
-# Risks of exactly 0 and 1 have no logit; closer than this to them, they are taken as this far.
-SMALLEST_RISK = 1e-6
 
+class Confusion(NamedTuple):
+    """Patients by what was said of them and what came."""
 
-class Calibration(NamedTuple):
-    """How well risks agree with outcomes; a perfect model has 1, 0 and 1."""
-
-    observed_expected: float  # deaths observed / deaths expected
-    intercept: float  # logits; below 0 the risks are too high on average
-    slope: float  # below 1 the risks are too extreme
+    true_positive: int  # said to die, died
+    false_positive: int  # said to die, survived
+    false_negative: int  # said to survive, died
+    true_negative: int  # said to survive, survived
 
 
 def auroc(died, risk) -> float:
@@ -35,7 +30,7 @@ def auroc(died, risk) -> float:
 
     From ranks (Mann-Whitney), ties counting half. NaN unless there are deaths and survivors.
     """
-    died, risk = _check(died, risk)
+    died, risk = check_predictions(died, risk)
     deaths = int(died.sum())
     survivors = len(died) - deaths
     if not deaths or not survivors:
@@ -49,7 +44,7 @@ def auprc(died, risk) -> float:
 
     NaN unless there are deaths and survivors.
     """
-    died, risk = _check(died, risk)
+    died, risk = check_predictions(died, risk)
     if died.all() or not died.any():
         return float("nan")
     return float(average_precision_score(died, risk))
@@ -57,25 +52,25 @@ def auprc(died, risk) -> float:
 
 def brier(died, risk) -> float:
     """Mean squared difference between risk and outcome; NaN without patients."""
-    died, risk = _check(died, risk)
+    died, risk = check_predictions(died, risk)
     return float(np.mean((risk - died) ** 2)) if len(died) else float("nan")
 
 
 def sensitivity(died, risk, threshold: float) -> float:
     """Share of those who died whose risk reached the threshold; NaN without deaths."""
-    died, risk = _check(died, risk)
+    died, risk = check_predictions(died, risk)
     return float(np.mean(risk[died] >= threshold)) if died.any() else float("nan")
 
 
 def specificity(died, risk, threshold: float) -> float:
     """Share of the survivors whose risk stayed below the threshold; NaN without survivors."""
-    died, risk = _check(died, risk)
+    died, risk = check_predictions(died, risk)
     return float(np.mean(risk[~died] < threshold)) if not died.all() else float("nan")
 
 
 def accuracy(died, risk, threshold: float) -> float:
     """Share of right answers. Never show it without :func:`majority_rate`."""
-    died, risk = _check(died, risk)
+    died, risk = check_predictions(died, risk)
     return float(np.mean((risk >= threshold) == died)) if len(died) else float("nan")
 
 
@@ -85,74 +80,56 @@ def majority_rate(died) -> float:
     return float(max(died.mean(), 1 - died.mean())) if len(died) else float("nan")
 
 
-def calibration(died, risk) -> Calibration:
-    """Compare risks with outcomes: observed/expected deaths, calibration intercept and slope.
-
-    The intercept is that of a logistic regression of the outcome with the risk's logit as offset
-    (calibration in the large); the slope is the coefficient of that logit (Cox 1958; Van Calster
-    2016, doi:10.1016/j.jclinepi.2015.12.005). Intercept and slope are NaN
-    where no finite estimate exists: one outcome only, or, for the slope, a constant risk or one
-    that separates deaths from survivors perfectly.
-    """
-    died, risk = _check(died, risk)
-    expected = risk.sum()
-    ratio = float(died.sum() / expected) if expected > 0 else float("nan")
-    if died.all() or not died.any():
-        return Calibration(ratio, float("nan"), float("nan"))
-    logit = logits(risk)
-    # The score equation of that regression: iterated fits diverge where risks are extreme.
-    intercept = brentq(lambda shift: expit(shift + logit).sum() - died.sum(), -60, 60)
-    return Calibration(ratio, float(intercept), _logistic(died, logit)[1])
+def confusion(died, risk, threshold: float) -> Confusion:
+    """Count right and wrong answers of either kind; a risk at the threshold counts as "dies"."""
+    died, risk = check_predictions(died, risk)
+    said = risk >= threshold
+    cells = (said & died, said & ~died, ~said & died, ~said & ~died)
+    return Confusion(*(int(cell.sum()) for cell in cells))
 
 
-def recalibrate(died, logit) -> tuple[float, float]:
-    """Fit the intercept and slope that turn a model's logits into calibrated ones (Platt scaling).
-
-    To be fitted on validation patients; ``sigmoid(intercept + slope * logit)`` is the new risk.
-
-    Raises
-    ------
-    ValueError
-        If no finite fit exists (one outcome only, constant or perfectly separating logits).
-    """
-    died, logit = np.asarray(died, dtype=bool), np.asarray(logit, dtype=float)
-    intercept, slope = _logistic(died, logit)
-    if np.isnan(slope):
-        raise ValueError(
-            f"Cannot recalibrate on {len(died)} patients of whom {int(died.sum())} died: there "
-            "must be deaths and survivors whose logits vary and overlap. Use more patients."
-        )
-    return intercept, slope
-
-
-def net_benefit(died, risk, thresholds: Sequence[float]) -> pd.DataFrame:
+def net_benefit(
+    died, risk, thresholds: Sequence[float], *, rivals: Mapping[str, np.ndarray] | None = None
+) -> pd.DataFrame:
     """Net benefit of treating by the model, of treating all and of treating none.
 
     True positives less false positives weighted by the odds of the threshold, per patient
     (Vickers and Elkin 2006, doi:10.1177/0272989X06295361), by the package dcurves.
 
+    Parameters
+    ----------
+    died, risk
+        A value a patient, shape (n,).
+    thresholds
+        Risks from which one would treat, between 0 and 1.
+    rivals
+        Risks of other models by name, shape (n,) each.
+
     Returns
     -------
     pandas.DataFrame
-        Columns ``threshold``, ``model``, ``treat_all``, ``treat_none``.
+        Columns ``threshold``, ``model``, the rivals, ``treat_all``, ``treat_none``.
 
     Raises
     ------
     ValueError
         If a threshold is not strictly between 0 and 1, or nobody died or survived.
     """
-    died, risk = _check(died, risk)
+    died, risk = check_predictions(died, risk)
     grid = np.unique(np.asarray(thresholds, dtype=float))
     if not len(grid) or grid[0] <= 0 or grid[-1] >= 1:
         raise ValueError(f"Expected thresholds between 0 and 1, both excluded; got {thresholds}.")
     if died.all() or not died.any():
         raise ValueError("Net benefit needs patients who died and patients who survived.")
-    data = pd.DataFrame({"died": died.astype(int), "model": risk})
-    curves = dca(data=data, outcome="died", modelnames=["model"], thresholds=grid)
+    risks = {"model": risk} | {
+        name: check_predictions(died, other)[1] for name, other in (rivals or {}).items()
+    }
+    data = pd.DataFrame({"died": died.astype(int), **risks})
+    curves = dca(data=data, outcome="died", modelnames=list(risks), thresholds=grid)
     wide = curves.pivot(index="threshold", columns="model", values="net_benefit")
     wide = wide.rename(columns={"all": "treat_all", "none": "treat_none"}).reset_index()
     wide.columns.name = None
-    return wide[["threshold", "model", "treat_all", "treat_none"]]
+    return wide[["threshold", *risks, "treat_all", "treat_none"]]
 
 
 def net_benefit_at(died, risk, threshold: float) -> float:
@@ -160,7 +137,7 @@ def net_benefit_at(died, risk, threshold: float) -> float:
 
     NaN unless there are deaths and survivors and the threshold lies between 0 and 1.
     """
-    died, risk = _check(died, risk)
+    died, risk = check_predictions(died, risk)
     if died.all() or not died.any() or not 0 < threshold < 1:
         return float("nan")
     treated = risk >= threshold
@@ -176,24 +153,14 @@ def best_possible_share(auroc: float, best: float) -> float:
     return (auroc - 0.5) / (best - 0.5) if best > 0.5 else float("nan")
 
 
-def logits(risk) -> np.ndarray:
-    """Turn probabilities into logits; those nearer to 0 or 1 than `SMALLEST_RISK` stop there."""
-    risk = np.clip(np.asarray(risk, dtype=float), SMALLEST_RISK, 1 - SMALLEST_RISK)
-    return np.log(risk / (1 - risk))
+def check_predictions(died, risk) -> tuple[np.ndarray, np.ndarray]:
+    """Return outcomes as bool and risks as float, both shape (n,).
 
-
-def _logistic(died: np.ndarray, logit: np.ndarray) -> tuple[float, float]:
-    """Intercept and slope of a logistic regression on one variable; NaN where there are none."""
-    dead, alive = logit[died], logit[~died]
-    if not len(dead) or not len(alive) or np.ptp(logit) < 1e-9:
-        return float("nan"), float("nan")
-    if dead.min() >= alive.max() or dead.max() <= alive.min():  # separated: the slope is infinite
-        return float("nan"), float("nan")
-    fit = sm.Logit(died.astype(float), sm.add_constant(logit)).fit(disp=False)
-    return float(fit.params[0]), float(fit.params[1])
-
-
-def _check(died, risk) -> tuple[np.ndarray, np.ndarray]:
+    Raises
+    ------
+    ValueError
+        If an outcome or a risk is missing, shapes differ, or a risk lies outside of 0 to 1.
+    """
     if pd.isna(died).any():
         raise ValueError("Expected an outcome for every patient; some are missing. Leave them out.")
     died = np.asarray(died, dtype=bool)

@@ -1,0 +1,132 @@
+"""Agreement of risks with outcomes: in number, on average, and in spread.
+
+The smooth curve along the whole range is a figure (:func:`helpers.figures.plot_calibration`). There
+is no Hosmer-Lemeshow test: its answer depends on how patients are grouped, and it says yes or no
+where the question is how much.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import statsmodels.api as sm
+from scipy.optimize import brentq
+from scipy.special import expit
+from scipy.stats import norm
+
+from helpers.intervals import NAN, Interval
+from helpers.metrics import check_predictions
+
+# Risks of exactly 0 and 1 have no logit; closer than this to them, they are taken as this far.
+SMALLEST_RISK = 1e-6
+
+
+class Calibration(NamedTuple):
+    """How well risks agree with outcomes; a perfect model has 1, 0 and 1."""
+
+    observed_expected: float  # deaths observed / deaths expected
+    intercept: float  # logits; below 0 the risks are too high on average
+    slope: float  # below 1 the risks are too extreme
+
+
+def calibration(died, risk) -> Calibration:
+    """Compare risks with outcomes: observed/expected deaths, calibration intercept and slope.
+
+    The intercept is that of a logistic regression of the outcome with the risk's logit as offset
+    (calibration in the large); the slope is the coefficient of that logit (Cox 1958; Van Calster
+    2016, doi:10.1016/j.jclinepi.2015.12.005). Intercept and slope are NaN
+    where no finite estimate exists: one outcome only, or, for the slope, a constant risk or one
+    that separates deaths from survivors perfectly.
+    """
+    intervals = calibration_intervals(died, risk)
+    return Calibration(*(interval.estimate for interval in intervals.values()))
+
+
+def calibration_intervals(died, risk, *, level: float = 0.95) -> dict[str, Interval]:
+    """Put an interval to each of the three numbers of :func:`calibration`.
+
+    Wald intervals of the two logistic regressions; for observed / expected on the log scale, with
+    standard error sqrt((1 - death rate) / deaths) (Debray 2017, doi:10.1136/bmj.i6460, appendix).
+
+    Parameters
+    ----------
+    died, risk
+        A value a patient, shape (n,).
+    level
+        Coverage aimed at.
+
+    Returns
+    -------
+    dict of str to Interval
+        ``observed / expected deaths``, ``calibration intercept``, ``calibration slope``; without
+        bounds where there are none.
+    """
+    died, risk = check_predictions(died, risk)
+    reach = float(norm.ppf((1 + level) / 2))
+    ratio = _observed_expected(died, risk, reach)
+    names = ["observed / expected deaths", "calibration intercept", "calibration slope"]
+    if died.all() or not died.any():
+        undefined = Interval(NAN, NAN, NAN, note="undefined in these patients")
+        return dict(zip(names, (ratio, undefined, undefined), strict=True))
+    logit = logits(risk)
+    intercept = _intercept(died, logit, reach)
+    _, slope, error = _logistic(died, logit)
+    note = "undefined in these patients" if np.isnan(slope) else ""
+    steepness = Interval(slope, slope - reach * error, slope + reach * error, error, note)
+    return dict(zip(names, (ratio, intercept, steepness), strict=True))
+
+
+def recalibrate(died, logit) -> tuple[float, float]:
+    """Fit the intercept and slope that turn a model's logits into calibrated ones (Platt scaling).
+
+    To be fitted on validation patients; ``sigmoid(intercept + slope * logit)`` is the new risk.
+
+    Raises
+    ------
+    ValueError
+        If no finite fit exists (one outcome only, constant or perfectly separating logits).
+    """
+    died, logit = np.asarray(died, dtype=bool), np.asarray(logit, dtype=float)
+    intercept, slope, _ = _logistic(died, logit)
+    if np.isnan(slope):
+        raise ValueError(
+            f"Cannot recalibrate on {len(died)} patients of whom {int(died.sum())} died: there "
+            "must be deaths and survivors whose logits vary and overlap. Use more patients."
+        )
+    return intercept, slope
+
+
+def logits(risk) -> np.ndarray:
+    """Turn probabilities into logits; those nearer to 0 or 1 than `SMALLEST_RISK` stop there."""
+    risk = np.clip(np.asarray(risk, dtype=float), SMALLEST_RISK, 1 - SMALLEST_RISK)
+    return np.log(risk / (1 - risk))
+
+
+def _observed_expected(died: np.ndarray, risk: np.ndarray, reach: float) -> Interval:
+    deaths, expected = int(died.sum()), risk.sum()
+    if expected <= 0:
+        return Interval(NAN, NAN, NAN, note="undefined in these patients")
+    ratio = float(deaths / expected)
+    if not deaths:
+        return Interval(ratio, NAN, NAN, note="no interval: nobody died")
+    error = np.sqrt((1 - deaths / len(died)) / deaths)
+    low, high = ratio * np.exp([-reach * error, reach * error])
+    return Interval(ratio, float(low), float(high), float(ratio * error))
+
+
+def _intercept(died: np.ndarray, logit: np.ndarray, reach: float) -> Interval:
+    # The score equation of the regression with offset: iterated fits diverge at extreme risks.
+    shift = float(brentq(lambda shift: expit(shift + logit).sum() - died.sum(), -60, 60))
+    fitted = expit(shift + logit)
+    error = float(1 / np.sqrt((fitted * (1 - fitted)).sum()))
+    return Interval(shift, shift - reach * error, shift + reach * error, error)
+
+
+def _logistic(died: np.ndarray, logit: np.ndarray) -> tuple[float, float, float]:
+    """Intercept, slope and the slope's standard error of a logistic regression; NaN if none."""
+    dead, alive = logit[died], logit[~died]
+    if not len(dead) or not len(alive) or np.ptp(logit) < 1e-9:
+        return NAN, NAN, NAN
+    if dead.min() >= alive.max() or dead.max() <= alive.min():  # separated: the slope is infinite
+        return NAN, NAN, NAN
+    fit = sm.Logit(died.astype(float), sm.add_constant(logit)).fit(disp=False)
+    return float(fit.params[0]), float(fit.params[1]), float(fit.bse[1])

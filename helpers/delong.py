@@ -1,0 +1,134 @@
+"""The AUROC's interval without resampling: DeLong's variance, logit scale, Student's t.
+
+Chosen by simulation (`python -m benchmarks.coverage`): with few deaths the plain DeLong interval
+and the percentile bootstrap hold the true value too rarely. On the logit scale the interval is as
+asymmetric as the estimate's own uncertainty and ends before 1; and a variance that few deaths
+estimate is itself uncertain, which Student's t pays for, as in Brunner and Munzel's test of the
+same statistic.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+from scipy.stats import rankdata
+from scipy.stats import t as student
+
+from helpers.intervals import NAN, Interval
+from helpers.patients import require_patients
+
+
+def auroc_interval(patients: pd.DataFrame, *, risk: str = "risk", level: float = 0.95) -> Interval:
+    """AUROC of a score with its interval, for patients who are independent of each other.
+
+    DeLong's variance, interval on the logit scale (Pepe 2003, The Statistical Evaluation of Medical
+    Tests, section 5.2.5), quantile of Student's t with Satterthwaite's degrees of freedom (Brunner
+    and Munzel 2000, Biometrical Journal 42:17).
+
+    Parameters
+    ----------
+    patients
+        A row a patient with ``died`` and the score; labels observed.
+    risk
+        Name of the score's column; any number that rises with the risk.
+    level
+        Coverage aimed at.
+
+    Returns
+    -------
+    Interval
+        ``standard_error`` is that of the AUROC itself. Without bounds, and with the reason in
+        ``note``, where there are fewer than two deaths or survivors, where the score ranks them
+        perfectly (few patients give no certainty), or where it is the same for all.
+
+    Raises
+    ------
+    ValueError
+        If a label is not observed, a patient has several rows, or a score is missing.
+    """
+    require_patients(patients)
+    died, score = patients["died"].to_numpy(bool), patients[risk].to_numpy(float)
+    deaths, survivors = int(died.sum()), int((~died).sum())
+    if not deaths or not survivors:
+        return Interval(NAN, NAN, NAN, note="undefined in these patients")
+    if np.isnan(score).any():
+        raise ValueError(f"Expected a number in {risk} for every patient; some are missing.")
+    above, below = placements(died, score)
+    if min(deaths, survivors) < 2:
+        note = "no interval: fewer than two deaths or survivors"
+        return Interval(float(above.mean()), NAN, NAN, note=note)
+    return _on_logit_scale(float(above.mean()), *_error(above, below), level)
+
+
+def auroc_difference(
+    patients: pd.DataFrame, first: str, second: str, *, level: float = 0.95
+) -> Interval:
+    """AUROC of the first score less that of the second, asked about the same patients.
+
+    Paired: luck with the patients cancels (DeLong 1988, doi:10.2307/2531595), with quantiles of
+    Student's t as in :func:`auroc_interval`.
+
+    Parameters
+    ----------
+    patients
+        A row a patient with ``died`` and both scores; labels observed.
+    first, second
+        Names of the scores' columns; any numbers that rise with the risk.
+    level
+        Coverage aimed at.
+
+    Returns
+    -------
+    Interval
+        Without bounds, and with the reason in ``note``, where there are fewer than two deaths or
+        survivors, or where both scores rank alike.
+
+    Raises
+    ------
+    ValueError
+        As :func:`auroc_interval`.
+    """
+    one, other = (auroc_interval(patients, risk=name) for name in (first, second))
+    difference = one.estimate - other.estimate
+    died = patients["died"].to_numpy(bool)
+    if np.isnan(difference) or min(died.sum(), (~died).sum()) < 2:
+        return Interval(difference, NAN, NAN, note=one.note)
+    mine, theirs = (placements(died, patients[name].to_numpy(float)) for name in (first, second))
+    error, freedom = _error(mine[0] - theirs[0], mine[1] - theirs[1])
+    if error == 0:
+        return Interval(difference, NAN, NAN, note="no interval: both rank alike")
+    reach = student.ppf((1 + level) / 2, freedom) * error
+    low, high = np.clip([difference - reach, difference + reach], -1, 1)
+    return Interval(difference, float(low), float(high), error)
+
+
+def placements(died: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of survivors below each death and of deaths above each survivor, ties counting half.
+
+    Both average to the AUROC (Sun and Xu 2014, doi:10.1109/LSP.2014.2337313, by ranks); `died` is
+    bool and `score` float, shape (n,), with at least one death and one survivor.
+    """
+    deaths, survivors = int(died.sum()), int((~died).sum())
+    ranks = rankdata(score)
+    above = (ranks[died] - rankdata(score[died])) / survivors
+    below = 1 - (ranks[~died] - rankdata(score[~died])) / deaths
+    return above, below
+
+
+def _error(above: np.ndarray, below: np.ndarray) -> tuple[float, float]:
+    """Standard error of a mean placement, and Satterthwaite's degrees of freedom."""
+    parts = np.array([above.var(ddof=1) / len(above), below.var(ddof=1) / len(below)])
+    if not parts.any():
+        return 0.0, float("inf")
+    counts = np.array([len(above), len(below)])
+    return float(np.sqrt(parts.sum())), float(parts.sum() ** 2 / (parts**2 / (counts - 1)).sum())
+
+
+def _on_logit_scale(area: float, error: float, freedom: float, level: float) -> Interval:
+    if area in (0, 1):
+        note = "no interval: a perfect ranking of few patients is no certainty"
+        return Interval(area, NAN, NAN, note=note)
+    if error == 0:
+        return Interval(area, NAN, NAN, note="no interval: the score is the same for all")
+    reach = student.ppf((1 + level) / 2, freedom) * error / (area * (1 - area))
+    low, high = expit(logit(area) + np.array([-reach, reach]))
+    return Interval(area, float(low), float(high), error)

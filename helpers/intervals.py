@@ -1,0 +1,163 @@
+"""An estimate with its interval, and the bootstrap over patients that gives one to any number."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.patients import require_observed
+
+MOST_UNDEFINED = 0.1  # share of resamples without a value above which no interval is given
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its confidence interval; ``str`` gives ``0.71 (0.60–0.82)``.
+
+    A format specification applies to all three numbers: ``f"{interval:.1%}"``. Bounds are NaN where
+    they cannot be had, and `note` says why.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    standard_error: float = NAN
+    note: str = ""
+
+    def __format__(self, specification: str) -> str:
+        """Format the three numbers alike."""
+        if np.isnan(self.estimate):
+            return "not estimable"
+        numbers = [
+            format(value, specification or ".2f").replace("-", "−")
+            for value in (self.estimate, self.low, self.high)
+        ]
+        if np.isnan(self.low):
+            return f"{numbers[0]} (no interval)"
+        # "−0.3–−0.1" is hard to read: a dash separates positive bounds only.
+        return f"{numbers[0]} ({numbers[1]}{' to ' if self.low < 0 else '–'}{numbers[2]})"
+
+    def __str__(self) -> str:
+        """Format with two decimals."""
+        return format(self, "")
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies between the bounds; never where there are none."""
+        return bool(self.low <= value <= self.high)
+
+
+def bootstrap_interval(
+    statistic: Callable[[pd.DataFrame], Any],
+    table: pd.DataFrame,
+    *,
+    cluster: str = "patient_id",
+    stratify: str | None = None,
+    repeats: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Any:
+    """Percentile bootstrap interval from resampled patients, each with all rows.
+
+    Patients are drawn with replacement; a patient's films come along together, since films of one
+    person are no independent evidence. By default draws are not stratified: another sample of
+    patients would have another number of deaths, too, and the interval should reflect it.
+
+    Parameters
+    ----------
+    statistic
+        Takes a table and returns a number, or a mapping of names to numbers, all of which then
+        come from the same resamples, so that their differences are paired. NaN where undefined.
+    table
+        A row a film or a patient. If it has outcomes, they must be observed.
+    cluster
+        Column that names the unit to be drawn, unique within ``site`` if there is such a column.
+    stratify
+        Column (constant within a unit) within whose values to draw; ``"died"`` keeps the number of
+        deaths, for measures that take it as given.
+    repeats
+        Number of resamples.
+    seed
+        Seed of the draws; the same seed and units give paired resamples.
+    level
+        Coverage aimed at.
+
+    Returns
+    -------
+    Interval or dict of str to Interval
+        Undefined resamples are left out; with more than a tenth of them there is no interval, and
+        ``note`` says so. Nor is there one where all resamples agree, as when three deaths happen
+        to rank above all survivors: "1.00 (1.00-1.00)" would claim a certainty that few patients
+        cannot give.
+
+    Raises
+    ------
+    ValueError
+        If labels are not observed, or the table has fewer than two units.
+    """
+    if "died" in table:
+        require_observed(table)
+    rows, strata = _units(table, cluster, stratify)
+    generator = np.random.default_rng(seed)
+    wrapped = _as_mapping(statistic)
+    estimates = wrapped(table)
+    values = pd.DataFrame(
+        [wrapped(table.take(_resample(rows, strata, generator))) for _ in range(repeats)]
+    )
+    intervals = {
+        name: _percentiles(estimate, values[name].to_numpy(float), level, stratify is not None)
+        for name, estimate in estimates.items()
+    }
+    return intervals[""] if list(intervals) == [""] else intervals
+
+
+def _units(
+    table: pd.DataFrame, cluster: str, stratify: str | None
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Rows of each unit, and the stratum that each unit belongs to."""
+    keys = [column for column in ("site", cluster) if column in table]
+    units = table.groupby(keys, observed=True, sort=True).indices
+    rows = [np.asarray(places) for places in units.values()]
+    if len(rows) < 2:
+        raise ValueError(f"Resampling needs at least two different {cluster}; found {len(rows)}.")
+    if stratify is None:
+        return rows, np.zeros(len(rows), int)
+    first = [unit[0] for unit in rows]
+    return rows, pd.factorize(table[stratify].to_numpy()[first])[0]
+
+
+def _as_mapping(statistic: Callable) -> Callable[[pd.DataFrame], Mapping[str, float]]:
+    def wrapped(table: pd.DataFrame) -> Mapping[str, float]:
+        value = statistic(table)
+        return value if isinstance(value, Mapping) else {"": float(value)}
+
+    return wrapped
+
+
+def _resample(
+    rows: list[np.ndarray], strata: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Rows of as many units as there are, drawn with replacement within each stratum."""
+    drawn = []
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        drawn.append(generator.choice(members, size=len(members)))
+    return np.concatenate([rows[unit] for unit in np.concatenate(drawn)])
+
+
+def _percentiles(estimate: float, values: np.ndarray, level: float, may_agree: bool) -> Interval:
+    estimate = float(estimate)
+    defined = values[np.isfinite(values)]
+    if np.isnan(estimate):
+        return Interval(estimate, NAN, NAN, note="undefined in these patients")
+    undefined = 1 - len(defined) / len(values)
+    if undefined > MOST_UNDEFINED:
+        note = f"no interval: undefined in {undefined:.0%} of the resamples"
+        return Interval(estimate, NAN, NAN, note=note)
+    if np.ptp(defined) == 0 and not may_agree:
+        note = "no interval: all resamples agree, which is no certainty"
+        return Interval(estimate, NAN, NAN, note=note)
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(estimate, float(low), float(high), float(defined.std(ddof=1)))

@@ -1,0 +1,102 @@
+"""From films to patients: a patient dies once, on however many films, and somebody saw it."""
+
+import pandas as pd
+
+PATIENT = ["site", "patient_id"]
+CARRIED = ["age", "sex", "view", "part"]
+
+
+def require_observed(table: pd.DataFrame) -> None:
+    """Refuse to judge on outcomes that nobody observed.
+
+    Raises
+    ------
+    ValueError
+        If the table does not say where its labels come from, or any is imputed or unknown.
+    """
+    if "label_source" not in table or "died" not in table:
+        raise ValueError("Judging needs the columns died and label_source (observed, …).")
+    sources = table["label_source"].astype("string").fillna("unknown")
+    unobserved = (sources != "observed") | table["died"].isna()
+    if unobserved.any():
+        raise ValueError(
+            f"Judging needs observed outcomes, but {int(unobserved.sum())} of {len(table)} rows "
+            "are imputed or unknown. Keep table[table['label_source'] == 'observed']."
+        )
+
+
+def require_patients(table: pd.DataFrame) -> None:
+    """Refuse a table with several rows a patient, or with outcomes that nobody observed.
+
+    Raises
+    ------
+    ValueError
+        If a patient has two rows, or :func:`require_observed` refuses the table.
+    """
+    require_observed(table)
+    keys = [column for column in PATIENT if column in table]
+    if table.duplicated(keys).any():
+        raise ValueError(
+            f"Expected a row a patient; {int(table.duplicated(keys).sum())} of {len(table)} rows "
+            "are further films of patients already there. Pass pool_by_patient(table)."
+        )
+
+
+def pool_by_patient(table: pd.DataFrame) -> pd.DataFrame:
+    """Make a row a patient of predictions a film: a patient dies once, on however many films.
+
+    Parameters
+    ----------
+    table
+        The one table with the column ``risk``, all labels observed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``site``, ``patient_id``, ``risk`` (mean over the films; other columns whose name starts
+        with ``risk`` likewise), ``died``, ``label_source``, ``n_films``, and of ``age``, ``sex``,
+        ``view`` and ``part`` the first known value. Sorted by site and patient.
+
+    Raises
+    ------
+    ValueError
+        If a label is not observed, a patient's labels contradict each other, or a risk is missing.
+    """
+    require_observed(table)
+    risks = [column for column in table if str(column).startswith("risk")]
+    if "risk" not in risks or table[risks].isna().any(axis=None):
+        raise ValueError("Expected a column risk, no value missing. Run predict first.")
+    groups = table.groupby(PATIENT, observed=True, sort=True)
+    if groups["died"].nunique().gt(1).any():
+        raise ValueError("Some patients are said to have both died and survived. Check the labels.")
+    carried = ["died", "label_source", *(column for column in CARRIED if column in table)]
+    pooled = groups[risks].mean().join(groups[carried].first())
+    pooled["n_films"] = groups.size()
+    return pooled.reset_index()
+
+
+def as_endpoint(table: pd.DataFrame, event: str) -> pd.DataFrame:
+    """Ask about another event: rows where it is known, with it in the place of ``died``.
+
+    A patient has the event if any of the patient's rows says so; a patient of whom no row says
+    anything is left out.
+
+    Parameters
+    ----------
+    table
+        The one table, or predictions.
+    event
+        Column with the event, bool or NA, such as ``went_icu`` or ``is_icu``.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such column.
+    """
+    if event not in table:
+        raise ValueError(f"Expected a column {event} with the event; found {list(table)}.")
+    keys = [column for column in PATIENT if column in table]
+    happened = table[event].astype("boolean").groupby([table[key] for key in keys], observed=True)
+    known = table.assign(died=happened.transform("max"))
+    known = known[known["died"].notna()]
+    return known.assign(label_source="observed")

@@ -1,0 +1,178 @@
+"""Intervals: how they read, what is resampled, and that they hold the truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.delong import auroc_difference, auroc_interval
+from helpers.intervals import Interval, bootstrap_interval
+from helpers.metrics import auroc
+from tests.simulated import NAN, simulate
+
+
+@pytest.fixture(scope="module")
+def patients():
+    return simulate(400, np.random.default_rng(0))
+
+
+def films_of(patients, counts, generator):
+    films = patients.loc[patients.index.repeat(counts)].reset_index(drop=True)
+    noisy = films["risk"].to_numpy() + generator.normal(0, 0.02, len(films))
+    return films.assign(risk=np.clip(noisy, 0, 1))
+
+
+def test_films_are_no_independent_evidence(patients):
+    generator = np.random.default_rng(5)
+    films = films_of(patients, np.full(len(patients), 6), generator)
+    films["film"] = np.arange(len(films)).astype(str)
+
+    def statistic(table):
+        return auroc(table["died"], table["risk"])
+
+    by_patient = bootstrap_interval(statistic, films, repeats=200)
+    by_film = bootstrap_interval(statistic, films, cluster="film", repeats=200)
+    once = bootstrap_interval(statistic, patients, repeats=200)
+    assert by_film.standard_error < 0.6 * by_patient.standard_error
+    assert by_patient.standard_error == pytest.approx(once.standard_error, rel=0.25)
+
+
+def test_several_numbers_share_their_resamples(patients):
+    both = bootstrap_interval(
+        lambda table: {"risk": table["risk"].mean(), "twice": 2 * table["risk"].mean()},
+        patients,
+        repeats=50,
+    )
+    assert both["twice"].low == pytest.approx(2 * both["risk"].low)
+    alone = bootstrap_interval(lambda table: table["risk"].mean(), patients, repeats=50)
+    assert alone == both["risk"]
+
+
+def test_stratified_draws_keep_the_number_of_deaths(patients):
+    deaths = bootstrap_interval(
+        lambda table: table["died"].sum(), patients, stratify="died", repeats=50
+    )
+    assert deaths.low == deaths.high == patients["died"].sum()
+    free = bootstrap_interval(lambda table: table["died"].sum(), patients, repeats=50)
+    assert free.low < free.high
+
+
+def test_patients_of_two_sites_with_one_number_are_two(patients):
+    other = patients.assign(site="ieee8023")
+    units = []
+    bootstrap_interval(
+        lambda table: units.append(len(table)) or 0.0,
+        pd.concat([patients.head(3), other.head(4)]),
+        repeats=20,
+    )
+    assert set(units) == {7}
+
+
+def test_one_patient_cannot_be_resampled(patients):
+    with pytest.raises(ValueError, match="at least two different patient_id; found 1"):
+        bootstrap_interval(lambda table: 0.0, patients.head(1))
+
+
+def test_intervals_read_well():
+    assert str(Interval(0.712, 0.598, 0.823)) == "0.71 (0.60–0.82)"
+    assert f"{Interval(0.712, 0.598, 0.823):.0%}" == "71% (60%–82%)"
+    assert str(Interval(-0.2, -0.31, 0.1)) == "−0.20 (−0.31 to 0.10)"
+    assert str(Interval(NAN, NAN, NAN)) == "not estimable"
+    assert str(Interval(0.5, NAN, NAN)) == "0.50 (no interval)"
+
+
+def test_resamples_of_a_perfect_ranking_of_few_claim_no_certainty():
+    few = pd.DataFrame(
+        {
+            "site": "sbu",
+            "patient_id": [str(i) for i in range(16)],
+            "died": [True] * 3 + [False] * 13,
+            "label_source": "observed",
+            "risk": np.linspace(0.9, 0.1, 16),
+        }
+    )
+    interval = bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), few, repeats=200)
+    assert interval.estimate == 1 and np.isnan(interval.low)
+    assert "no certainty" in interval.note
+
+
+def test_an_interval_knows_what_it_holds():
+    assert Interval(0.7, 0.6, 0.8).holds(0.6) and not Interval(0.7, 0.6, 0.8).holds(0.5)
+    assert not Interval(0.7, NAN, NAN).holds(0.7)
+
+
+# --- DeLong --------------------------------------------------------------------------------------
+
+
+def few():
+    """Two deaths and three survivors, of whom one ranks between the deaths."""
+    return pd.DataFrame(
+        {
+            "site": "sbu",
+            "patient_id": list("abcde"),
+            "died": [True, True, False, False, False],
+            "label_source": "observed",
+            "risk": [0.9, 0.4, 0.5, 0.2, 0.1],
+            "other": [0.9, 0.3, 0.6, 0.7, 0.1],
+        }
+    )
+
+
+def test_delong_by_hand():
+    # Shares of survivors below each death: 1 and 2/3; of deaths above each survivor: 1/2, 1, 1.
+    interval = auroc_interval(few())
+    parts = np.var([1, 2 / 3], ddof=1) / 2, np.var([0.5, 1, 1], ddof=1) / 3
+    assert interval.estimate == pytest.approx(5 / 6)
+    assert interval.standard_error == pytest.approx(np.sqrt(sum(parts)))
+    assert 0 < interval.low < interval.estimate < interval.high < 1
+
+
+def test_a_difference_is_that_of_the_pairs_by_hand():
+    # The other score: 1 and 1/3; 1/2, 1/2, 1. Differences: 0 and 1/3; 0, 1/2, 0.
+    gain = auroc_difference(few(), "risk", "other")
+    parts = np.var([0, 1 / 3], ddof=1) / 2, np.var([0, 0.5, 0], ddof=1) / 3
+    assert gain.estimate == pytest.approx(5 / 6 - 4 / 6)
+    assert gain.standard_error == pytest.approx(np.sqrt(sum(parts)))
+    back = auroc_difference(few(), "other", "risk")
+    assert (back.low, back.high) == pytest.approx((-gain.high, -gain.low))
+
+
+def test_delong_agrees_with_the_bootstrap_over_patients(patients):
+    noisy = patients["risk"] * np.random.default_rng(1).uniform(0.3, 1, len(patients))
+    both = patients.assign(noisy=noisy)
+
+    def areas(table):
+        first, second = auroc(table["died"], table["risk"]), auroc(table["died"], table["noisy"])
+        return {"area": first, "gain": first - second}
+
+    resampled = bootstrap_interval(areas, both, repeats=300)
+    direct = {"area": auroc_interval(both), "gain": auroc_difference(both, "risk", "noisy")}
+    for name, interval in direct.items():
+        assert interval.estimate == pytest.approx(resampled[name].estimate)
+        assert interval.standard_error == pytest.approx(resampled[name].standard_error, rel=0.15)
+
+
+def test_pairing_takes_out_the_luck_with_the_patients(patients):
+    near = patients.assign(near=patients["risk"] + 0.001 * np.sin(np.arange(len(patients))))
+    gain, area = auroc_difference(near, "risk", "near"), auroc_interval(near)
+    assert gain.standard_error < 0.2 * area.standard_error
+
+
+def test_ties_count_half(patients):
+    same = auroc_interval(patients.assign(risk=0.2))
+    assert same.estimate == 0.5 and np.isnan(same.low) and "same for all" in same.note
+    rounded = patients.assign(risk=patients["risk"].round(1))
+    expected = auroc(rounded["died"], rounded["risk"])
+    assert auroc_interval(rounded).estimate == pytest.approx(expected, abs=1e-12)
+
+
+def test_delong_claims_no_certainty_from_few():
+    sure = few().assign(risk=[0.9, 0.8, 0.3, 0.2, 0.1])
+    assert auroc_interval(sure).estimate == 1 and np.isnan(auroc_interval(sure).low)
+    one_death = few().drop(index=0)
+    assert "fewer than two" in auroc_interval(one_death).note
+    assert auroc_interval(one_death).estimate == pytest.approx(2 / 3)
+    assert np.isnan(auroc_interval(few()[~few()["died"]]).estimate)
+    alike = auroc_difference(few(), "risk", "risk")
+    assert alike.estimate == 0 and np.isnan(alike.low) and "rank alike" in alike.note
+    with pytest.raises(ValueError, match="number in risk for every patient"):
+        auroc_interval(few().assign(risk=NAN))
