@@ -11,15 +11,17 @@ same `fit` runs in a notebook and, started by torchrun, on many GPUs and machine
 import copy
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from sklearn.metrics import roc_auc_score
 from torch import nn
+from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
 from helpers.augmentation import augment
@@ -130,25 +132,44 @@ def _learn(number: int, stage: Stage, task: Task, run: Run, *, progress: bool) -
     show = progress and fabric.is_global_zero and isinstance(stage, AllLayers)
     with tqdm(total=total, initial=done, desc="Training", unit="step", disable=not show) as bar:
         while run.epoch < stage.epochs and run.waited < stage.patience:
-            start = time.perf_counter()
-            stage.train_mode()
-            lost = []
-            for batch in task.batches(run.generator):
-                share = task.share(len(batch))
-                logits = module(stage.inputs(batch, share, run.generator))
-                loss = task.loss(logits, task.films.died[batch[share]])
-                optimizer.zero_grad()
-                # Processes average their gradients: this makes it the whole batch's mean.
-                fabric.backward(loss * fabric.world_size / len(batch))
-                optimizer.step()
-                stage.schedule.step()
-                lost.append(loss.detach())
+            start, losses = time.perf_counter(), []
+            for loss in one_pass(stage, task, module, optimizer, run.generator):
+                losses.append(loss)
                 bar.update()
-            run.end_epoch(stage, _row(stage, task, run.epoch, torch.stack(lost).sum(), start))
+            row = _describe(stage, task, torch.stack(losses).sum(), start)
+            run.end_epoch(stage, {"stage": stage.name, "epoch": run.epoch + 1, **row})
     run.restore_best(stage.module)
 
 
-def _row(stage: Stage, task: Task, epoch: int, lost: torch.Tensor, start: float) -> dict[str, Any]:
+def one_pass(
+    stage: Stage, task: Task, module: nn.Module, optimizer: Optimizer, generator: torch.Generator
+) -> Iterator[torch.Tensor]:
+    """Pass once over the training films; yield each step's loss, summed over this process's share.
+
+    Parameters
+    ----------
+    stage, task
+        What learns, from what.
+    module, optimizer
+        The stage's, as Fabric has set them up.
+    generator
+        Source of chance, in the same state in all processes.
+    """
+    fabric = task.fabric
+    stage.train_mode()
+    for batch in task.batches(generator):
+        share = task.share(len(batch))
+        logits = module(stage.inputs(batch, share, generator))
+        loss = task.loss(logits, task.films.died[batch[share]])
+        optimizer.zero_grad()
+        # Fabric averages the processes' gradients: this makes them the mean over the whole batch.
+        fabric.backward(loss * fabric.world_size / len(batch))
+        optimizer.step()
+        stage.schedule.step()
+        yield loss.detach()
+
+
+def _describe(stage: Stage, task: Task, lost: torch.Tensor, start: float) -> dict[str, float]:
     """Describe an epoch by what it lost and by what it made of the validation films."""
     fabric = task.fabric
     if fabric.world_size > 1:
@@ -156,8 +177,6 @@ def _row(stage: Stage, task: Task, epoch: int, lost: torch.Tensor, start: float)
             torch.distributed.broadcast(buffer, src=0)
     loss, auroc = _validation(stage, task)
     return {
-        "stage": stage.name,
-        "epoch": epoch + 1,
         "train_loss": fabric.all_reduce(lost, reduce_op="sum").item() / len(task.films),
         "validation_loss": loss,
         "validation_auroc": auroc,
