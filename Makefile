@@ -1,4 +1,5 @@
 # make notebooks   run the whole series and leave executed notebooks
+# make study       train every variant with five seeds and store the tables that the notebooks show
 # make test        check the code, then run every test
 # make lab         open JupyterLab
 # make app         open notebook 08 as a web page
@@ -11,7 +12,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: notebooks test lab app clean requirements
+.PHONY: notebooks study test lab app clean requirements
 .DEFAULT_GOAL := notebooks
 
 notebooks: $(READY)
@@ -19,6 +20,10 @@ notebooks: $(READY)
 	@$(BIN)/python -m phantoms
 	@echo "Running the notebooks"
 	@$(BIN)/python notebooks/build.py
+
+study: $(READY)
+	@echo "Training every variant with five seeds (about an hour; a study that was stopped goes on)"
+	@$(BIN)/python -m benchmarks.study
 
 test: $(READY)
 	@echo "Checking the code"

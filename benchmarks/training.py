@@ -51,9 +51,8 @@ def main() -> None:
         print(f"fastai is left out: {FASTAI_MISSING}")
     for size in options.sizes:
         seconds = interleave(films, size, options.rounds)
-        print(
-            f"\n## {size} px\n\n{table(throughput(seconds, len(films)))}\n\n{verdict(seconds, size)}"
-        )
+        shown = table(throughput(seconds, len(films)))
+        print(f"\n## {size} px\n\n{shown}\n\n{verdict(seconds, size)}")
     with tempfile.TemporaryDirectory() as folder:
         rows, sentence = compare_processes(Path(folder), options.films)
     print(f"\n## Two processes of one thread, one of two\n\n{table(rows)}\n\n{sentence}")

@@ -1,7 +1,7 @@
-"""The contenders of benchmarks/training.py: the same pass over the same films, in five ways.
+"""The contenders of benchmarks/training.py: the same pass over the same films, in several ways.
 
-All train a ResNet18 on one grey channel with AdamW, batches of 32, and films turned, shifted, scaled
-and re-exposed at random.
+All train a ResNet18 on one grey channel, in batches of 32, on films turned, shifted, scaled and
+re-exposed at random.
 """
 
 import time
@@ -53,6 +53,7 @@ class Resident:
         return len(self._films)
 
     def batch(self, indices: torch.Tensor) -> torch.Tensor:
+        """Return films by their place."""
         return self._films[indices]
 
 

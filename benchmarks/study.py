@@ -1,0 +1,69 @@
+"""Trains every variant with at least five seeds and stores the table that the notebooks show.
+
+    make study        # after make notebooks, whose split and labels are used
+
+On phantoms: ways of fine-tuning, class weights and what they cost, forgetting (about an hour on two
+cores). With real films of ieee8023 (CXR_DATA=… make study): what each start is worth, by grouped
+cross-validation (about forty minutes). The tables go to docs/study/, each with a JSON file that
+says what made it. Every finished run is kept in data/work/, so a study that was stopped goes on.
+"""
+
+import argparse
+import os
+import time
+from dataclasses import asdict
+
+from benchmarks import study_starts
+from benchmarks.real_data import table
+from benchmarks.study_runs import Runs
+from benchmarks.study_summary import summarise
+from benchmarks.study_variants import VARIANTS, load_films, train_variant
+from helpers.cohorts import is_phantom, profile
+from helpers.starts import PHANTOM_START
+from helpers.studies import file_hash, save_study
+
+
+def main() -> None:
+    """Run the study that fits the data in use, and say where its table is."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    seeds = parser.parse_args().seeds
+    if profile() != "quick":
+        raise SystemExit("The study is of the quick profile, which everybody can run.")
+    if is_phantom("ieee8023") and is_phantom("sbu"):
+        name, study = "phantom-variants", run_variants
+    elif not is_phantom("ieee8023"):
+        name, study = "real-starts", study_starts.run
+    else:
+        raise SystemExit("The study needs phantoms for both cohorts, or real films of ieee8023.")
+    begun = time.strftime("%Y-%m-%d")
+    found, made = study(seeds, Runs())
+    start = file_hash(PHANTOM_START)
+    machine = {"cores": os.cpu_count(), "begun": begun, "phantom_start_sha256": start}
+    path = save_study(name, found, {"command": f"make study (seeds: {seeds})", **machine, **made})
+    print(table(found))
+    print(f"\nStored as {path.parent.name}/{path.name}.")
+
+
+def run_variants(seeds: int, runs: Runs):
+    """Train every variant of the phantom study with every seed, and judge."""
+    films, tables, missing = load_films(), {}, {}
+    for seed in range(seeds):
+        for variant in VARIANTS:
+            started = time.perf_counter()
+            try:
+                tables[variant.name, seed] = train_variant(variant, seed, films, runs)
+            except ConnectionError as error:
+                missing[variant.name] = str(error)
+                continue
+            print(f"seed {seed}: {variant.name}, {time.perf_counter() - started:.0f} s", flush=True)
+    made = {
+        "variants": {variant.name: asdict(variant) for variant in VARIANTS},
+        "not_here": missing,
+        "films_sha256": dict(films.hashes),
+    }
+    return summarise(tables), made
+
+
+if __name__ == "__main__":
+    main()

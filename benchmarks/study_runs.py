@@ -1,0 +1,57 @@
+"""The single runs of a study, each stored when it ends, so that a stopped study goes on."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from helpers.paths import work_root
+from helpers.studies import code_hash
+
+KEYS = {"site": "string", "patient_id": "string", "label_source": "string", "died": "boolean"}
+
+
+class Runs:
+    """Finished runs in a folder, a table each.
+
+    Parameters
+    ----------
+    folder
+        ``study`` among what the notebooks make, by default.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or work_root() / "study"
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, name: str, recipe: Mapping[str, Any]) -> Path:
+        """Path, without suffix, of all that belongs to a run of this recipe and of this code."""
+        text = json.dumps({**recipe, "code": code_hash()}, sort_keys=True, default=str)
+        words = "-".join("".join(c if c.isalnum() else " " for c in name).split())
+        return self.folder / f"{words}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def table(
+        self, name: str, recipe: Mapping[str, Any], make: Callable[[Path], pd.DataFrame]
+    ) -> pd.DataFrame:
+        """Read the table of a run, or make and store it.
+
+        Parameters
+        ----------
+        name
+            For people to read.
+        recipe
+            All that decides what comes out.
+        make
+            Takes the run's path without suffix, for what else it stores.
+        """
+        path = self.path(name, recipe)
+        stored = path.with_name(f"{path.name}.csv")
+        if not stored.exists():
+            partial = path.with_name(f"{path.name}.csv.part")
+            make(path).to_csv(partial, index=False)
+            partial.replace(stored)
+        # Read even if just made: a number must not depend on whether the study was stopped.
+        return pd.read_csv(stored, dtype=KEYS)

@@ -1,0 +1,132 @@
+"""From single runs to a table: means over the seeds, with intervals over the patients."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.study_variants import FIRST, SECOND
+from helpers.evaluation import (
+    Interval,
+    auroc,
+    best_possible_share,
+    bootstrap_interval,
+    calibration,
+)
+
+Tables = Mapping[tuple[str, int], pd.DataFrame]  # by variant and seed
+REPEATS = 400
+RANKS = "rank correlation with the true risk"
+SHARE = "share of the best possible AUROC"
+AGAINST = {"sbu": SECOND, "ieee8023": FIRST}  # the latter: what was forgotten since
+STATES = {"as trained": "risk", "recalibrated": "risk_calibrated"}
+
+
+def summarise(tables: Tables) -> pd.DataFrame:
+    """Judge all variants on the test patients of both cohorts.
+
+    Parameters
+    ----------
+    tables
+        Of :func:`benchmarks.study_variants.train_variant`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a variant, cohort and measure: the mean over the seeds with its 95 % interval over
+        patients, what each seed gave, and the paired difference from another variant.
+    """
+    return pd.concat([_judge(tables, cohort) for cohort in AGAINST], ignore_index=True)
+
+
+def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
+    wide = side_by_side(tables, cohort)
+    variants = list(dict.fromkeys(variant for variant, _ in tables))
+    seeds = {name: [s for variant, s in tables if variant == name] for name in variants}
+    other = AGAINST[cohort]
+
+    def measures(patients: pd.DataFrame) -> dict[tuple[str, str, str], float]:
+        means: dict[tuple[str, str], list[float]] = {}
+        for name in variants:
+            for seed in seeds[name]:
+                for measure, value in one_run(patients, name, seed).items():
+                    means.setdefault((name, measure), []).append(value)
+        found = {("mean", *key): float(np.mean(values)) for key, values in means.items()}
+        return found | {
+            ("difference", name, measure): found["mean", name, measure]
+            - found["mean", other, measure]
+            for name, measure in means
+        }
+
+    intervals = bootstrap_interval(measures, wide, repeats=REPEATS)
+    rows = []
+    for name in variants:
+        each = [one_run(wide, name, seed) for seed in seeds[name]]
+        for measure in each[0]:
+            values = [run[measure] for run in each]
+            mean, apart = (intervals[kind, name, measure] for kind in ("mean", "difference"))
+            rows.append(
+                {
+                    "variant": name,
+                    "test": cohort,
+                    "measure": measure,
+                    **_columns(mean, ""),
+                    "seed_sd": float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"),
+                    "seeds": " ".join(f"{value:.3f}" for value in values),
+                    "against": other,
+                    **_columns(apart, "difference_"),
+                    "patients": len(wide),
+                    "deaths": int(wide["died"].sum()),
+                    "training_seconds": float(
+                        np.mean([tables[name, seed]["seconds"].iloc[0] for seed in seeds[name]])
+                    ),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def side_by_side(tables: Tables, cohort: str) -> pd.DataFrame:
+    """Put the runs' risks beside each other, a row a test patient of the cohort."""
+    keys = ["site", "patient_id"]
+    first = next(iter(tables.values()))
+    wide = first.loc[first["site"] == cohort, [*keys, "died", "label_source", "risk_true"]]
+    for (variant, seed), table in tables.items():
+        risks = table.set_index(keys)[list(STATES.values())]
+        risks.columns = [f"{column}|{variant}|{seed}" for column in risks]
+        wide = wide.join(risks, on=keys, validate="one_to_one")
+    if wide.isna().any(axis=None):
+        raise ValueError(f"The runs were judged on different test patients of {cohort}.")
+    return wide.reset_index(drop=True)
+
+
+def one_run(patients: pd.DataFrame, variant: str, seed: int) -> dict[str, float]:
+    """Judge one run: does it rank, and do its risks mean what they say?"""
+    died = patients["died"].to_numpy(bool)
+    risks = {
+        state: patients[f"{column}|{variant}|{seed}"].to_numpy(float)
+        for state, column in STATES.items()
+    }
+    ranked = auroc(died, risks["as trained"])
+    found = {
+        "AUROC": ranked,
+        SHARE: best_possible_share(ranked, auroc(died, patients["risk_true"])),
+        RANKS: pd.Series(risks["as trained"]).corr(
+            pd.Series(patients["risk_true"].to_numpy()), "spearman"
+        ),
+    }
+    for state, risk in risks.items():
+        agreement = calibration(died, risk)
+        found |= {
+            f"observed / expected, {state}": agreement.observed_expected,
+            f"calibration intercept, {state}": agreement.intercept,
+            f"calibration slope, {state}": agreement.slope,
+        }
+    return found
+
+
+def _columns(interval: Interval, prefix: str) -> dict[str, float]:
+    return {
+        f"{prefix}estimate": interval.estimate,
+        f"{prefix}low": interval.low,
+        f"{prefix}high": interval.high,
+    }

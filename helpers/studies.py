@@ -1,0 +1,100 @@
+"""Tables of long studies, kept in the repository with what made them.
+
+A study trains for an hour; a notebook shows its table and trains a small part anew.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from helpers.paths import PROJECT
+from helpers.stored import write_whole
+
+STUDIES = PROJECT / "docs" / "study"
+MADE_BY = "`make study` makes it in about an hour on two cores"
+PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "pandas", "scikit-learn")
+# What decides how a seed's network comes out.
+CODE = (
+    *("augmentation", "cache", "finishing", "models", "pixels", "radiographs", "recipes"),
+    *("runs", "stages", "starts", "training", "training_data"),
+)
+
+
+class Study(NamedTuple):
+    """A stored table and what made it: command, date, seconds, versions, hashes."""
+
+    table: pd.DataFrame
+    made: dict[str, Any]
+
+
+def save_study(
+    name: str, table: pd.DataFrame, made: Mapping[str, Any], folder: Path | None = None
+) -> Path:
+    """Store a table as ``NAME.csv`` and what made it as ``NAME.json`` beside it.
+
+    Parameters
+    ----------
+    name
+        Such as ``phantom-variants``.
+    table
+        No patient may be recognisable in it: it is committed.
+    made
+        What made it, as JSON can hold it; the versions, the code's hash and the table's are added.
+    folder
+        ``docs/study`` by default.
+
+    Returns
+    -------
+    pathlib.Path
+        Of the table.
+    """
+    path = (folder or STUDIES) / f"{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+    description = {
+        **made,
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        "code_sha256": code_hash(),
+        "table_sha256": hashlib.sha256(content).hexdigest(),
+    }
+    write_whole(path, content)
+    write_whole(path.with_suffix(".json"), json.dumps(description, indent=2).encode() + b"\n")
+    return path
+
+
+def load_study(name: str, folder: Path | None = None) -> Study:
+    """Read what :func:`save_study` stored.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the study has not been made.
+    ValueError
+        If the table was changed after it was made.
+    """
+    path = (folder or STUDIES) / f"{name}.csv"
+    if not (path.is_file() and path.with_suffix(".json").is_file()):
+        raise FileNotFoundError(f"The study {name} is missing: {MADE_BY}.")
+    content = path.read_bytes()
+    made = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    if made.get("table_sha256") != hashlib.sha256(content).hexdigest():
+        raise ValueError(f"{path.name} was changed after it was made: {MADE_BY}.")
+    return Study(pd.read_csv(StringIO(content.decode())), made)
+
+
+def code_hash() -> str:
+    """SHA-256 of the modules that decide how a network comes out, ends of lines aside."""
+    texts = [(PROJECT / "helpers" / f"{name}.py").read_text(encoding="utf-8") for name in CODE]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

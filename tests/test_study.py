@@ -1,0 +1,179 @@
+"""Studies: stored once, resumed, refused when changed; their statistics on cases known by hand."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.study_runs import Runs
+from benchmarks.study_starts import auroc_within, folds
+from benchmarks.study_starts import summarise as summarise_starts
+from benchmarks.study_summary import RANKS, side_by_side, summarise
+from benchmarks.study_variants import FIRST, SECOND, VARIANTS, Films, _recipe
+from helpers.models import STARTS
+from helpers.studies import load_study, save_study
+
+
+@pytest.fixture
+def table():
+    return pd.DataFrame({"variant": ["a", "b"], "estimate": [0.5, 1 / 3]})
+
+
+def test_a_study_is_read_as_it_was_stored(tmp_path, table):
+    save_study("one", table, {"command": "make study"}, tmp_path)
+    study = load_study("one", tmp_path)
+    pd.testing.assert_frame_equal(study.table, table, rtol=1e-5)
+    assert study.made["command"] == "make study"
+    assert {"torch", "python"} <= set(study.made["versions"])
+    assert len(study.made["code_sha256"]) == 64
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.csv", "one.json"]
+
+
+def test_a_changed_or_missing_study_is_refused(tmp_path, table):
+    with pytest.raises(FileNotFoundError, match="make study"):
+        load_study("one", tmp_path)
+    path = save_study("one", table, {}, tmp_path)
+    path.write_text(path.read_text().replace("0.5", "0.9"))
+    with pytest.raises(ValueError, match="changed after it was made"):
+        load_study("one", tmp_path)
+
+
+def test_a_run_is_made_once_and_again_for_another_recipe(tmp_path, table, monkeypatch):
+    runs, made = Runs(tmp_path), []
+
+    def make(path):
+        made.append(path)
+        return table
+
+    first = runs.table("one, two", {"seed": 0}, make)
+    pd.testing.assert_frame_equal(runs.table("one, two", {"seed": 0}, make), first)
+    assert len(made) == 1
+    runs.table("one, two", {"seed": 1}, make)
+    monkeypatch.setattr("benchmarks.study_runs.code_hash", lambda: "other code")
+    runs.table("one, two", {"seed": 0}, make)
+    assert len(set(made)) == 3
+
+
+def test_a_run_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        Runs(tmp_path).table("one", {}, lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert not list(tmp_path.iterdir())
+
+
+def test_variants_start_from_what_comes_before_them():
+    seen = []
+    for variant in VARIANTS:
+        assert variant.start in STARTS or variant.start in seen
+        assert variant.name not in seen
+        seen.append(variant.name)
+
+
+def test_a_variants_recipe_follows_what_it_goes_on_from(monkeypatch):
+    second = next(variant for variant in VARIANTS if variant.name == SECOND)
+    films = Films({}, {"sbu train": "abc"})
+    before = json.dumps(_recipe(second, 0, films))
+    assert before == json.dumps(_recipe(second, 0, films))
+    assert before != json.dumps(_recipe(second, 1, films))
+    assert before != json.dumps(_recipe(second, 0, Films({}, {"sbu train": "abd"})))
+    changed = tuple(
+        replace(one, config=replace(one.config, epochs=9)) if one.name == FIRST else one
+        for one in VARIANTS
+    )
+    monkeypatch.setattr("benchmarks.study_variants.VARIANTS", changed)
+    assert before != json.dumps(_recipe(second, 0, films))
+
+
+def made_up_runs(patients: int = 400):
+    """Iteration 1 knows nothing; iteration 2 says the true risk, doubled in odds as trained."""
+    rng = np.random.default_rng(0)
+    tables = {}
+    risk = rng.uniform(0.05, 0.6, 2 * patients)
+    died = rng.random(2 * patients) < risk
+    keys = pd.DataFrame(
+        {
+            "site": ["sbu"] * patients + ["ieee8023"] * patients,
+            "patient_id": [str(number) for number in range(2 * patients)],
+            "died": pd.array(died, "boolean"),
+            "label_source": "observed",
+            "risk_true": risk,
+            "seconds": 10.0,
+        }
+    )
+    odds = 2 * risk / (1 - risk)
+    for seed in range(2):
+        guess = rng.uniform(0.1, 0.9, 2 * patients)
+        tables[FIRST, seed] = keys.assign(risk=guess, risk_calibrated=guess)
+        tables[SECOND, seed] = keys.assign(risk=odds / (1 + odds), risk_calibrated=risk)
+    return tables
+
+
+def test_summary_of_runs_whose_truth_is_known(monkeypatch):
+    monkeypatch.setattr("benchmarks.study_summary.REPEATS", 40)
+    found = summarise(made_up_runs()).set_index(["variant", "test", "measure"])
+    best = found.loc[(SECOND, "sbu")]
+    assert best.loc[RANKS, "estimate"] == pytest.approx(1)
+    assert best.loc["calibration intercept, as trained", "estimate"] == pytest.approx(
+        best.loc["calibration intercept, recalibrated", "estimate"] - np.log(2), abs=0.05
+    )
+    right = best.loc["calibration slope, recalibrated"]
+    assert right["low"] < 1 < right["high"]
+    assert best.loc["observed / expected, as trained", "high"] < 1
+    assert best.loc["AUROC", "difference_estimate"] == 0  # against itself
+    idle = found.loc[(FIRST, "sbu", "AUROC")]
+    assert idle["difference_high"] < 0 and idle["against"] == SECOND
+    assert len(idle["seeds"].split()) == 2 and idle["seed_sd"] > 0
+    assert found.loc[(SECOND, "ieee8023", "AUROC"), "difference_low"] > 0
+
+
+def test_runs_on_different_patients_are_not_compared():
+    tables = made_up_runs(20)
+    tables[SECOND, 0] = tables[SECOND, 0].iloc[1:]
+    with pytest.raises(ValueError, match="different test patients of sbu"):
+        side_by_side(tables, "sbu")
+
+
+def test_auroc_within_folds_compares_no_one_across_networks():
+    died = [True, False, True, False]
+    risk, fold = [0.2, 0.1, 0.9, 0.8], [0, 0, 1, 1]  # the second network says more to everybody
+    assert auroc_within(died, risk, fold) == 1
+    assert auroc_within([True, False, False], [0.5, 0.5, 0.9], [0, 0, 1]) == 0.5
+    assert np.isnan(auroc_within([True, False], [0.5, 0.5], [0, 1]))
+
+
+def test_folds_hold_every_patient_once_whatever_the_order():
+    films = pd.DataFrame(
+        {
+            "patient_id": [f"{n // 2}" for n in range(80)],
+            "died": [n // 2 % 4 == 0 for n in range(80)],
+        }
+    )
+    made = folds(films, seed=3)
+    assert sorted(name for fold in made for name in fold) == sorted(films["patient_id"].unique())
+    assert [sum(int(name) % 4 == 0 for name in fold) for fold in made] == [2] * 5
+    assert folds(films[::-1], seed=3) == made != folds(films, seed=4)
+
+
+def test_starts_are_compared_on_the_same_patients(monkeypatch):
+    monkeypatch.setattr("benchmarks.study_starts.REPEATS", 40)
+    rng = np.random.default_rng(1)
+    patients = pd.DataFrame(
+        {
+            "site": "ieee8023",
+            "patient_id": [str(number) for number in range(60)],
+            "died": pd.array(np.arange(60) % 3 == 0, "boolean"),
+            "label_source": "observed",
+        }
+    )
+    knows = np.where(patients["died"], 0.7, 0.3) + rng.normal(0, 0.1, 60)
+    noise, fold = rng.random(60), np.arange(60) // 3 % 5
+    tables = {
+        ("random", 0): patients.assign(risk=noise, fold=fold),
+        ("phantom", 0): patients.assign(risk=knows.clip(0, 1), fold=fold),
+    }
+    found = summarise_starts(tables, patients.assign(risk=noise)).set_index(["start", "measure"])
+    gain = found.loc[("random", "AUROC, within folds")]
+    assert gain["phantom_less_this_low"] > 0
+    assert found.loc[("phantom", "AUROC, pooled"), "phantom_less_this_estimate"] == 0
+    assert found["deaths"].eq(20).all()
