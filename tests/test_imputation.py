@@ -3,54 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from clinical_cohort import make_cohort
 
+from helpers import imputation, imputers
 from helpers.evaluation import require_observed
-from helpers.imputation import (
-    COURSE,
-    LABORATORY,
-    METHODS,
-    fit_imputer,
-    impute_survival,
-    label_films,
-    load_labels,
-    patient_features,
-    save_labels,
-)
+from helpers.imputation import impute_survival, label_films, load_labels, save_labels
+from helpers.imputers import COURSE, LABORATORY, METHODS, patient_features, shift_odds
 from helpers.splits import split_patients
-
-
-def make_cohort(patients=300, seed=0):
-    """Films of patients whose risk depends on age and intensive care; 60 % of outcomes unknown."""
-    generator = np.random.default_rng(seed)
-    age = generator.uniform(20, 90, patients)
-    icu = generator.random(patients) < 0.3
-    risk = 1 / (1 + np.exp(-(-4 + 0.03 * age + 2 * icu)))
-    died = pd.array(generator.random(patients) < risk, dtype="boolean")
-    truth = died.copy()
-    died[generator.random(patients) < 0.6] = pd.NA
-    table = pd.DataFrame(
-        {
-            "site": "ieee8023",
-            "patient_id": [f"P{i:03d}" for i in range(patients)],
-            "image_path": [f"{i}.png" for i in range(patients)],
-            "view": generator.choice(["PA", "AP", "AP supine"], patients),
-            "day": pd.array(generator.integers(0, 20, patients), dtype="Float64"),
-            "sex": generator.choice(["F", "M"], patients),
-            "age": pd.array(age, dtype="Float64"),
-            "died": died,
-            "truth": truth,
-        }
-    )
-    for name in COURSE:
-        table[name] = pd.array([pd.NA] * patients, dtype="boolean")
-    for name in LABORATORY:
-        table[name] = pd.array(generator.normal(size=patients), dtype="Float64")
-        table.loc[generator.random(patients) < 0.7, name] = pd.NA
-    table["went_icu"] = pd.array(icu, dtype="boolean")
-    table.loc[generator.random(patients) < 0.3, "went_icu"] = pd.NA
-    films = pd.concat([table, table[::3].assign(image_path=lambda t: "b" + t["image_path"])])
-    sources = films["died"].notna().map({True: "observed", False: "unknown"})
-    return films.assign(label_source=sources).reset_index(drop=True)
 
 
 @pytest.fixture(scope="module")
@@ -58,38 +17,113 @@ def cohort():
     return split_patients(make_cohort(), seed=0)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_test_patients_cannot_influence_the_imputation(cohort, method):
+@pytest.fixture
+def few_trees(monkeypatch):
+    """Small forests, where only what they are fitted to is asked."""
+    monkeypatch.setattr(imputers, "_TREES", 10)
+    monkeypatch.setattr(imputers, "_DRAW_TREES", 5)
+
+
+def with_other_test_patients(cohort):
+    """Change every feature and every outcome of those who are not trained on."""
     changed = cohort.copy()
     others = changed["part"] != "train"
-    changed.loc[others, "age"] = 99.0
-    changed.loc[others, "went_icu"] = True
-    changed.loc[others, "died"] = ~changed.loc[others, "died"]
-    before = impute_survival(cohort, method=method, seed=1, draws=3)
-    after = impute_survival(changed, method=method, seed=1, draws=3)
-    train = before["part"] == "train"
-    pd.testing.assert_frame_equal(before[train], after[train])
-    without = impute_survival(cohort[~others], method=method, seed=1, draws=3)
-    pd.testing.assert_frame_equal(before[train].reset_index(drop=True), without)
+    changed.loc[others, [*LABORATORY, "age", "day"]] = 1000.0
+    changed.loc[others, list(COURSE)] = True
+    changed.loc[others, ["sex", "view"]] = ["M", "AP supine"]
+    changed.loc[others, "died"] = ~changed.loc[others, "died"].fillna(False)
+    return changed
 
 
-@pytest.mark.parametrize("method", ["forest", "calibrated", "draws"])
-def test_the_fitted_imputer_is_the_same_whatever_the_test_rows_hold(cohort, method):
-    def fitted(table):
-        patients = table.drop_duplicates("patient_id").set_index(["site", "patient_id"])
-        known = patients.index[(patients["part"] == "train") & patients["died"].notna()]
-        features = patient_features(table).loc[known]
-        imputer = fit_imputer(features, patients.loc[known, "died"], method=method, seed=3)
-        grid = features.sample(50, replace=True, random_state=0).fillna(0.5)
-        return imputer.predict_proba(grid)
+def anatomy(imputer):
+    """All that an imputer has learned: medians, splits, leaves, calibration curves."""
+    calibrated = getattr(imputer, "calibrated_classifiers_", None)
+    pipelines = [imputer] if calibrated is None else [fold.estimator for fold in calibrated]
+    numbers = [[curve.a_, curve.b_] for fold in calibrated or [] for curve in fold.calibrators]
+    for pipeline in pipelines:
+        numbers.append(pipeline["fill"].statistics_)
+        for tree in (one.tree_ for one in pipeline["forest"].estimators_):
+            numbers += [tree.feature, tree.threshold, tree.value.ravel()]
+    return np.concatenate(numbers)
 
-    changed = cohort.copy()
-    changed.loc[changed["part"] == "test", [*LABORATORY, "age"]] = 1000.0
-    np.testing.assert_array_equal(fitted(cohort), fitted(changed))
+
+def imputed_and_fitted(cohort, method, monkeypatch):
+    """Labels of the training patients, and what every imputer fitted on the way has learned."""
+    fitted = []
+
+    def spy(*arguments, **settings):
+        fitted.append(imputers.fit_imputer(*arguments, **settings))
+        return fitted[-1]
+
+    monkeypatch.setattr(imputation, "fit_imputer", spy)
+    labels = impute_survival(cohort, method=method, seed=1, draws=3)
+    train = labels[labels["part"] == "train"].reset_index(drop=True)
+    return train, [anatomy(imputer) for imputer in fitted]
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_row_order_does_not_matter(cohort, method):
+def test_test_patients_influence_neither_imputer_nor_imputations(
+    cohort, method, few_trees, monkeypatch
+):
+    before, fitted = imputed_and_fitted(cohort, method, monkeypatch)
+    alone = cohort[cohort["part"] == "train"]
+    for table in (with_other_test_patients(cohort), alone):
+        after, refitted = imputed_and_fitted(table, method, monkeypatch)
+        pd.testing.assert_frame_equal(before, after)
+        assert len(refitted) == len(fitted) == {"complete_case": 0, "draws": 3}.get(method, 1)
+        for one, other in zip(fitted, refitted, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("method", ["forest", "forest_balanced", "calibrated", "draws"])
+def test_a_training_patient_does_influence_them(cohort, method, few_trees, monkeypatch):
+    """Or else the test above would pass whatever the imputer looked at."""
+    before, fitted = imputed_and_fitted(cohort, method, monkeypatch)
+    changed = cohort.copy()
+    known = changed.index[(changed["part"] == "train") & changed["died"].notna()][:40]
+    changed.loc[known, "age"] = 1000.0
+    after, refitted = imputed_and_fitted(changed, method, monkeypatch)
+    assert not before["risk"].equals(after["risk"])
+    assert any(
+        one.shape != other.shape or (one != other).any()
+        for one, other in zip(fitted, refitted, strict=True)
+    )
+
+
+def test_imputed_labels_cannot_teach_the_imputer(cohort, few_trees):
+    filled = label_films(cohort, impute_survival(cohort, method="forest"))
+    with pytest.raises(ValueError, match="imputed already"):
+        impute_survival(filled, method="draws")
+
+
+def test_odds_are_multiplied_by_delta():
+    risk = np.array([0.0, 0.2, 0.5, 1.0])
+    np.testing.assert_allclose(shift_odds(risk, 4), [0, 0.5, 0.8, 1])
+    np.testing.assert_allclose(shift_odds(shift_odds(risk, 4), 0.25), risk)
+    with pytest.raises(ValueError, match="positive delta; got 0"):
+        shift_odds(risk, 0)
+
+
+def test_delta_undoes_labels_missing_because_of_death():
+    """Deaths four times as likely to be unknown, in odds: the deaths are found again at delta 4."""
+    generator = np.random.default_rng(5)
+    films = make_cohort(1500).drop_duplicates("patient_id").assign(part="train")
+    odds = np.where(films["truth"], 4.0, 1.0)
+    hidden = generator.random(len(films)) < odds / (1 + odds)
+    films["died"] = films["truth"].mask(hidden)
+    rates = {}
+    for delta in (1, 4):
+        labels = impute_survival(films, method="draws", draws=5, delta=delta)
+        filled = labels[labels["label_source"] == "imputed"]
+        rates[delta] = filled.filter(like="draw_").astype(float).mean(axis=None)
+        assert abs(rates[delta] - filled["risk"].mean()) < 0.03
+    truth = films.loc[hidden, "truth"].mean()
+    assert rates[1] < truth - 0.1
+    assert abs(rates[4] - truth) < 0.05
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_row_order_does_not_matter(cohort, method, few_trees):
     shuffled = cohort.sample(frac=1, random_state=0)
     pd.testing.assert_frame_equal(
         impute_survival(cohort, method=method, seed=1, draws=3),
@@ -98,7 +132,9 @@ def test_row_order_does_not_matter(cohort, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_observed_labels_are_kept_and_only_training_patients_are_filled_in(cohort, method):
+def test_observed_labels_are_kept_and_only_training_patients_are_filled_in(
+    cohort, method, few_trees
+):
     labels = impute_survival(cohort, method=method, draws=3)
     patients = cohort.drop_duplicates("patient_id").sort_values("patient_id")
     known = patients["died"].notna().to_numpy()
@@ -150,7 +186,7 @@ def test_draws_differ_as_much_as_the_risk_says(cohort):
     assert not again.filter(like="draw_").equals(labels.filter(like="draw_"))
 
 
-def test_nothing_unknown_means_nothing_imputed(cohort):
+def test_nothing_unknown_means_nothing_imputed(cohort, few_trees):
     complete = cohort.assign(died=cohort["truth"])
     for method in METHODS:
         labels = impute_survival(complete, method=method, draws=2)
