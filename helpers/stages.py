@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
@@ -81,7 +82,11 @@ class Task:
         together = torch.zeros(len(films), mine[0].shape[1])
         together[places] = torch.cat(mine)
         # Each film is zero in all processes but one, so that the sum is exact.
-        return self.fabric.all_reduce(self.fabric.to_device(together), reduce_op="sum")
+        return self.summed(self.fabric.to_device(together))
+
+    def summed(self, mine: torch.Tensor) -> torch.Tensor:
+        """Sum a tensor over the processes."""
+        return cast(torch.Tensor, self.fabric.all_reduce(mine, reduce_op="sum"))
 
 
 class Head:

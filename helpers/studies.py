@@ -6,7 +6,7 @@ A study trains for an hour; a notebook shows its table and trains a small part a
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from helpers.evaluation import Interval
 from helpers.paths import PROJECT
 from helpers.stored import write_whole
 
@@ -87,6 +88,36 @@ def load_study(name: str, folder: Path | None = None) -> Study:
     if made.get("table_sha256") != hashlib.sha256(content).hexdigest():
         raise ValueError(f"{path.name} was changed after it was made: {MADE_BY}.")
     return Study(pd.read_csv(StringIO(content.decode())), made)
+
+
+def compare(
+    study: Study, *, test: str, measures: Sequence[str], variants: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Lay measures of the variants side by side.
+
+    Parameters
+    ----------
+    study
+        ``phantom-variants``.
+    test
+        Cohort whose test patients judged.
+    measures, variants
+        Which, in this order; all variants by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a variant: ``0.71 (0.60–0.82) ± 0.03`` is the mean over the seeds, its 95 % interval
+        over the patients, and the standard deviation over the seeds.
+    """
+    rows = study.table[study.table["test"] == test]
+    shown = [
+        f"{Interval(row.estimate, row.low, row.high)} ± {row.seed_sd:.2f}"
+        for row in rows.itertuples()
+    ]
+    wide = rows.assign(shown=shown).pivot(index="variant", columns="measure", values="shown")
+    order = list(variants or dict.fromkeys(rows["variant"]))
+    return wide.reindex(index=order, columns=list(measures)).fillna("not here")
 
 
 def code_hash() -> str:

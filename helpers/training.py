@@ -114,9 +114,8 @@ def fit(
     if checkpoint:
         identity |= {"training films": films.sha256(), "validation films": held_out.sha256()}
     run = Run(fabric, config.seed, Path(checkpoint) if checkpoint else None, identity)
-    for number, (stage, epochs) in enumerate(
-        [(Head, config.head_epochs), (AllLayers, config.epochs)]
-    ):
+    stages: list[tuple[type[Stage], int]] = [(Head, config.head_epochs), (AllLayers, config.epochs)]
+    for number, (stage, epochs) in enumerate(stages):
         if epochs and number >= run.stage:
             _learn(number, stage(task), task, run, progress=progress)
     return Fit(network.cpu().eval(), pd.DataFrame(run.history))
@@ -126,7 +125,7 @@ def _learn(number: int, stage: Stage, task: Task, run: Run, *, progress: bool) -
     """Train one stage; leave its module as it was at its lowest validation loss."""
     fabric = task.fabric
     module, optimizer = fabric.setup(stage.module, stage.optimizer)
-    # Where another stage went before, its network is a candidate, too.
+    # After a stage of the head alone, its network is a candidate, too.
     run.begin(number, stage, lambda: _validation(stage, task)[0] if run.history else math.inf)
     total, done = stage.epochs * task.steps, run.epoch * task.steps
     show = progress and fabric.is_global_zero and isinstance(stage, AllLayers)
@@ -177,7 +176,7 @@ def _describe(stage: Stage, task: Task, lost: torch.Tensor, start: float) -> dic
             torch.distributed.broadcast(buffer, src=0)
     loss, auroc = _validation(stage, task)
     return {
-        "train_loss": fabric.all_reduce(lost, reduce_op="sum").item() / len(task.films),
+        "train_loss": task.summed(lost).item() / len(task.films),
         "validation_loss": loss,
         "validation_auroc": auroc,
         "seconds": time.perf_counter() - start,

@@ -13,7 +13,7 @@ from benchmarks.study_starts import summarise as summarise_starts
 from benchmarks.study_summary import RANKS, side_by_side, summarise
 from benchmarks.study_variants import FIRST, SECOND, VARIANTS, Films, _recipe
 from helpers.models import STARTS
-from helpers.studies import load_study, save_study
+from helpers.studies import compare, load_study, save_study
 
 
 @pytest.fixture
@@ -125,6 +125,22 @@ def test_summary_of_runs_whose_truth_is_known(monkeypatch):
     assert idle["difference_high"] < 0 and idle["against"] == SECOND
     assert len(idle["seeds"].split()) == 2 and idle["seed_sd"] > 0
     assert found.loc[(SECOND, "ieee8023", "AUROC"), "difference_low"] > 0
+
+
+def test_a_comparison_shows_means_intervals_and_seeds(tmp_path):
+    rows = {
+        "variant": ["a", "b"],
+        "test": "sbu",
+        "measure": "AUROC",
+        "estimate": [0.714, 0.6],
+        "low": [0.6, 0.5],
+        "high": [0.8, 0.7],
+        "seed_sd": [0.031, 0.0],
+    }
+    save_study("one", pd.DataFrame(rows), {}, tmp_path)
+    shown = compare(load_study("one", tmp_path), test="sbu", measures=["AUROC", "slope"])
+    assert shown.loc["a", "AUROC"] == "0.71 (0.60–0.80) ± 0.03"
+    assert shown["slope"].eq("not here").all()
 
 
 def test_runs_on_different_patients_are_not_compared():
