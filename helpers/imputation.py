@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.imputers import METHODS, fit_imputer, shift_odds, training_patients
-from helpers.patient_groups import PATIENT
+from helpers.patients import PATIENT
 
 HARD_LABEL_FROM = 0.5  # risk from which the forests of hard labels say "died", scikit-learn's rule
 

@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from helpers.patient_groups import PATIENT
+from helpers.patients import PATIENT
 from helpers.publishers import IEEE8023_BOOLEANS, IEEE8023_NUMBERS
 
 METHODS = ("complete_case", "forest", "forest_balanced", "calibrated", "draws")

@@ -18,7 +18,7 @@ from torch import nn
 
 from helpers.imputation import impute_survival
 from helpers.models import build_resnet18, in_batches
-from helpers.patient_groups import PATIENT
+from helpers.patients import PATIENT
 from helpers.radiographs import Radiographs
 
 COMPONENTS = 10  # of the features: as few as a few dozen deaths can carry

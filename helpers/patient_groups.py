@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-PATIENT = ["site", "patient_id"]
+from helpers.patients import PATIENT
 
 
 def group_patients(cohort: pd.DataFrame, duplicates: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -1,121 +1,145 @@
-"""AUROC of a model, and of models trained on several imputed data sets, with its uncertainty.
+"""AUROC of models that were trained on several imputed data sets, by Rubin's rules.
 
-Variances are DeLong's; over draws they are combined by Rubin's rules. As everywhere, outcomes must
-be observed, or a phantom's truth.
+A table holds a row a patient with ``died`` observed and a column ``risk_0``, ``risk_1``, … for the
+model of each draw, as :func:`helpers.label_effects.crossfit` returns it. One column is a model like
+any other, and gets the interval of :mod:`helpers.delong`.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
+import pandas as pd
 from scipy.special import expit, logit
-from scipy.stats import norm, rankdata
+from scipy.stats import t as student
 
-from helpers.evaluation import Interval, pool_draws
+from helpers.delong import placements
+from helpers.draws import pool_draws
+from helpers.intervals import NAN, Interval
+from helpers.patients import require_patients
 
-NO_INTERVAL = "no interval: all deaths rank above all survivors, or all below, in some draw"
+PERFECT = "no interval: in some draw, a perfect ranking of few patients is no certainty"
 
 
-def delong(died: np.ndarray, risks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """AUROC of several models on the same patients, with the covariance of the estimates.
+class _Estimate(NamedTuple):
+    """Of one draw: the estimate, its variance, and the variance's degrees of freedom."""
 
-    DeLong, DeLong and Clarke-Pearson 1988 (doi:10.2307/2531595), from ranks as in Sun and Xu 2014
-    (doi:10.1109/LSP.2014.2337313). The covariance is that of the test patients; that other training
-    patients would have given other models is not in it.
+    value: float
+    variance: float
+    freedom: float
+
+
+def pooled_auroc(patients: pd.DataFrame, *, level: float = 0.95) -> Interval:
+    """AUROC of the models of several draws, pooled on the logit scale.
+
+    On that scale an AUROC is nearer to normal and its interval stays within 0 and 1 (Snell 2018,
+    doi:10.1177/0962280217705678); each draw's variance is DeLong's. What is pooled is the
+    performance of the draws' models, each alone, not that of their mean prediction (Wood 2015,
+    doi:10.1002/bimj.201400004). That other training patients would have given other models is in
+    the interval only as far as the draws differ by it.
 
     Parameters
     ----------
-    died
-        Outcomes, bool, shape (n,).
-    risks
-        Predicted risks, shape (models, n).
+    patients
+        A row a patient: ``died`` and ``label_source``, all observed, and the risks.
+    level
+        Coverage aimed at.
 
     Returns
     -------
-    numpy.ndarray, numpy.ndarray
-        AUROC, shape (models,), and covariance, shape (models, models).
+    Interval
+        Without bounds, and with the reason in ``note``, where some draw's model ranks perfectly.
 
     Raises
     ------
     ValueError
-        If an outcome is missing, shapes differ, or fewer than two patients died or survived.
+        If a label is not observed, a patient has several rows, there are no risks or missing ones,
+        or fewer than two patients died or survived.
     """
-    died, risks = np.asarray(died), np.atleast_2d(np.asarray(risks, float))
-    if died.dtype != bool or risks.shape[1:] != died.shape or np.isnan(risks).any():
-        raise ValueError(
-            "Expected outcomes as bool, none missing, and a risk a patient from each model; got "
-            f"{died.dtype} {died.shape} and risks {risks.shape}."
-        )
-    deaths, survivors = int(died.sum()), int((~died).sum())
-    if min(deaths, survivors) < 2:
-        raise ValueError(
-            f"A variance needs two deaths and two survivors; got {deaths} and {survivors}."
-        )
-    ranks = rankdata(risks, axis=1)
-    above = (ranks[:, died] - rankdata(risks[:, died], axis=1)) / survivors
-    below = 1 - (ranks[:, ~died] - rankdata(risks[:, ~died], axis=1)) / deaths
-    covariance = np.cov(above, ddof=1) / deaths + np.cov(below, ddof=1) / survivors
-    return above.mean(axis=1), np.atleast_2d(covariance)
+    died, risks = _outcomes_and_risks(patients)
+    draws = [_estimate(*placements(died, risk)) for risk in risks]
+    areas = np.array([draw.value for draw in draws])
+    if not ((areas > 0) & (areas < 1)).all():
+        return Interval(float(areas.mean()), NAN, NAN, note=PERFECT)
+    # The delta method: the variance of a logit is that of the area over (area (1 - area)) squared.
+    scaled = [_Estimate(logit(a), v / (a * (1 - a)) ** 2, freedom) for a, v, freedom in draws]
+    pooled = _combine(scaled, level)
+    area, low, high = expit([pooled.estimate, pooled.low, pooled.high])
+    error = pooled.standard_error * area * (1 - area)
+    return Interval(float(area), float(low), float(high), float(error))
 
 
-def pooled_auroc(died: np.ndarray, risks: np.ndarray, *, level: float = 0.95) -> Interval:
-    """AUROC of the models of several draws, pooled by Rubin's rules on the logit scale.
-
-    On that scale an AUROC is nearer to normal and its interval stays within 0 and 1 (Snell 2018,
-    doi:10.1177/0962280217705678). What is pooled is the performance of the draws' models, each
-    alone, not that of their mean prediction (Wood 2015, doi:10.1002/bimj.201400004). One draw is
-    an ordinary model with an ordinary interval.
-
-    Parameters
-    ----------
-    died
-        Outcomes of the test patients, bool, shape (n,), the same for all draws.
-    risks
-        Predicted risks, shape (draws, n).
-    level
-        Coverage aimed at.
-
-    Raises
-    ------
-    ValueError
-        As :func:`delong` does.
-    """
-    aurocs, covariance = delong(died, risks)
-    if not ((aurocs > 0) & (aurocs < 1)).all():
-        return Interval(float(aurocs.mean()), float("nan"), float("nan"), note=NO_INTERVAL)
-    variances = np.diag(covariance) / (aurocs * (1 - aurocs)) ** 2  # delta method
-    pooled = _pool(logit(aurocs), variances, level)
-    numbers = expit([pooled.estimate, pooled.low, pooled.high])
-    slope = numbers[0] * (1 - numbers[0])
-    return Interval(*map(float, numbers), standard_error=float(pooled.standard_error * slope))
-
-
-def pooled_difference(
-    died: np.ndarray, risks: np.ndarray, baseline: np.ndarray, *, level: float = 0.95
-) -> Interval:
+def pooled_difference(patients: pd.DataFrame, other: str, *, level: float = 0.95) -> Interval:
     """AUROC of the models of several draws less that of another model on the same patients.
 
-    Paired: what makes a test patient easy for both cancels. Pooled by Rubin's rules.
+    Paired: luck with the patients cancels (DeLong 1988, doi:10.2307/2531595).
 
     Parameters
     ----------
-    died
-        Outcomes of the test patients, bool, shape (n,).
-    risks
-        Predicted risks, shape (draws, n).
-    baseline
-        Predicted risks of the other model, shape (n,).
+    patients
+        As for :func:`pooled_auroc`.
+    other
+        Column with the risks of the other model; its name must not begin with ``risk_``.
     level
         Coverage aimed at.
+
+    Returns
+    -------
+    Interval
+        Without bounds, and with the reason in ``note``, where all rank as the other model does.
+
+    Raises
+    ------
+    ValueError
+        As :func:`pooled_auroc` does.
     """
-    aurocs, covariance = delong(died, np.vstack([baseline, np.atleast_2d(risks)]))
-    spread = np.diag(covariance)
-    # A difference from itself has no variance; rounding may leave it just below 0.
-    variances = np.maximum(spread[1:] + spread[0] - 2 * covariance[0, 1:], 0)
-    return _pool(aurocs[1:] - aurocs[0], variances, level)
+    died, risks = _outcomes_and_risks(patients)
+    above, below = placements(died, patients[other].to_numpy(float))
+    each = [placements(died, risk) for risk in risks]
+    draws = [_estimate(mine[0] - above, mine[1] - below) for mine in each]
+    pooled = _combine(draws, level)
+    if pooled.standard_error == 0:
+        return Interval(pooled.estimate, NAN, NAN, note="no interval: all rank alike")
+    return pooled
 
 
-def _pool(estimates: np.ndarray, variances: np.ndarray, level: float) -> Interval:
-    """Rubin's rules, or the normal interval of a single estimate."""
-    if len(estimates) > 1:
-        return pool_draws(estimates, variances, level=level).interval
-    estimate, error = float(estimates[0]), float(np.sqrt(variances[0]))
-    reach = float(norm.ppf((1 + level) / 2)) * error
+def _combine(draws: Sequence[_Estimate], level: float) -> Interval:
+    """Rubin's rules with the degrees of freedom of Barnard and Rubin; one draw is as it is.
+
+    Barnard and Rubin 1999, doi:10.1093/biomet/86.4.948: few test patients stay few, however well
+    the draws agree.
+    """
+    values, variances, freedoms = (np.array(numbers) for numbers in zip(*draws, strict=True))
+    estimate, error, freedom = float(values[0]), float(np.sqrt(variances[0])), float(freedoms[0])
+    if len(draws) > 1:
+        pooled = pool_draws(values, variances)
+        estimate, error = pooled.interval.estimate, pooled.interval.standard_error
+        complete, missing = freedoms.mean(), pooled.missing_information
+        seen = (complete + 1) / (complete + 3) * complete * (1 - missing)
+        freedom = float(1 / (missing**2 / (len(draws) - 1) + 1 / seen)) if seen > 0 else 1.0
+    reach = float(student.ppf((1 + level) / 2, freedom)) * error
     return Interval(estimate, estimate - reach, estimate + reach, error)
+
+
+def _estimate(above: np.ndarray, below: np.ndarray) -> _Estimate:
+    """Mean placement, its variance by DeLong, and Satterthwaite's degrees of freedom."""
+    parts = np.array([above.var(ddof=1) / len(above), below.var(ddof=1) / len(below)])
+    counts = np.array([len(above), len(below)])
+    total = float(parts.sum())
+    freedom = total**2 / (parts**2 / (counts - 1)).sum() if total > 0 else counts.min() - 1.0
+    return _Estimate(float(above.mean()), total, float(freedom))
+
+
+def _outcomes_and_risks(patients: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Outcomes, bool (n,), and risks, (draws, n)."""
+    require_patients(patients)
+    died = patients["died"].to_numpy(bool)
+    risks = patients[[name for name in patients if str(name).startswith("risk_")]].to_numpy(float).T
+    if not len(risks) or np.isnan(risks).any():
+        raise ValueError("Expected columns risk_0, risk_1, …, no value missing. Run crossfit.")
+    if min(died.sum(), (~died).sum()) < 2:
+        raise ValueError(
+            "An AUROC with its interval needs two deaths and two survivors; got "
+            f"{int(died.sum())} deaths of {len(died)} patients."
+        )
+    return died, risks

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.duplicates import find_duplicates
-from helpers.patient_groups import PATIENT, group_patients, share_out
+from helpers.patient_groups import group_patients, share_out
+from helpers.patients import PATIENT
 from helpers.table import exclude
 
 __all__ = [

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from helpers import figures
-from helpers.evaluation import net_benefit
+from helpers.evaluation import confusion, net_benefit
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +70,7 @@ INTERVALS = pd.DataFrame({"name": ["a"], "estimate": [0.7], "low": [0.6], "high"
         lambda ax, patients, cohort: figures.plot_precision_recall(patients, ax),
         lambda ax, patients, cohort: figures.plot_calibration(patients, ax),
         lambda ax, patients, cohort: figures.plot_risk_by_outcome(patients, ax, threshold=0.2),
+        lambda ax, patients, cohort: figures.plot_confusion(patients, 0.2, ax),
         lambda ax, patients, cohort: figures.plot_net_benefit(
             net_benefit(patients["died"], patients["risk"], [0.1, 0.2, 0.3]), ax
         ),
@@ -187,3 +188,22 @@ def test_masks_of_another_size_are_outlined_where_they_lie():
     assert (outline.y0, outline.y1) == pytest.approx((19.5, 59.5), abs=1)
     assert len(right.collections) == 2
     assert len(figures.plot_masks(np.zeros((80, 60)), lungs, lesions & False).axes) == 2
+
+
+def test_the_confusion_matrix_shows_every_patient_once(patients):
+    ax = figures.plot_confusion(patients, 0.2)
+    counts = confusion(patients["died"], patients["risk"], 0.2)
+    shown = [int(text.get_text().split()[0]) for text in ax.texts]
+    assert shown == [counts.true_positive, counts.false_negative,
+                     counts.false_positive, counts.true_negative]  # fmt: skip
+
+
+def test_the_calibration_curve_of_a_right_risk_lies_on_the_diagonal():
+    generator = np.random.default_rng(1)
+    risk = generator.uniform(0.05, 0.95, 4000)
+    right = pd.DataFrame({"risk": risk, "died": generator.random(4000) < risk})
+    ax = figures.plot_calibration(right)
+    curve = next(line for line in ax.lines if line.get_label() == "model")
+    assert np.abs(curve.get_ydata() - curve.get_xdata()).max() < 0.08
+    band = ax.collections[0].get_paths()[0].vertices
+    assert np.ptp(band[:, 1][np.abs(band[:, 0] - 0.5) < 0.01]) > 0.01  # the band has a width

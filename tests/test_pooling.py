@@ -1,95 +1,111 @@
-"""AUROC with its variance, pooled over draws: against written-out formulas and in simulation."""
+"""AUROC pooled over draws: by the rules written out, as one model's where draws agree, covering."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from helpers.evaluation import pool_draws
+from helpers.delong import auroc_difference, auroc_interval
+from helpers.draws import pool_draws
 from helpers.metrics import auroc
-from helpers.pooling import delong, pooled_auroc, pooled_difference
+from helpers.pooling import pooled_auroc, pooled_difference
 
 
-def patients(n=120, models=1, seed=0, apart=1.0):
-    """Outcomes and the risks of several models that partly agree, in [0, 1]."""
+def patients(n=120, draws=1, seed=0, own=0.5):
+    """Patients with the risks of several models that partly agree; `own` is what each adds."""
     generator = np.random.default_rng(seed)
     died = generator.random(n) < 0.3
-    shared = generator.normal(size=n) + apart * died
-    scores = shared + 0.5 * generator.normal(size=(models, n))
-    return died, 1 / (1 + np.exp(-scores))
+    shared = generator.normal(size=n) + died
+    scores = shared + own * generator.normal(size=(draws, n))
+    table = pd.DataFrame({"site": "sbu", "patient_id": np.arange(n).astype(str), "died": died})
+    risks = {f"risk_{draw}": norm.cdf(score) for draw, score in enumerate(scores)}
+    return table.assign(label_source="observed", **risks)
 
 
-def written_out(died, risks):
-    """DeLong's covariance as the paper has it, pair by pair."""
-    dead, alive = risks[:, died], risks[:, ~died]
-    wins = (dead[:, :, None] > alive[:, None, :]) + 0.5 * (dead[:, :, None] == alive[:, None, :])
-    of_deaths, of_survivors = wins.mean(axis=2), wins.mean(axis=1)
-    return np.cov(of_deaths) / dead.shape[1] + np.cov(of_survivors) / alive.shape[1]
+def areas_and_errors(table):
+    each = [auroc_interval(table, risk=name) for name in table if name.startswith("risk_")]
+    return np.array([(one.estimate, one.standard_error) for one in each]).T
 
 
-def test_areas_and_covariance_are_those_of_the_paper_ties_included():
-    died, risks = patients(models=3)
-    risks = risks.round(1)
-    areas, covariance = delong(died, risks)
-    np.testing.assert_allclose(areas, [auroc(died, risk) for risk in risks])
-    np.testing.assert_allclose(covariance, written_out(died, risks))
+def bounds(interval):
+    return interval.estimate, interval.low, interval.high
 
 
-def test_intervals_of_one_model_cover_the_true_area():
-    """Normal scores of variance 1.25, one unit apart: the true area has a formula."""
+def test_one_model_gets_the_interval_of_one_model():
+    table = patients(draws=2)
+    one = table.drop(columns="risk_1")
+    assert bounds(pooled_auroc(one)) == pytest.approx(bounds(auroc_interval(one, risk="risk_0")))
+    renamed = one.assign(other=table["risk_1"])
+    expected = auroc_difference(renamed, "risk_0", "other")
+    assert bounds(pooled_difference(renamed, "other")) == pytest.approx(bounds(expected))
+
+
+def test_draws_that_agree_are_nearly_as_certain_as_one_model():
+    """But for Barnard and Rubin's (freedom + 1) / (freedom + 3), a hair wider."""
+    one = patients()
+    three = one.assign(risk_1=one["risk_0"], risk_2=one["risk_0"])
+    alone, pooled = bounds(pooled_auroc(one)), bounds(pooled_auroc(three))
+    assert pooled == pytest.approx(alone, abs=0.002)
+    assert pooled[1] <= alone[1] and pooled[2] >= alone[2]
+
+
+def test_rubins_rules_on_the_logit_scale_written_out():
+    table = patients(draws=5, own=1.5)
+    areas, errors = areas_and_errors(table)
+    logits, variances = np.log(areas / (1 - areas)), (errors / (areas * (1 - areas))) ** 2
+    found = pooled_auroc(table)
+    assert found.estimate == pytest.approx(1 / (1 + np.exp(-logits.mean())))
+    total = variances.mean() + (1 + 1 / 5) * logits.var(ddof=1)
+    slope = found.estimate * (1 - found.estimate)
+    assert found.standard_error == pytest.approx(np.sqrt(total) * slope)
+    # Barnard and Rubin never allow more freedom than Rubin did, so never a narrower interval.
+    rubin = pool_draws(logits, variances).interval
+    assert found.low < 1 / (1 + np.exp(-rubin.low)) and found.high > 1 / (1 + np.exp(-rubin.high))
+    assert 0 < found.low < found.high < 1
+
+
+def test_draws_that_disagree_are_less_certain():
+    table = patients(draws=2, own=0.1)
+    turned = table.assign(risk_1=1 - table["risk_1"])
+    assert pooled_auroc(turned).standard_error > 3 * pooled_auroc(table).standard_error
+
+
+def test_intervals_cover_what_the_models_of_draws_are_worth():
+    """Five models of one truth; each alone has the same true area, which has a formula."""
     truth = norm.cdf(1 / np.sqrt(2 * 1.25))
-    held = []
-    for seed in range(1000):
-        interval = pooled_auroc(*patients(seed=seed))
-        held.append(interval.low <= truth <= interval.high)
-    assert 0.93 <= np.mean(held) <= 0.97
-
-
-def test_draws_are_pooled_on_the_logit_scale_by_rubins_rules():
-    died, risks = patients(models=5)
-    areas, covariance = delong(died, risks)
-    expected = pool_draws(
-        np.log(areas / (1 - areas)), np.diag(covariance) / (areas * (1 - areas)) ** 2
-    ).interval
-    found = pooled_auroc(died, risks)
-    back = [1 / (1 + np.exp(-x)) for x in (expected.estimate, expected.low, expected.high)]
-    assert (found.estimate, found.low, found.high) == pytest.approx(tuple(back))
-    assert found.high - found.low > np.ptp(areas)
-
-
-def test_draws_that_agree_are_as_certain_as_one_model_and_others_are_less():
-    died, risks = patients(models=2)
-    alone = pooled_auroc(died, risks[:1])
-    agreeing = pooled_auroc(died, risks[[0, 0, 0]])
-    assert (agreeing.low, agreeing.high) == pytest.approx((alone.low, alone.high), abs=1e-6)
-    apart = pooled_auroc(died, np.vstack([risks[:1], 1 - risks[1:]]))
-    assert apart.high - apart.low > 2 * (alone.high - alone.low)
-    assert 0 < apart.low < apart.high < 1
+    held = [pooled_auroc(patients(draws=5, seed=seed)) for seed in range(500)]
+    assert 0.93 <= np.mean([one.low <= truth <= one.high for one in held]) <= 0.99
 
 
 def test_differences_are_paired():
-    died, risks = patients(models=2)
-    same = pooled_difference(died, risks[:1], risks[0])
-    assert (same.low, same.estimate, same.high) == pytest.approx((0, 0, 0), abs=1e-6)
-    difference = pooled_difference(died, risks[1:], risks[0])
-    areas, covariance = delong(died, risks)
-    assert difference.estimate == pytest.approx(areas[1] - areas[0])
-    assert difference.standard_error < np.sqrt(np.trace(covariance)) * 0.8
-    drawn = pooled_difference(died, risks, np.full(len(died), 0.5))
-    assert drawn.estimate == pytest.approx(areas.mean() - 0.5)
+    table = patients(draws=2)
+    paired = pooled_difference(table.drop(columns="risk_1").assign(other=table["risk_1"]), "other")
+    areas, errors = areas_and_errors(table)
+    assert paired.estimate == pytest.approx(areas[0] - areas[1])
+    assert paired.standard_error < 0.8 * np.hypot(*errors)
+    against_chance = pooled_difference(table.assign(other=0.5), "other")
+    assert against_chance.estimate == pytest.approx(areas.mean() - 0.5)
+    died = table["died"].to_numpy()
+    assert areas[0] == pytest.approx(auroc(died, table["risk_0"].to_numpy()))
 
 
-def test_perfect_ranks_get_no_interval():
-    died = np.array([True, True, False, False, False])
-    interval = pooled_auroc(died, np.array([[0.9, 0.8, 0.1, 0.2, 0.3]]))
-    assert interval.estimate == 1 and np.isnan(interval.low)
-    assert "all deaths rank above" in interval.note
+def test_no_difference_at_all_and_perfect_ranks_get_no_interval():
+    table = patients()
+    same = pooled_difference(table.assign(other=table["risk_0"]), "other")
+    assert same.estimate == 0 and np.isnan(same.low) and "rank alike" in same.note
+    perfect = pooled_auroc(table.assign(risk_0=0.2 + 0.5 * table["died"]))
+    assert perfect.estimate == 1 and np.isnan(perfect.low) and "perfect" in perfect.note
 
 
 def test_refusals_say_what_was_expected():
-    died, risks = patients()
-    with pytest.raises(ValueError, match="got float64"):
-        delong(died.astype(float), risks)
-    with pytest.raises(ValueError, match="a risk a patient"):
-        delong(died, risks[:, 1:])
-    with pytest.raises(ValueError, match="two deaths and two survivors; got 0 and 120"):
-        delong(np.zeros(120, bool), risks)
+    table = patients()
+    with pytest.raises(ValueError, match="1 of 120 rows are imputed or unknown"):
+        pooled_auroc(table.assign(label_source=["imputed"] + ["observed"] * 119))
+    with pytest.raises(ValueError, match="Expected columns risk_0"):
+        pooled_auroc(table.drop(columns="risk_0"))
+    with pytest.raises(ValueError, match="Expected columns risk_0"):
+        pooled_difference(table.assign(risk_1=np.nan), "risk_0")
+    with pytest.raises(ValueError, match="two survivors; got 0 deaths of 120"):
+        pooled_auroc(table.assign(died=False))
+    with pytest.raises(ValueError, match="a row a patient"):
+        pooled_auroc(pd.concat([table, table.head(1)]))

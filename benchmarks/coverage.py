@@ -1,0 +1,249 @@
+"""Do the statistics hold? Prints how often intervals cover the truth over simulated cohorts.
+
+    .venv/bin/python -m benchmarks.coverage [--cohorts 500]
+
+Patients come from the phantoms' causal model, so that the risk of each is known; no film is drawn.
+A model is simulated as the true risk blurred twice: once a patient (what a film does not show) and
+once a film (what differs from day to day). What an interval should hold is computed from a
+population that is larger than any cohort. Takes about five minutes on one core.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+from scipy.stats import norm
+from statsmodels.stats.proportion import proportion_confint
+
+from helpers.calibration import calibration_intervals
+from helpers.delong import auroc_difference, auroc_interval, placements
+from helpers.evaluation import report
+from helpers.intervals import Interval, bootstrap_interval
+from helpers.metrics import auprc, auroc, brier, net_benefit_at, sensitivity, specificity
+from helpers.reporting import markdown_table
+from phantoms.people import draw_people
+
+SITE = "sbu"
+SIZES = {"test part of the phantoms": 117, "a fifth of real SBU": 277, "all of real SBU": 1384}
+POPULATION = 400_000  # people behind the true values
+PATIENT_BLUR = 2.5  # sd in logits: leaves an AUROC near those published for films alone
+FILM_BLUR = 1.0  # sd in logits
+RIVAL_BLUR = 3.0  # sd in logits, of a second model of the same patients
+THRESHOLD = 0.13  # the death rate
+RESAMPLES = 200  # behind each bootstrap interval: enough for its coverage
+
+
+def main() -> None:
+    """Draw the cohorts and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cohorts", type=int, default=500)
+    cohorts = parser.parse_args().cohorts
+    truth = true_values(draw_films(POPULATION, seed=1))
+    print(f"# Coverage of 95 % intervals over {cohorts} simulated cohorts\n")
+    for name, size in SIZES.items():
+        drawn = list(split(draw_films(cohorts * size, seed=size), size))
+        deaths = np.mean([pool(films)["died"].sum() for films in drawn])
+        print(f"## {name}: {size} patients, {deaths:.0f} deaths on average\n")
+        judges = [ranking, agreement] + [resampling, whole_report] * (size == min(SIZES.values()))
+        for judge in judges:
+            print(markdown_table(coverage(map(judge, drawn), truth)) + "\n")
+        print(markdown_table(calibration_on_average(drawn)) + "\n")
+
+
+def draw_films(patients: int, *, seed: int) -> pd.DataFrame:
+    """Draw patients of the causal model and a model's risk of each of their films.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a film: ``site``, ``patient_id``, ``died``, ``label_source``, ``risk`` and
+        ``risk rival`` of the film, ``true_risk`` of the patient.
+    """
+    generator = np.random.default_rng(seed)
+    people = draw_people(SITE, patients, generator, fixed_deaths=False)
+    of_patient = np.repeat(np.arange(patients), people["n_films"])
+    true = logit(people["true_risk"].to_numpy())
+
+    def blurred(patient_blur: float) -> np.ndarray:
+        seen = true + generator.normal(0, patient_blur, patients)
+        return expit(seen[of_patient] + generator.normal(0, FILM_BLUR, len(of_patient)))
+
+    return pd.DataFrame(
+        {
+            "site": SITE,
+            "patient_id": of_patient,
+            "died": people["true_died"].to_numpy(bool)[of_patient],
+            "label_source": "observed",
+            "risk": blurred(PATIENT_BLUR),
+            "risk rival": blurred(RIVAL_BLUR),
+            "true_risk": people["true_risk"].to_numpy()[of_patient],
+        }
+    )
+
+
+def split(films: pd.DataFrame, size: int) -> Iterator[pd.DataFrame]:
+    """Cut the films into cohorts of `size` patients."""
+    starts = np.arange(0, films["patient_id"].iloc[-1] + 2, size)
+    edges = np.searchsorted(films["patient_id"], starts)
+    for first, last in pairwise(edges):
+        yield films.iloc[first:last]
+
+
+def pool(films: pd.DataFrame) -> pd.DataFrame:
+    """Make a row a patient: mean risks, as :func:`helpers.patients.pool_by_patient`, but fast."""
+    groups = films.groupby("patient_id", sort=True)
+    means = groups[["risk", "risk rival", "true_risk"]].mean()
+    first = films.drop_duplicates("patient_id").set_index("patient_id")
+    return means.join(first[["site", "died", "label_source"]]).reset_index()
+
+
+def true_values(films: pd.DataFrame) -> dict[str, float]:
+    """Compute what the intervals should hold, from a population."""
+    patients = pool(films)
+    died, risk = patients["died"].to_numpy(bool), patients["risk"].to_numpy()
+    area, benefit = auroc(died, risk), net_benefit_at(died, risk, THRESHOLD)
+    return {
+        "AUROC of films": auroc(films["died"], films["risk"]),
+        "AUROC": area,
+        "difference": area - auroc(died, patients["risk rival"]),
+        "AUPRC": auprc(died, risk),
+        "Brier score": brier(died, risk),
+        "sensitivity": sensitivity(died, risk, THRESHOLD),
+        "specificity": specificity(died, risk, THRESHOLD),
+        "net benefit": benefit,
+        "net benefit less that of treating all": benefit
+        - net_benefit_at(died, np.ones(len(died)), THRESHOLD),
+        "observed / expected deaths": 1.0,
+        "calibration intercept": 0.0,
+        "calibration slope": 1.0,
+    }
+
+
+def ranking(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
+    """Intervals of AUROC without resampling: as the series has them, and two mistakes."""
+    patients = pool(films)
+    as_if = films.assign(patient_id=np.arange(len(films)))  # each film counts as a patient
+    return {
+        ("AUROC", "DeLong, logit, Student's t: the series"): auroc_interval(patients),
+        ("AUROC", "DeLong, plain"): plain_delong(patients),
+        ("difference", "DeLong, paired: the series"): auroc_difference(
+            patients, "risk", "risk rival"
+        ),
+        ("AUROC of films", "films taken for patients"): auroc_interval(as_if),
+    }
+
+
+def plain_delong(patients: pd.DataFrame) -> Interval:
+    """DeLong's interval as most software gives it: estimate ± 1.96 standard errors."""
+    died = patients["died"].to_numpy(bool)
+    if min(died.sum(), (~died).sum()) < 2:
+        return Interval(*[float("nan")] * 3)
+    above, below = placements(died, patients["risk"].to_numpy())
+    error = np.sqrt(above.var(ddof=1) / len(above) + below.var(ddof=1) / len(below))
+    reach = norm.ppf(0.975) * error
+    return Interval(float(above.mean()), float(above.mean() - reach), float(above.mean() + reach))
+
+
+def agreement(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
+    """Calibration intervals of a model that knows the true risk."""
+    patients = pool(films)
+    found = calibration_intervals(patients["died"], patients["true_risk"])
+    return {(name, "Wald: the series"): interval for name, interval in found.items()}
+
+
+def resampling(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
+    """Percentile bootstrap: of patients, of films with their patients, and of films alone."""
+    patients = pool(films)
+    as_if = films.assign(patient_id=np.arange(len(films)))
+
+    def resampled(table: pd.DataFrame, statistic: Callable) -> Interval:
+        return bootstrap_interval(statistic, table, repeats=RESAMPLES)
+
+    def area(table: pd.DataFrame) -> float:
+        return auroc(table["died"], table["risk"])
+
+    def gain(table: pd.DataFrame) -> float:
+        return area(table) - auroc(table["died"], table["risk rival"])
+
+    return {
+        ("AUROC", "bootstrap of patients"): resampled(patients, area),
+        ("difference", "bootstrap of patients, jointly"): resampled(patients, gain),
+        ("AUROC of films", "bootstrap of patients with their films"): resampled(films, area),
+        ("AUROC of films", "bootstrap of films"): resampled(as_if, area),
+    }
+
+
+def whole_report(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
+    """The other rows of the report. Their model is blurred, so its calibration is not judged."""
+    rows = report(films, THRESHOLD, repeats=RESAMPLES).set_index("metric")
+    chosen = ["AUPRC", "Brier score", "sensitivity", "specificity"]
+    chosen += [name for name in rows.index if name.startswith("net benefit")]
+    numbers = rows.loc[chosen, ["estimate", "low", "high"]].astype(float)
+    return {(str(name), "the report"): Interval(*row) for name, row in numbers.iterrows()}
+
+
+def coverage(
+    found: Iterable[dict[tuple[str, str], Interval]], truth: dict[str, float]
+) -> pd.DataFrame:
+    """Count how often intervals hold the truth.
+
+    Parameters
+    ----------
+    found
+        For each cohort, intervals by measure and method.
+    truth
+        True value of each measure.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a measure and method: ``coverage`` of the intervals that there are, with its Wilson
+        interval over the cohorts, how often they lie ``too low`` and ``too high``, their mean
+        ``width``, and how many cohorts had ``no interval``.
+    """
+    cohorts = list(found)
+    rows = []
+    for measure, method in cohorts[0]:
+        intervals = [cohort[measure, method] for cohort in cohorts]
+        bounds = np.array([(one.low, one.high) for one in intervals])
+        low, high = bounds[~np.isnan(bounds[:, 0])].T
+        hits = int(((low <= truth[measure]) & (truth[measure] <= high)).sum())
+        reach = proportion_confint(hits, len(low), method="wilson")
+        rows.append(
+            {
+                "measure": measure,
+                "interval": method,
+                "truth": f"{truth[measure]:.3f}",
+                "coverage": f"{Interval(hits / len(low), *reach):.1%}",
+                "too low": f"{np.mean(high < truth[measure]):.1%}",
+                "too high": f"{np.mean(low > truth[measure]):.1%}",
+                "width": f"{np.mean(high - low):.3f}",
+                "no interval": len(intervals) - len(low),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def calibration_on_average(cohorts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Average intercept and slope of a perfectly calibrated model, with their Monte-Carlo interval.
+
+    The slope of a logistic regression is biased away from 0 in small samples, by about one part
+    in the number of deaths; so its median stands beside the mean.
+    """
+    found = pd.DataFrame(
+        [{name: one.estimate for (name, _), one in agreement(films).items()} for films in cohorts]
+    )
+    rows = []
+    for name, values in found.items():
+        known = values.dropna()
+        reach = norm.ppf(0.975) * known.std() / np.sqrt(len(known))
+        mean = Interval(known.mean(), known.mean() - reach, known.mean() + reach)
+        rows.append({"measure": name, "mean": f"{mean:.3f}", "median": f"{known.median():.3f}"})
+    return pd.DataFrame(rows)
+
+
+if __name__ == "__main__":
+    main()

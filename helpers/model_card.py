@@ -1,0 +1,118 @@
+"""The model card: what a model is, how it did, and what it must not be used for.
+
+Sections after Mitchell 2019 (doi:10.1145/3287560.3287596); every figure comes from the run.
+"""
+
+import pandas as pd
+
+from helpers.intervals import Interval
+from helpers.reporting import Run, facts, guideline, markdown_table
+
+INTENDED_USE = {
+    "outcome": "death in hospital",
+    "moment of prediction": "the patient's first frontal chest film at or after admission",
+    "horizon": "the hospital stay",
+    "population": "inpatients with COVID-19 of 2020, three public data sets",
+    "use": "teaching how such a model is built and judged",
+    "not for": "any decision about a patient; any claim about the cohorts' hospitals",
+}
+DETAILS = ("title", "architecture", "start", "size_px", "preprocessing", "weights_sha256")
+
+
+def model_card(run: Run, name: str) -> str:
+    """Write the card of one model of a run, in Markdown.
+
+    Parameters
+    ----------
+    run
+        What the run has found.
+    name
+        Of the model, a key of ``run.cards``.
+
+    Raises
+    ------
+    ValueError
+        If the run has no such model or never tested it.
+    """
+    if name not in run.cards or not run.reports["model"].eq(name).any():
+        raise ValueError(f"Expected a model that the run has tested; got {name!r}.")
+    parts = [
+        f"# Model card: {name}",
+        f"**{run.cards[name]['notice']}**",
+        "## Model details\n\n" + _details(run, name),
+        "## Intended use\n\n" + _two_columns(INTENDED_USE),
+        "## Training data\n\n" + _training(run, name),
+        "## Evaluation: internal and external tests\n\n" + _tests(run, name),
+        "## Against what costs nothing\n\n" + _rivals(run),
+        "## Subgroups\n\n" + _subgroups(run),
+        "## What was forgotten\n\n" + facts(run)["forgetting"] + ".",
+        "## Risk of bias, after PROBAST+AI\n\n" + markdown_table(guideline("probast", facts(run))),
+        "## Licences\n\nCode and weights: Apache-2.0. Data: see data/README.md.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _details(run: Run, name: str) -> str:
+    card = run.cards[name]
+    rows = {key: card[key] for key in DETAILS if key in card}
+    rows |= {f"training: {key}": value for key, value in card["training"].items()}
+    rows |= {
+        "calibration": f"intercept {card['calibration']['intercept']:.2f}, slope "
+        f"{card['calibration']['slope']:.2f}. {card['calibration_note']}",
+        "threshold": f"{card['threshold']:.2f}: {card['threshold_rule']}",
+        "versions": facts(run)["versions"],
+    }
+    return _two_columns(rows)
+
+
+def _training(run: Run, name: str) -> str:
+    card = run.cards[name]
+    table = pd.DataFrame(
+        {
+            "training": pd.Series(card["training_data"], dtype=object),
+            "validation": pd.Series(card["validation_data"], dtype=object),
+        }
+    )
+    return f"{facts(run)['data']}.\n\n" + markdown_table(
+        table.drop(index="sha256", errors="ignore").rename_axis("count").reset_index()
+    )
+
+
+def _tests(run: Run, name: str) -> str:
+    rows = run.reports[run.reports["model"] == name]
+    values = [str(Interval(row.estimate, row.low, row.high)) for row in rows.itertuples()]
+    titles = [f"{r.test} ({r.kind}; n = {r.n}, {r.events} deaths)" for r in rows.itertuples()]
+    wide = rows.assign(value=values, title=titles)
+    wide = wide.pivot(index="metric", columns="title", values="value")
+    wide = wide.loc[rows["metric"].unique(), list(dict.fromkeys(titles))]
+    return (
+        "Estimates with 95 % intervals over patients, on patients that no model was trained, "
+        "stopped, calibrated or given a threshold on.\n\n" + markdown_table(wide.reset_index())
+    )
+
+
+def _rivals(run: Run) -> str:
+    table = pd.DataFrame(
+        {
+            "rival": run.rivals["rival"],
+            "AUROC": [str(Interval(r.estimate, r.low, r.high)) for r in run.rivals.itertuples()],
+            "model less rival": [
+                format(Interval(r.gain, r.gain_low, r.gain_high), "+.2f")
+                for r in run.rivals.itertuples()
+            ],
+        }
+    )
+    return markdown_table(table)
+
+
+def _subgroups(run: Run) -> str:
+    shown = run.subgroups[run.subgroups["metric"] == "AUROC"]
+    values = [
+        row.note if pd.isna(row.estimate) else str(Interval(row.estimate, row.low, row.high))
+        for row in shown.itertuples()
+    ]
+    return markdown_table(shown[["grouping", "group", "n", "events"]].assign(AUROC=values))
+
+
+def _two_columns(rows: dict) -> str:
+    return markdown_table(pd.DataFrame(list(rows.items()), columns=["what", "value"]))

@@ -1,0 +1,128 @@
+"""Guideline tables and model cards: every item, every figure from the run, every place there."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.baselines import compare_baselines
+from helpers.evaluation import report
+from helpers.intervals import Interval
+from helpers.model_card import INTENDED_USE, model_card
+from helpers.reporting import GUIDELINES, Run, facts, guideline, markdown_table, reporting_document
+from helpers.sample_size import SampleSize
+from helpers.subgroups import judge_subgroups
+from tests.simulated import simulate
+
+PROJECT = Path(__file__).resolve().parents[1]
+SOURCES = PROJECT / "notebooks" / "sources"
+
+
+@pytest.fixture(scope="module")
+def run():
+    patients = simulate(200, np.random.default_rng(0)).assign(
+        age=50.0, sex="F", view="AP", **{"risk view": 0.2}
+    )
+    rows = report(patients, 0.3, repeats=50).assign(test="SBU", kind="internal", model="iteration2")
+    card = {
+        "notice": "Not for clinical use.",
+        "title": "iteration 2",
+        "start": "phantom",
+        "weights_sha256": "abc",
+        "training": {"seed": 7},
+        "training_data": {"patients": 353, "deaths": 46, "sha256": "x"},
+        "validation_data": {"patients": 119, "deaths": 16},
+        "calibration": {"intercept": -1.6, "slope": 1.4},
+        "calibration_note": "Fitted.",
+        "threshold": 0.17,
+        "threshold_rule": "the highest",
+        "versions": {"torch": "2.9"},
+    }
+    return Run(
+        cohorts={"sbu": patients},
+        phantom={"sbu": True},
+        cards={"iteration2": card},
+        reports=rows,
+        rivals=compare_baselines(patients),
+        subgroups=judge_subgroups(patients),
+        needed={"AUROC ± 0.05": SampleSize(740, 98)},
+        forgetting=Interval(-0.1, -0.2, 0.05),
+    )
+
+
+def test_every_item_of_every_guideline_is_there(run):
+    known = facts(run)
+    tripod = guideline("tripod-ai", known)["item"].tolist()
+    letters = {3: "abc", 5: "ab", 6: "abc", 8: "abc", 9: "abc", 12: "abcdefg", 18: "abcdef",
+               20: "abc", 23: "ab", 27: "abc"}  # fmt: skip
+    expected = [f"{n}{part}" for n in range(1, 28) for part in letters.get(n, [""])]
+    assert tripod == expected and len(tripod) == 52
+    assert guideline("claim", known)["item"].tolist() == [str(n) for n in range(1, 45)]
+    domains = guideline("probast", known)["domain"].tolist()
+    assert domains == ["participants", "predictors", "outcome", "analysis", "overall"]
+    assert guideline("probast", known)["risk_of_bias"].iloc[-1] == "high"
+
+
+@pytest.mark.parametrize("name", ["tripod-ai", "claim"])
+def test_every_item_is_judged_and_says_why(run, name):
+    table = guideline(name, facts(run))
+    assert set(table["status"]) == {"done", "partly", "not done", "not applicable"}
+    assert table["what"].str.endswith(".").all()
+    assert table.loc[table["status"].isin(["done", "partly"]), "where"].ne("").all()
+
+
+@pytest.mark.parametrize("name", GUIDELINES)
+def test_every_place_exists(run, name):
+    headings = {
+        source.stem[:2]: set(re.findall(r"^# ## (.+)$", source.read_text("utf-8"), re.MULTILINE))
+        for source in SOURCES.glob("*.py")
+    }
+    for where in guideline(name, facts(run))["where"]:
+        for place in filter(None, where.split("; ")):
+            number, _, heading = place.partition(": ")
+            if number in headings:
+                assert not heading or heading in headings[number], place
+            else:
+                assert (PROJECT / place).is_file(), place
+
+
+def test_figures_come_from_the_run(run):
+    area = run.reports.set_index("metric").loc["AUROC"]
+    text = reporting_document(run)
+    assert str(Interval(area["estimate"], area["low"], area["high"])) in text
+    assert "98 deaths among 740 patients" in text and "353 patients, 46 deaths" in text
+    assert "sbu (phantom)" in text and "{" not in text
+    # A figure of this run that stands in the tables themselves was typed in.
+    for name in GUIDELINES:
+        raw = (PROJECT / "helpers" / "guidelines" / f"{name}.csv").read_text("utf-8")
+        assert not re.search(r"\d\.\d\d", raw)
+
+
+def test_a_figure_that_no_run_has_is_refused(run):
+    known = facts(run)
+    del known["tests"]
+    with pytest.raises(ValueError, match="names 'tests', which no run has"):
+        guideline("tripod-ai", known)
+    with pytest.raises(ValueError, match="Expected one of tripod-ai"):
+        guideline("strobe", known)
+
+
+def test_the_card_says_what_a_reviewer_asks(run):
+    text = model_card(run, "iteration2")
+    for part in (*INTENDED_USE.values(), "Not for clinical use.", "abc", "intercept -1.60"):
+        assert part in text
+    for heading in ("internal and external tests", "costs nothing", "Subgroups", "forgotten",
+                    "PROBAST", "Training data", "Licences"):  # fmt: skip
+        assert heading in text
+    assert f"SBU (internal; n = 200, {run.reports['events'].iloc[0]} deaths)" in text
+    assert "−0.10 (−0.20 to +0.05)" in text and "training: seed | 7" in text
+    assert text.index("accuracy of always the majority") > text.index("| accuracy |")
+    with pytest.raises(ValueError, match="a model that the run has tested"):
+        model_card(run, "iteration9")
+
+
+def test_markdown_has_a_row_a_row():
+    table = markdown_table(pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
+    assert table.splitlines() == ["| a | b |", "| --- | --- |", "| 1 | x |", "| 2 | y |"]
