@@ -14,7 +14,7 @@ from helpers.models import RiskModel, build_resnet18
 from helpers.radiographs import Radiographs, normalise
 from helpers.stages import Task, layer_groups
 from helpers.training import CAREFUL, CARELESS, TrainingConfig, augment, fit, predict
-from helpers.training_data import mean_film, training_data_hash
+from helpers.training_data import load_parts, mean_film, training_data_hash
 
 QUICK = TrainingConfig(size=64, epochs=3, batch_size=8)
 
@@ -226,3 +226,11 @@ def test_weighted_deaths_cost_as_much_as_survivors(parts):
         task = Task(build_resnet18("random"), films, films, config, fabric)
         loss = task.loss(torch.zeros(48, 1), films.died)
         assert loss.item() == pytest.approx(expected * np.log(2), rel=1e-5)
+
+
+def test_parts_are_those_of_the_notebooks(monkeypatch, tmp_path):
+    with pytest.raises(ValueError, match="ieee8023 and sbu; got 'hannover'"):
+        load_parts("hannover")
+    monkeypatch.setattr("helpers.paths.work_root", lambda: tmp_path)
+    with pytest.raises(FileNotFoundError, match="01_explore_the_cohorts"):
+        load_parts("sbu")
