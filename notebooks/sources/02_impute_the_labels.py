@@ -150,16 +150,16 @@ wins.apply(lambda column: str(over_seeds(column))).to_frame("AUROC on test patie
 
 # %%
 gain = wins["impute, then split"] - wins["split first"]
-asked = wins.get("impute, then split: asked about the truth")
+honest = wins.get("impute, then split: asked about the truth")
 Markdown(
     f"The flattering way gains **{over_seeds(gain):+.2f}** and is ahead in {(gain > 0).mean():.0%} "
     "of the splits. That is worth nothing: most of its test labels are the forest's own guesses, "
     "and another forest agrees with those. It was examined on its own answers."
     + (
         ""
-        if asked is None
-        else f" Asked how those same patients fared, it gets {over_seeds(asked)}, "
-        f"{over_seeds(asked - wins['impute, then split']):+.2f} against what it claimed."
+        if honest is None
+        else f" Asked how those same patients fared, it gets {over_seeds(honest)}, "
+        f"{over_seeds(honest - wins['impute, then split']):+.2f} against what it claimed."
     )
 )
 
@@ -421,33 +421,36 @@ predictions = {
 from helpers.pooling import pooled_auroc, pooled_difference
 
 
-def risks_of(method, who):
-    return predictions[method].set_index("patient_id").loc[who].filter(like="risk_").to_numpy().T
+def as_observed(table):
+    return table[table["label_source"] == "observed"]
 
 
-def effect(method, died, baseline="complete_case"):
-    risks = risks_of(method, died.index)
-    dead, other = died.to_numpy(), risks_of(baseline, died.index)[0]
-    table = pd.DataFrame({"patient_id": died.index, "dead": dead, "risk": risks.mean(axis=0)})
-    ratio = bootstrap_interval(lambda t: t["dead"].sum() / t["risk"].sum(), table, repeats=300)
-    return {
-        "AUROC": pooled_auroc(dead, risks),
-        "against complete cases": pooled_difference(dead, risks, other),
-        "observed / expected deaths": ratio,
-    }
+def as_it_was(table):
+    truth = true_died.loc[table["patient_id"]].to_numpy()
+    return table.assign(died=truth, label_source="observed")
+
+
+judges = {"observed outcomes": as_observed}
+if true_died is not None:
+    judges["phantom truth"] = as_it_was
 
 
 # %%
-judged = index_films[index_films["label_source"] == "observed"]
-require_observed(judged)
-judges = {"observed outcomes": judged.set_index("patient_id")["died"].astype(bool)}
-if true_died is not None:
-    judges["phantom truth"] = true_died.loc[index_films["patient_id"]]
-effects = {
-    (judge, method): effect(method, died)
-    for judge, died in judges.items()
-    for method in predictions
-}
+def effect(method, judge, baseline="complete_case"):
+    other = predictions[baseline]["risk_0"]
+    table = judges[judge](predictions[method].assign(other=other))
+    counts = table[["patient_id", "died"]].rename(columns={"died": "dead"})
+    counts["risk"] = table.filter(like="risk_").mean(axis=1)
+    return {
+        "AUROC": pooled_auroc(table),
+        "against complete cases": pooled_difference(table, "other"),
+        "observed / expected deaths": bootstrap_interval(
+            lambda sample: sample["dead"].sum() / sample["risk"].sum(), counts, repeats=300
+        ),
+    }
+
+
+effects = {(judge, method): effect(method, judge) for judge in judges for method in predictions}
 shown = pd.DataFrame(effects).T.rename_axis(["judged on", "trained on"])
 shown.map(str)
 
@@ -465,7 +468,8 @@ ax = plot_intervals(
 
 # %%
 lines = []
-for judge, died in judges.items():
+for judge, asked in judges.items():
+    died = asked(predictions["complete_case"])["died"]
     gains = {method: effects[judge, method]["against complete cases"] for method in methods}
     better = [f"{m} ({g:+.2f})" for m, g in gains.items() if g.low > 0]
     worse = [f"{m} ({g:+.2f})" for m, g in gains.items() if g.high < 0]
@@ -526,7 +530,7 @@ ax = plot_delta(curve)
 for delta in tqdm([0.25, 4], desc="delta"):
     name = f"draws, odds × {delta:g}"
     predictions[name] = crossfit(films, index_films, seen, method="draws", delta=delta)
-    effects |= {(judge, name): effect(name, died) for judge, died in judges.items()}
+    effects |= {(judge, name): effect(name, judge) for judge in judges}
 wanted = [name for name in predictions if name.startswith("draws")]
 pd.DataFrame({key: effects[key] for key in effects if key[1] in wanted}).T.rename_axis(
     ["judged on", "trained on"]
@@ -534,7 +538,7 @@ pd.DataFrame({key: effects[key] for key in effects if key[1] in wanted}).T.renam
 
 # %%
 aurocs = [effects[list(judges)[-1], name]["AUROC"].estimate for name in wanted]
-deaths = [risks_of(name, index_films["patient_id"]).mean() for name in wanted]
+deaths = [predictions[name].filter(like="risk_").to_numpy().mean() for name in wanted]
 Markdown(
     f"Over a sixteenfold range of odds, the rate moves from {curve['rate'].min():.0%} to "
     f"{curve['rate'].max():.0%}, the mean risk that the model gives from {min(deaths):.0%} to "
@@ -609,7 +613,7 @@ if true_died is not None:
     }.items():
         predictions[f"deaths hidden: {name}"] = crossfit(table, firsts, seen, **settings)
     names = [name for name in predictions if name.startswith("deaths hidden")]
-    ruled = {n: effect(n, judges["phantom truth"], baseline=names[0]) for n in names}
+    ruled = {name: effect(name, "phantom truth", baseline=names[0]) for name in names}
     display(pd.DataFrame(ruled).T.map(str))
 
 # %% [markdown]
