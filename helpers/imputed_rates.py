@@ -1,0 +1,75 @@
+"""How many deaths a treatment of missing labels finds, with the interval that it would claim."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+from statsmodels.stats.proportion import proportion_confint
+
+from helpers.draws import pool_draws
+from helpers.intervals import Interval
+
+
+def imputed_rate(labels: pd.DataFrame, *, level: float = 0.95) -> Interval:
+    """Death rate of the patients whose outcome was imputed.
+
+    Hard labels are counted as if they were facts (Wilson's interval); of risks the sum and its
+    binomial spread are taken; of draws the mean and, by Rubin's rules, their spread, since these
+    patients are all there are and nothing but their labels is uncertain.
+
+    Parameters
+    ----------
+    labels
+        Table of :func:`helpers.imputation.impute_survival`, with imputed patients.
+    level
+        Coverage aimed at.
+
+    Raises
+    ------
+    ValueError
+        If no label was imputed.
+    """
+    table = labels[labels["label_source"] == "imputed"]
+    if table.empty:
+        raise ValueError("No label of this table was imputed, so there is no rate of imputed ones.")
+    draws = _draws(table)
+    if draws.shape[1]:
+        rates = draws.mean()
+        return pool_draws(rates, np.zeros(len(rates)), level=level).interval
+    if table["died"].notna().all():
+        return counted_rate(table["died"], level=level)
+    risk = table["risk"].to_numpy(float)
+    error = float(np.sqrt((risk * (1 - risk)).sum()) / len(risk))
+    reach = float(norm.ppf((1 + level) / 2)) * error
+    return Interval(float(risk.mean()), float(risk.mean() - reach), float(risk.mean() + reach))
+
+
+def training_rate(labels: pd.DataFrame, *, level: float = 0.95) -> Interval:
+    """Death rate of the population that all training patients come from.
+
+    Draws are pooled by Rubin's rules, each with its binomial variance; otherwise labels, whether
+    observed or imputed, are counted, and patients without one are left out.
+
+    Parameters
+    ----------
+    labels
+        Table of :func:`helpers.imputation.impute_survival`.
+    level
+        Coverage aimed at.
+    """
+    table = labels[labels["part"] == "train"]
+    draws = _draws(table)
+    if draws.shape[1]:
+        rates = draws.mean()
+        return pool_draws(rates, rates * (1 - rates) / len(table), level=level).interval
+    return counted_rate(table["died"].dropna(), level=level)
+
+
+def counted_rate(died: pd.Series, *, level: float = 0.95) -> Interval:
+    """Share of deaths among labels taken as facts, with Wilson's interval."""
+    deaths, n = int(died.sum()), len(died)
+    low, high = proportion_confint(deaths, n, alpha=1 - level, method="wilson")
+    return Interval(deaths / n, float(low), float(high))
+
+
+def _draws(table: pd.DataFrame) -> pd.DataFrame:
+    return table[[name for name in table if str(name).startswith("draw_")]].astype(float)

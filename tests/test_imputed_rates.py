@@ -1,0 +1,59 @@
+"""Death rates of filled-in labels: what is counted, and what each interval is made of."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.imputed_rates import counted_rate, imputed_rate, training_rate
+
+
+def labels(**columns):
+    """Two observed and four imputed training patients, and one test patient without a label."""
+    table = pd.DataFrame(
+        {
+            "part": ["train"] * 6 + ["test"],
+            "label_source": ["observed"] * 2 + ["imputed"] * 4 + ["unknown"],
+            "died": pd.array([True, False] + [pd.NA] * 5, dtype="boolean"),
+            "risk": pd.array([1, 0, 0.2, 0.2, 0.6, 0.6, pd.NA], dtype="Float64"),
+        }
+    )
+    return table.assign(**columns)
+
+
+def test_hard_labels_are_counted_as_facts():
+    died = pd.array([True, False, True, False, False, False, pd.NA], dtype="boolean")
+    table = labels(died=died)
+    assert imputed_rate(table).estimate == 0.25
+    assert training_rate(table).estimate == pytest.approx(2 / 6)
+    # Wilson's interval for 1 of 4, as statisticians' tables have it.
+    assert (imputed_rate(table).low, imputed_rate(table).high) == pytest.approx(
+        (0.0456, 0.6994), abs=1e-4
+    )
+
+
+def test_risks_are_as_uncertain_as_the_coins_they_stand_for():
+    rate = imputed_rate(labels())
+    assert rate.estimate == pytest.approx(0.4)
+    spread = np.sqrt(2 * 0.2 * 0.8 + 2 * 0.6 * 0.4) / 4
+    assert rate.high - rate.estimate == pytest.approx(1.96 * spread, abs=1e-4)
+
+
+def test_draws_are_as_uncertain_as_they_differ():
+    drawn = {
+        "draw_0": pd.array([True, False, True, False, False, False, pd.NA], dtype="boolean"),
+        "draw_1": pd.array([True, False, True, True, True, False, pd.NA], dtype="boolean"),
+    }
+    rate = imputed_rate(labels(**drawn))
+    assert rate.estimate == pytest.approx(0.5)
+    assert rate.standard_error == pytest.approx(np.sqrt(1.5 * np.var([0.25, 0.75], ddof=1)))
+    whole = training_rate(labels(**drawn))
+    rates = np.array([2 / 6, 4 / 6])
+    within, between = (rates * (1 - rates) / 6).mean(), rates.var(ddof=1)
+    assert whole.estimate == pytest.approx(0.5)
+    assert whole.standard_error == pytest.approx(np.sqrt(within + 1.5 * between))
+
+
+def test_complete_cases_leave_the_others_out():
+    assert training_rate(labels()).estimate == counted_rate(pd.Series([True, False])).estimate
+    with pytest.raises(ValueError, match="No label of this table was imputed"):
+        imputed_rate(labels(label_source="observed"))
