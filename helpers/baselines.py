@@ -9,7 +9,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from helpers.delong import auroc_difference, auroc_interval
 from helpers.patients import PATIENT, require_patients
@@ -88,7 +88,7 @@ def baseline_risks(train: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
             "Pass table[table['part'] == 'train']."
         )
     require_patients(train)
-    known, seen = _features(train), _features(asked)
+    known, seen = _fill(_features(train), _features(asked))
     risks = {
         f"risk {name}": _model(baseline)
         .fit(known[list(baseline.columns)], train["died"].to_numpy(bool))
@@ -124,31 +124,34 @@ def compare_baselines(patients: pd.DataFrame) -> pd.DataFrame:
 
 
 def _features(patients: pd.DataFrame) -> pd.DataFrame:
-    """Columns that baselines may see, as scikit-learn takes them: float, and str or None."""
-    categories = patients[["sex", "view", "site"]].astype(object)
-    categories = categories.where(categories.notna(), None)
-    bands = age_bands(patients["age"]).astype(object)
-    return categories.assign(
-        **{
-            "age": patients["age"].astype(float),
-            "day": patients["day"].astype(float),
-            "age band": bands.where(bands != NOT_RECORDED, None),
-            "log films": np.log(patients["n_films"].astype(float)),
-        }
-    )
+    """Columns that baselines may see: `NUMBERS` as float, the others as str."""
+    columns = {name: patients[name].astype(float) for name in ("age", "day")}
+    columns["log films"] = np.log(patients["n_films"].astype(float))
+    for name in ("sex", "view", "site"):
+        columns[name] = patients[name].astype("string").fillna(NOT_RECORDED)
+    columns["age band"] = age_bands(patients["age"])
+    return pd.DataFrame(columns)
+
+
+def _fill(known: pd.DataFrame, seen: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Put the commonest recorded category of training patients where none was recorded."""
+    filled = [known.copy(), seen.copy()]
+    for name in known.columns.difference(NUMBERS):
+        recorded = known.loc[known[name] != NOT_RECORDED, name]
+        commonest = recorded.mode().iloc[0] if len(recorded) else NOT_RECORDED
+        for table in filled:
+            table[name] = table[name].replace(NOT_RECORDED, commonest).astype(object)
+    return filled[0], filled[1]
 
 
 def _model(baseline: Baseline) -> Pipeline:
     if not baseline.columns:
-        return make_pipeline(FunctionTransformer(), DummyClassifier(strategy="prior"))
+        return make_pipeline(DummyClassifier(strategy="prior"))
     numbers = [column for column in baseline.columns if column in NUMBERS]
     categories = [column for column in baseline.columns if column not in NUMBERS]
     filled = SimpleImputer(strategy="median", keep_empty_features=True)
-    commonest = SimpleImputer(
-        missing_values=None, strategy="most_frequent", keep_empty_features=True
-    )
     encoded = make_column_transformer(
         (make_pipeline(filled, StandardScaler()), numbers),
-        (make_pipeline(commonest, OneHotEncoder(handle_unknown="ignore")), categories),
+        (OneHotEncoder(handle_unknown="ignore"), categories),
     )
     return make_pipeline(encoded, LogisticRegression())

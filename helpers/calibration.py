@@ -44,8 +44,10 @@ def calibration(died, risk) -> Calibration:
 def calibration_intervals(died, risk, *, level: float = 0.95) -> dict[str, Interval]:
     """Put an interval to each of the three numbers of :func:`calibration`.
 
-    Wald intervals of the two logistic regressions; for observed / expected on the log scale, with
-    standard error sqrt((1 - death rate) / deaths) (Debray 2017, doi:10.1136/bmj.i6460, appendix).
+    Wald intervals of the two logistic regressions. For observed / expected, on the log scale, with
+    the standard error of the number of deaths among patients of these risks, brought to the right
+    level first: sqrt(sum of risk (1 - risk)) / deaths. (The usual sqrt((1 - rate) / deaths) takes
+    all risks for equal, and is too wide for a model that tells patients apart.)
 
     Parameters
     ----------
@@ -62,17 +64,22 @@ def calibration_intervals(died, risk, *, level: float = 0.95) -> dict[str, Inter
     """
     died, risk = check_predictions(died, risk)
     reach = float(norm.ppf((1 + level) / 2))
-    ratio = _observed_expected(died, risk, reach)
     names = ["observed / expected deaths", "calibration intercept", "calibration slope"]
-    if died.all() or not died.any():
+    deaths, expected = int(died.sum()), float(risk.sum())
+    ratio = deaths / expected if expected > 0 else NAN
+    if not 0 < deaths < len(died):
         undefined = Interval(NAN, NAN, NAN, note="undefined in these patients")
-        return dict(zip(names, (ratio, undefined, undefined), strict=True))
+        alone = Interval(ratio, NAN, NAN, note="no interval: one outcome only")
+        return dict(zip(names, (alone, undefined, undefined), strict=True))
     logit = logits(risk)
     intercept = _intercept(died, logit, reach)
+    error = 1 / (intercept.standard_error * deaths)
+    low, high = ratio * np.exp([-reach * error, reach * error])
+    number = Interval(ratio, float(low), float(high), ratio * error)
     _, slope, error = _logistic(died, logit)
     note = "undefined in these patients" if np.isnan(slope) else ""
     steepness = Interval(slope, slope - reach * error, slope + reach * error, error, note)
-    return dict(zip(names, (ratio, intercept, steepness), strict=True))
+    return dict(zip(names, (number, intercept, steepness), strict=True))
 
 
 def recalibrate(died, logit) -> tuple[float, float]:
@@ -99,18 +106,6 @@ def logits(risk) -> np.ndarray:
     """Turn probabilities into logits; those nearer to 0 or 1 than `SMALLEST_RISK` stop there."""
     risk = np.clip(np.asarray(risk, dtype=float), SMALLEST_RISK, 1 - SMALLEST_RISK)
     return np.log(risk / (1 - risk))
-
-
-def _observed_expected(died: np.ndarray, risk: np.ndarray, reach: float) -> Interval:
-    deaths, expected = int(died.sum()), risk.sum()
-    if expected <= 0:
-        return Interval(NAN, NAN, NAN, note="undefined in these patients")
-    ratio = float(deaths / expected)
-    if not deaths:
-        return Interval(ratio, NAN, NAN, note="no interval: nobody died")
-    error = np.sqrt((1 - deaths / len(died)) / deaths)
-    low, high = ratio * np.exp([-reach * error, reach * error])
-    return Interval(ratio, float(low), float(high), float(ratio * error))
 
 
 def _intercept(died: np.ndarray, logit: np.ndarray, reach: float) -> Interval:

@@ -47,7 +47,8 @@ def judge_subgroups(
         If a label is not observed, a patient has several rows, or a column is missing.
     """
     require_patients(patients)
-    table = patients.assign(**{"age band": age_bands(patients["age"])})
+    bands = {"age band": age_bands(patients["age"])} if "age" in patients else {}
+    table = patients.assign(**bands)
     missing = [column for column in groupings if column not in table]
     if missing:
         raise ValueError(f"Expected the columns {', '.join(missing)} to group by.")

@@ -82,12 +82,18 @@ def test_observed_over_expected_has_the_interval_of_its_logarithm():
     died, risk = np.repeat([True, False], [20, 80]), np.full(100, 0.25)
     ratio = calibration_intervals(died, risk)["observed / expected deaths"]
     assert ratio.estimate == pytest.approx(0.8)
-    error = np.sqrt(0.8 / 20)
-    assert ratio.low == pytest.approx(0.8 * np.exp(-1.959964 * error), rel=1e-6)
-    assert ratio.high == pytest.approx(0.8 * np.exp(1.959964 * error), rel=1e-6)
+    # At equal risks the number of deaths is binomial: 100 · 0.2 · 0.8 = 16 is its variance.
+    assert ratio.low == pytest.approx(0.8 * np.exp(-1.959964 * 4 / 20), rel=1e-6)
+    assert ratio.high == pytest.approx(0.8 * np.exp(1.959964 * 4 / 20), rel=1e-6)
+    # Half are sure to live: the other half's deaths vary less, 50 · 0.4 · 0.6 = 12.
+    sure = np.where(np.arange(100) < 50, 0.4, 1e-6)
+    narrower = calibration_intervals(died, sure)["observed / expected deaths"]
+    assert narrower.high / narrower.estimate == pytest.approx(
+        np.exp(1.959964 * np.sqrt(12) / 20), rel=1e-3
+    )
 
 
 def test_where_nobody_died_the_intervals_say_so():
     found = calibration_intervals([0, 0, 0], [0.1, 0.2, 0.3])
-    assert found["observed / expected deaths"].note == "no interval: nobody died"
+    assert found["observed / expected deaths"].note == "no interval: one outcome only"
     assert found["calibration slope"].note == "undefined in these patients"

@@ -61,7 +61,7 @@ def test_that_many_patients_give_that_interval():
     for start in range(0, 20 * needed, needed):
         interval = auroc_interval(big.iloc[start : start + needed])
         widths.append((interval.high - interval.low) / 2)
-    assert np.mean(widths) == pytest.approx(0.05, rel=0.05)
+    assert np.mean(widths) == pytest.approx(0.05, rel=0.1)
 
 
 def test_narrower_intervals_need_more():
