@@ -125,7 +125,7 @@ def compare_baselines(patients: pd.DataFrame) -> pd.DataFrame:
 
 def _features(patients: pd.DataFrame) -> pd.DataFrame:
     """Columns that baselines may see: `NUMBERS` as float, the others as str."""
-    columns = {name: patients[name].astype(float) for name in ("age", "day")}
+    columns: dict[str, pd.Series] = {name: patients[name].astype(float) for name in ("age", "day")}
     columns["log films"] = np.log(patients["n_films"].astype(float))
     for name in ("sex", "view", "site"):
         columns[name] = patients[name].astype("string").fillna(NOT_RECORDED)

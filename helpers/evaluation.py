@@ -17,7 +17,7 @@ from helpers.calibration import (
 )
 from helpers.delong import auroc_difference, auroc_interval
 from helpers.draws import PooledDraws, pool_draws
-from helpers.intervals import NAN, Interval, bootstrap_interval
+from helpers.intervals import NAN, Interval, bootstrap_interval, intervals_of
 from helpers.metrics import (
     Confusion,
     accuracy,
@@ -51,6 +51,7 @@ __all__ = [
     "calibration",
     "choose_threshold",
     "confusion",
+    "intervals_of",
     "logits",
     "majority_rate",
     "net_benefit",

@@ -1,6 +1,6 @@
 """An estimate with its interval, and the bootstrap over patients that gives one to any number."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,14 @@ class Interval:
     def holds(self, value: float) -> bool:
         """Whether the value lies between the bounds; never where there are none."""
         return bool(self.low <= value <= self.high)
+
+
+def intervals_of(
+    table: pd.DataFrame, columns: Sequence[str] = ("estimate", "low", "high")
+) -> list[Interval]:
+    """Put the three numbers of each row together, in the order of the rows."""
+    numbers = table[list(columns)].to_numpy(float)
+    return [Interval(float(estimate), float(low), float(high)) for estimate, low, high in numbers]
 
 
 def bootstrap_interval(

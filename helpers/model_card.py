@@ -5,7 +5,7 @@ Sections after Mitchell 2019 (doi:10.1145/3287560.3287596); every figure comes f
 
 import pandas as pd
 
-from helpers.intervals import Interval
+from helpers.intervals import intervals_of
 from helpers.reporting import Run, facts, guideline, markdown_table
 
 INTENDED_USE = {
@@ -80,9 +80,8 @@ def _training(run: Run, name: str) -> str:
 
 def _tests(run: Run, name: str) -> str:
     rows = run.reports[run.reports["model"] == name]
-    values = [str(Interval(row.estimate, row.low, row.high)) for row in rows.itertuples()]
     titles = [f"{r.test} ({r.kind}; n = {r.n}, {r.events} deaths)" for r in rows.itertuples()]
-    wide = rows.assign(value=values, title=titles)
+    wide = rows.assign(value=list(map(str, intervals_of(rows))), title=titles)
     wide = wide.pivot(index="metric", columns="title", values="value")
     wide = wide.loc[rows["metric"].unique(), list(dict.fromkeys(titles))]
     return (
@@ -92,14 +91,12 @@ def _tests(run: Run, name: str) -> str:
 
 
 def _rivals(run: Run) -> str:
+    gains = intervals_of(run.rivals, ("gain", "gain_low", "gain_high"))
     table = pd.DataFrame(
         {
             "rival": run.rivals["rival"],
-            "AUROC": [str(Interval(r.estimate, r.low, r.high)) for r in run.rivals.itertuples()],
-            "model less rival": [
-                format(Interval(r.gain, r.gain_low, r.gain_high), "+.2f")
-                for r in run.rivals.itertuples()
-            ],
+            "AUROC": list(map(str, intervals_of(run.rivals))),
+            "model less rival": [format(gain, "+.2f") for gain in gains],
         }
     )
     return markdown_table(table)
@@ -107,10 +104,8 @@ def _rivals(run: Run) -> str:
 
 def _subgroups(run: Run) -> str:
     shown = run.subgroups[run.subgroups["metric"] == "AUROC"]
-    values = [
-        row.note if pd.isna(row.estimate) else str(Interval(row.estimate, row.low, row.high))
-        for row in shown.itertuples()
-    ]
+    pairs = zip(intervals_of(shown), shown["note"], strict=True)
+    values = [note if note and pd.isna(area.estimate) else str(area) for area, note in pairs]
     return markdown_table(shown[["grouping", "group", "n", "events"]].assign(AUROC=values))
 
 

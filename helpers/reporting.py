@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.intervals import Interval
+from helpers.intervals import Interval, intervals_of
 from helpers.sample_size import SampleSize
 
 GUIDELINES = {
@@ -145,6 +145,5 @@ def reporting_document(run: Run) -> str:
 
 def _of_tests(reports: pd.DataFrame, metric: str) -> str:
     rows = reports[reports["metric"] == metric]
-    return "; ".join(
-        f"{row.test}: {Interval(row.estimate, row.low, row.high)}" for row in rows.itertuples()
-    )
+    found = zip(rows["test"], intervals_of(rows), strict=True)
+    return "; ".join(f"{test}: {interval}" for test, interval in found)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.delong import auroc_difference, auroc_interval
-from helpers.intervals import Interval, bootstrap_interval
+from helpers.intervals import Interval, bootstrap_interval, intervals_of
 from helpers.metrics import auroc
 from tests.simulated import NAN, simulate
 
@@ -93,6 +93,13 @@ def test_resamples_of_a_perfect_ranking_of_few_claim_no_certainty():
     interval = bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), few, repeats=200)
     assert interval.estimate == 1 and np.isnan(interval.low)
     assert "no certainty" in interval.note
+
+
+def test_rows_become_intervals():
+    table = pd.DataFrame({"low": [0.1, NAN], "estimate": [0.2, 0.5], "high": [0.3, NAN]})
+    assert list(map(str, intervals_of(table))) == ["0.20 (0.10–0.30)", "0.50 (no interval)"]
+    gains = intervals_of(table.rename(columns={"estimate": "gain"}), ("gain", "low", "high"))
+    assert (gains[0].estimate, gains[0].low, gains[0].high) == (0.2, 0.1, 0.3)
 
 
 def test_an_interval_knows_what_it_holds():

@@ -78,13 +78,13 @@ predictions = {name: predict(models[model], films) for name, (_, model, films) i
 # observed: `report` raises an error at the first imputed one.
 
 # %%
-from helpers.evaluation import Interval, report
+from helpers.evaluation import intervals_of, report
 
 reports = pd.concat(
     report(predictions[name], models[model].threshold).assign(test=name, kind=kind, model=model)
     for name, (kind, model, _) in tests.items()
 )
-reports["value"] = [str(Interval(row.estimate, row.low, row.high)) for row in reports.itertuples()]
+reports["value"] = list(map(str, intervals_of(reports)))
 wide = reports.pivot(index="metric", columns="test", values="value")
 counts = reports.drop_duplicates("test").set_index("test")[["n", "events"]].T
 counts.index = ["patients", "deaths"]
@@ -226,16 +226,14 @@ from helpers.baselines import BASELINES, baseline_risks, compare_baselines, pati
 known = patient_metadata(sbu_index, sbu)
 train, asked_about = (known[known["part"] == part] for part in ("train", "test"))
 rivals = compare_baselines(one.merge(baseline_risks(train, asked_about)))
+gains = intervals_of(rivals, ("gain", "gain_low", "gain_high"))
 pd.DataFrame(
     {
-        "what it sees": [BASELINES[name].why for name in rivals["rival"]],
-        "AUROC": [str(Interval(row.estimate, row.low, row.high)) for row in rivals.itertuples()],
-        "film less rival": [
-            format(Interval(row.gain, row.gain_low, row.gain_high), "+.2f")
-            for row in rivals.itertuples()
-        ],
+        "what it is": [BASELINES[name].why for name in rivals["rival"]],
+        "AUROC": list(map(str, intervals_of(rivals))),
+        "film less rival": [format(gain, "+.2f") for gain in gains],
     },
-    index=pd.Index(rivals["rival"], name="rival"),
+    index=rivals["rival"],
 )
 
 # %% [markdown]
@@ -330,11 +328,8 @@ pd.DataFrame({name: beside(*names) for name, names in pairs.items()}).T
 from helpers.subgroups import judge_subgroups
 
 groups = judge_subgroups(one)
-values = [
-    "hidden" if pd.isna(row.estimate) else str(Interval(row.estimate, row.low, row.high))
-    for row in groups.itertuples()
-]
-groups.assign(value=values).pivot(
+shown = pd.Series(map(str, intervals_of(groups))).where(groups["estimate"].notna(), "hidden")
+groups.assign(value=shown).pivot(
     index=["grouping", "group", "n", "events"], columns="metric", values="value"
 )
 
