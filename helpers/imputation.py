@@ -72,17 +72,17 @@ def impute_survival(
     patients = _patients(cohort)
     if method == "complete_case":
         return patients.reset_index()
-    known = died.notna()
-    unknown = features[~known]
+    known, unknown = died.notna(), features[died.isna()]
+    fill = (patients["part"] == "train") & patients["died"].isna()  # in the order of `unknown`
     fit = partial(fit_imputer, features[known], died[known], method=method)
     if method == "draws":
         patients = _draw(patients, unknown, fit, seed=seed, draws=draws, delta=delta)
     elif len(unknown):
         risk = shift_odds(fit(seed=seed).predict_proba(unknown)[:, 1], delta)
-        patients.loc[unknown.index, "risk"] = risk
+        patients.loc[fill, "risk"] = risk
         if method != "calibrated":
-            patients.loc[unknown.index, "died"] = risk >= HARD_LABEL_FROM
-    patients.loc[unknown.index, "label_source"] = "imputed"
+            patients.loc[fill, "died"] = risk >= HARD_LABEL_FROM
+    patients.loc[fill, "label_source"] = "imputed"
     return patients.reset_index()
 
 

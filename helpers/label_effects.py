@@ -163,7 +163,7 @@ def _folds(died: pd.Series, seed: int) -> np.ndarray:
 def _targets(labels: pd.DataFrame, method: str) -> list[np.ndarray]:
     """What the heads of a method are trained on: one array, or one a draw; NaN stays out."""
     if method == "draws":
-        columns = [name for name in labels if str(name).startswith("draw_")]
+        columns = [str(name) for name in labels if str(name).startswith("draw_")]
     else:
         columns = ["risk" if method == "calibrated" else "died"]
     return [labels[name].astype("Float64").to_numpy(float, na_value=np.nan) for name in columns]
