@@ -35,7 +35,7 @@ def index_films(films):
 @pytest.fixture(scope="module")
 def features(index_films):
     """Noise, but for one number that tells who died."""
-    numbers = np.random.default_rng(0).normal(size=(len(index_films), 20))
+    numbers = np.random.default_rng(0).normal(size=(len(index_films), 10))
     numbers[:, 0] += 3 * index_films["truth"].to_numpy(float)
     return numbers
 
