@@ -321,13 +321,17 @@ pd.DataFrame({name: beside(*names) for name, names in pairs.items()}).T
 # %% [markdown]
 # ## Subgroups
 #
-# One number for all may hide a group that is served badly. Groups with fewer than ten deaths or survivors are
+# One number for all may hide a group that is served badly. Here are the sexes, age bands and views of SBU's test
+# patients, and the sites of all whom iteration 2 was tested on. Groups with fewer than ten deaths or survivors are
 # counted, not judged: an interval as wide as the scale informs nobody.
 
 # %%
 from helpers.subgroups import judge_subgroups
 
-groups = judge_subgroups(one)
+tested = [predictions[name] for name, (_, model, _) in tests.items() if model == "iteration2"]
+sites = judge_subgroups(pool_by_patient(pd.concat(tested)), groupings=("site",))
+groups = judge_subgroups(one, groupings=("sex", "age band", "view"))
+groups = pd.concat([groups, sites], ignore_index=True)
 shown = pd.Series(map(str, intervals_of(groups))).where(groups["estimate"].notna(), "hidden")
 groups.assign(value=shown).pivot(
     index=["grouping", "group", "n", "events"], columns="metric", values="value"
