@@ -90,8 +90,7 @@ def draw_films(patients: int, *, seed: int) -> pd.DataFrame:
 def split(films: pd.DataFrame, size: int) -> Iterator[pd.DataFrame]:
     """Cut the films into cohorts of `size` patients."""
     starts = np.arange(0, films["patient_id"].iloc[-1] + 2, size)
-    edges = np.searchsorted(films["patient_id"], starts)
-    for first, last in pairwise(edges):
+    for first, last in pairwise(np.searchsorted(films["patient_id"], starts)):
         yield films.iloc[first:last]
 
 
@@ -180,7 +179,7 @@ def resampling(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
 
 
 def whole_report(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
-    """The other rows of the report. Their model is blurred, so its calibration is not judged."""
+    """The other rows of the report; its model is blurred, so calibration is not judged."""
     rows = report(films, THRESHOLD, repeats=RESAMPLES).set_index("metric")
     chosen = ["AUPRC", "Brier score", "sensitivity", "specificity"]
     chosen += [name for name in rows.index if name.startswith("net benefit")]
@@ -233,8 +232,7 @@ def coverage(
 def calibration_on_average(cohorts: list[pd.DataFrame]) -> pd.DataFrame:
     """Average intercept and slope of a perfectly calibrated model, with their Monte-Carlo interval.
 
-    The slope of a logistic regression is biased away from 0 in small samples, by about one part
-    in the number of deaths; so its median stands beside the mean.
+    The slope of a logistic regression is biased away from 0 in small samples: hence the median.
     """
     found = pd.DataFrame(
         [{name: one.estimate for (name, _), one in agreement(films).items()} for films in cohorts]
