@@ -117,7 +117,7 @@ def compare(
     ]
     wide = rows.assign(shown=shown).pivot(index="variant", columns="measure", values="shown")
     order = list(variants or dict.fromkeys(rows["variant"]))
-    return wide.reindex(index=order, columns=list(measures)).fillna("not here")
+    return wide.reindex(index=order, columns=list(measures)).astype(object).fillna("not here")
 
 
 def code_hash() -> str:
