@@ -609,7 +609,7 @@ Markdown(
 # ## What goes on to notebook 04
 #
 # The training patients' labels: the observed ones, and for the others the *first of the twenty
-# draws*, which keeps deaths among them where the plain forest sees none. Whether their number is
+# draws*, which keeps deaths among them, as a plain forest may not. Whether their number is
 # right, the figures above say. All draws and the risk are stored beside it. Validation and test
 # patients keep what was observed and nothing else.
 
