@@ -111,10 +111,8 @@ def compare(
         over the patients, and the standard deviation over the seeds.
     """
     rows = study.table[study.table["test"] == test]
-    shown = [
-        f"{Interval(row.estimate, row.low, row.high)} ± {row.seed_sd:.2f}"
-        for row in rows.itertuples()
-    ]
+    numbers = rows[["estimate", "low", "high", "seed_sd"]].to_numpy(float)
+    shown = [f"{Interval(estimate, low, high)} ± {sd:.2f}" for estimate, low, high, sd in numbers]
     wide = rows.assign(shown=shown).pivot(index="variant", columns="measure", values="shown")
     order = list(variants or dict.fromkeys(rows["variant"]))
     return wide.reindex(index=order, columns=list(measures)).astype(object).fillna("not here")
