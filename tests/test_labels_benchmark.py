@@ -73,3 +73,14 @@ def test_invented_deaths_are_counted_by_patient_and_by_film(monkeypatch):
             "share of films": 2 / 3,
         }
     )
+
+
+def test_seeds_are_averaged_and_complete_cases_do_not_differ_from_themselves(drawn, monkeypatch):
+    monkeypatch.setattr(labels, "CROSSFITS", 2)
+    monkeypatch.setattr(labels, "METHODS", ("complete_case", "forest_balanced", "draws"))
+    text = labels.effects_here(drawn.films, drawn.index_films, drawn.features, "phantom")
+    known = drawn.index_films["died"].dropna()
+    assert f"{len(known)} patients, {int(known.sum())} deaths" in text
+    rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
+    assert "+0.00 (no interval) | +0.00 to +0.00" in rows["complete_case"]
+    assert {"forest_balanced", "draws"} <= set(rows)
