@@ -19,7 +19,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 from statsmodels.stats.proportion import proportion_confint
 
-from helpers.calibration import calibration_intervals
+from helpers.calibration import calibration, calibration_intervals
 from helpers.delong import auroc_difference, auroc_interval, placements
 from helpers.evaluation import report
 from helpers.intervals import Interval, bootstrap_interval
@@ -129,7 +129,7 @@ def ranking(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
     patients = pool(films)
     as_if = films.assign(patient_id=np.arange(len(films)))  # each film counts as a patient
     return {
-        ("AUROC", "DeLong, logit, Student's t: the series"): auroc_interval(patients),
+        ("AUROC", "DeLong, logit, t: the series"): auroc_interval(patients),
         ("AUROC", "DeLong, plain"): plain_delong(patients),
         ("difference", "DeLong, paired: the series"): auroc_difference(
             patients, "risk", "risk rival"
@@ -153,7 +153,11 @@ def agreement(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
     """Calibration intervals of a model that knows the true risk."""
     patients = pool(films)
     found = calibration_intervals(patients["died"], patients["true_risk"])
-    return {(name, "Wald: the series"): interval for name, interval in found.items()}
+    shift = found["calibration intercept"]
+    reach = norm.ppf(0.975) * shift.standard_error
+    wald = Interval(shift.estimate, shift.estimate - reach, shift.estimate + reach)
+    ours = {(name, "the series"): interval for name, interval in found.items()}
+    return ours | {("calibration intercept", "Wald"): wald}
 
 
 def resampling(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
@@ -190,14 +194,7 @@ def whole_report(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
 def coverage(
     found: Iterable[dict[tuple[str, str], Interval]], truth: dict[str, float]
 ) -> pd.DataFrame:
-    """Count how often intervals hold the truth.
-
-    Parameters
-    ----------
-    found
-        For each cohort, intervals by measure and method.
-    truth
-        True value of each measure.
+    """Count how often intervals, by measure and method for each cohort, hold the truth.
 
     Returns
     -------
@@ -235,7 +232,7 @@ def calibration_on_average(cohorts: list[pd.DataFrame]) -> pd.DataFrame:
     The slope of a logistic regression is biased away from 0 in small samples: hence the median.
     """
     found = pd.DataFrame(
-        [{name: one.estimate for (name, _), one in agreement(films).items()} for films in cohorts]
+        calibration(films["died"], films["true_risk"])._asdict() for films in map(pool, cohorts)
     )
     rows = []
     for name, values in found.items():

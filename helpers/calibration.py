@@ -44,10 +44,11 @@ def calibration(died, risk) -> Calibration:
 def calibration_intervals(died, risk, *, level: float = 0.95) -> dict[str, Interval]:
     """Put an interval to each of the three numbers of :func:`calibration`.
 
-    Wald intervals of the two logistic regressions. For observed / expected, on the log scale, with
-    the standard error of the number of deaths among patients of these risks, brought to the right
-    level first: sqrt(sum of risk (1 - risk)) / deaths. (The usual sqrt((1 - rate) / deaths) takes
-    all risks for equal, and is too wide for a model that tells patients apart.)
+    The intercept has Rao's score interval: all shifts of the logits under which the number of
+    deaths is no further from what is expected than chance allows (where all risks are equal, that
+    is Wilson's interval for a share). Observed / expected follows from the same shifts. The slope
+    has Wald's. With few deaths Wald's interval of the intercept holds 0 too rarely
+    (`python -m benchmarks.coverage`).
 
     Parameters
     ----------
@@ -73,9 +74,8 @@ def calibration_intervals(died, risk, *, level: float = 0.95) -> dict[str, Inter
         return dict(zip(names, (alone, undefined, undefined), strict=True))
     logit = logits(risk)
     intercept = _intercept(died, logit, reach)
-    error = 1 / (intercept.standard_error * deaths)
-    low, high = ratio * np.exp([-reach * error, reach * error])
-    number = Interval(ratio, float(low), float(high), ratio * error)
+    low, high = (expit(logit + shift).sum() / expected for shift in (intercept.low, intercept.high))
+    number = Interval(ratio, float(low), float(high))
     _, slope, error = _logistic(died, logit)
     note = "undefined in these patients" if np.isnan(slope) else ""
     steepness = Interval(slope, slope - reach * error, slope + reach * error, error, note)
@@ -109,11 +109,20 @@ def logits(risk) -> np.ndarray:
 
 
 def _intercept(died: np.ndarray, logit: np.ndarray, reach: float) -> Interval:
-    # The score equation of the regression with offset: iterated fits diverge at extreme risks.
-    shift = float(brentq(lambda shift: expit(shift + logit).sum() - died.sum(), -60, 60))
-    fitted = expit(shift + logit)
-    error = float(1 / np.sqrt((fitted * (1 - fitted)).sum()))
-    return Interval(shift, shift - reach * error, shift + reach * error, error)
+    """Shift of the logits at which as many die as did, with its score interval."""
+
+    def information(shift: float) -> float:
+        return float((expit(logit + shift) * expit(-logit - shift)).sum())
+
+    def surplus(shift: float, errors: float) -> float:
+        expected = float(expit(logit + shift).sum()) - died.sum()
+        return expected / np.sqrt(information(shift)) - errors
+
+    # Roots of the score: iterated fits diverge where risks are extreme.
+    shift, low, high = (
+        float(brentq(surplus, -60, 60, args=(errors,))) for errors in (0, -reach, reach)
+    )
+    return Interval(shift, low, high, 1 / np.sqrt(information(shift)))
 
 
 def _logistic(died: np.ndarray, logit: np.ndarray) -> tuple[float, float, float]:

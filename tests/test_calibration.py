@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy.special import expit
+from statsmodels.stats.proportion import proportion_confint
 
 from helpers.calibration import calibration, calibration_intervals, recalibrate
 from helpers.metrics import auroc
@@ -63,7 +64,7 @@ def test_perfect_separation_has_no_slope_but_no_crash():
     assert auroc([0, 0, 1, 1], [0, 0.2, 0.8, 1]) == 1  # risks of 0 and 1 are allowed
 
 
-def test_intervals_are_those_of_the_two_regressions():
+def test_the_slopes_interval_is_that_of_the_regression():
     patients = simulate(300, np.random.default_rng(4))
     died, logit = (
         patients["died"].to_numpy(float),
@@ -71,26 +72,46 @@ def test_intervals_are_those_of_the_two_regressions():
     )
     found = calibration_intervals(patients["died"], patients["risk"])
     slope = sm.Logit(died, sm.add_constant(logit.to_numpy())).fit(disp=False).conf_int()[1]
-    family = sm.families.Binomial()
-    fit = sm.GLM(died, np.ones((300, 1)), offset=logit.to_numpy(), family=family).fit()
-    steepness, shift = found["calibration slope"], found["calibration intercept"]
+    steepness = found["calibration slope"]
     assert (steepness.low, steepness.high) == pytest.approx(tuple(slope), abs=1e-6)
-    assert (shift.low, shift.high) == pytest.approx(tuple(fit.conf_int()[0]), abs=1e-5)
 
 
-def test_observed_over_expected_has_the_interval_of_its_logarithm():
+def test_at_the_ends_of_its_interval_the_intercept_is_just_possible():
+    patients = simulate(300, np.random.default_rng(4))
+    died, logit = patients["died"].to_numpy(bool), np.log(patients["risk"] / (1 - patients["risk"]))
+    shift = calibration_intervals(died, patients["risk"])["calibration intercept"]
+    for end, errors in ((shift.low, -1.959964), (shift.high, 1.959964)):
+        risk = expit(logit + end)
+        assert (risk.sum() - died.sum()) / np.sqrt((risk * (1 - risk)).sum()) == pytest.approx(
+            errors, abs=1e-4
+        )
+    family = sm.families.Binomial()
+    fit = sm.GLM(died.astype(float), np.ones((300, 1)), offset=logit.to_numpy(), family=family)
+    assert shift.standard_error == pytest.approx(fit.fit().bse[0], abs=1e-5)
+
+
+def test_at_equal_risks_observed_over_expected_has_wilsons_interval():
     died, risk = np.repeat([True, False], [20, 80]), np.full(100, 0.25)
     ratio = calibration_intervals(died, risk)["observed / expected deaths"]
+    low, high = proportion_confint(20, 100, method="wilson")
     assert ratio.estimate == pytest.approx(0.8)
-    # At equal risks the number of deaths is binomial: 100 · 0.2 · 0.8 = 16 is its variance.
-    assert ratio.low == pytest.approx(0.8 * np.exp(-1.959964 * 4 / 20), rel=1e-6)
-    assert ratio.high == pytest.approx(0.8 * np.exp(1.959964 * 4 / 20), rel=1e-6)
-    # Half are sure to live: the other half's deaths vary less, 50 · 0.4 · 0.6 = 12.
+    assert (ratio.low, ratio.high) == pytest.approx((low / 0.25, high / 0.25), abs=1e-5)
+    # Half are sure to live: the others' deaths vary less than if all were at the same risk.
     sure = np.where(np.arange(100) < 50, 0.4, 1e-6)
     narrower = calibration_intervals(died, sure)["observed / expected deaths"]
-    assert narrower.high / narrower.estimate == pytest.approx(
-        np.exp(1.959964 * np.sqrt(12) / 20), rel=1e-3
-    )
+    assert narrower.high / narrower.low < 0.95 * ratio.high / ratio.low
+
+
+def test_one_is_possible_exactly_where_zero_is():
+    patients = simulate(80, np.random.default_rng(6))
+    logit = np.log(patients["risk"] / (1 - patients["risk"]))
+    answers = set()
+    for shift in np.linspace(-1.5, 1.5, 13):
+        found = calibration_intervals(patients["died"], expit(logit + shift))
+        right = found["calibration intercept"].holds(0)
+        assert found["observed / expected deaths"].holds(1) == right
+        answers.add(right)
+    assert answers == {True, False}
 
 
 def test_where_nobody_died_the_intervals_say_so():
