@@ -97,11 +97,16 @@ def claims(drawn: Drawn, seed: int) -> dict:
 
 def effects(drawn: Drawn) -> list[dict]:
     """AUROC of the light model by the treatment of labels, against the truth and as observed."""
-    rows, base = [], None
-    for method in METHODS:
-        table = crossfit(drawn.films, drawn.index_films, drawn.features, method=method)
-        base = table["risk_0"] if base is None else base
-        table = table.assign(other=base)
+    tables = {
+        method: crossfit(drawn.films, drawn.index_films, drawn.features, method=method)
+        for method in METHODS
+    }
+    each = tables["draws"].filter(like="risk_")
+    averaged = tables["draws"].drop(columns=each.columns).assign(risk_0=each.mean(axis=1))
+    tables["mean of draws"] = averaged
+    rows = []
+    for method, table in tables.items():
+        table = table.assign(other=tables["complete_case"]["risk_0"])
         died = drawn.truth.loc[table["patient_id"]].to_numpy()
         truth = table.assign(died=died, label_source="observed")
         seen = pooled_auroc(table[table["label_source"] == "observed"])

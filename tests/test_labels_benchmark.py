@@ -39,6 +39,10 @@ def test_every_claim_is_asked_of_a_cohort(drawn):
     assert rows.loc["forest_balanced", "error"] > rows.loc["forest", "error"]
     claimed = drawn_labels.claims(drawn, seed=1)
     assert claimed["impute, then split: claimed"] > claimed["impute, then split: true"]
+    effects = pd.DataFrame(drawn_labels.effects(drawn)).set_index("method")
+    assert list(effects.index) == [*imputers.METHODS, "mean of draws"]
+    assert effects.loc["complete_case", "gain"] == 0
+    assert effects.loc["mean of draws", "true"] > effects.loc["draws", "true"]
     hidden = drawn_labels.hidden_by_death(drawn, seed=1)
     assert hidden["complete cases"] < 0
     assert hidden["draws, delta 1"] < hidden["draws, delta 4"]
