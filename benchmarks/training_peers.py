@@ -161,7 +161,7 @@ def fastai(films: pd.DataFrame, size: int, workers: int) -> Pass:
     )
 
     def run() -> float:
-        with learner.no_bar(), learner.no_logging():
+        with learner.no_logging():
             learner.fit(1, 1e-3)
         return clock.seconds
 
