@@ -114,7 +114,7 @@ def compare_baselines(patients: pd.DataFrame) -> pd.DataFrame:
         AUROC less the rival's, paired (``gain``, ``gain_low``, ``gain_high``, ``note``).
     """
     rows = []
-    for column in [name for name in patients if str(name).startswith("risk ")]:
+    for column in [name for name in map(str, patients) if name.startswith("risk ")]:
         area = auroc_interval(patients, risk=column)
         gain = auroc_difference(patients, "risk", column)
         numbers = (area.estimate, area.low, area.high, gain.estimate, gain.low, gain.high)
@@ -126,7 +126,7 @@ def compare_baselines(patients: pd.DataFrame) -> pd.DataFrame:
 def _features(patients: pd.DataFrame) -> pd.DataFrame:
     """Columns that baselines may see: `NUMBERS` as float, the others as str."""
     columns: dict[str, pd.Series] = {name: patients[name].astype(float) for name in ("age", "day")}
-    columns["log films"] = np.log(patients["n_films"].astype(float))
+    columns["log films"] = patients["n_films"].astype(float).map(np.log)
     for name in ("sex", "view", "site"):
         columns[name] = patients[name].astype("string").fillna(NOT_RECORDED)
     columns["age band"] = age_bands(patients["age"])

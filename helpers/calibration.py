@@ -46,9 +46,8 @@ def calibration_intervals(died, risk, *, level: float = 0.95) -> dict[str, Inter
 
     The intercept has Rao's score interval: all shifts of the logits under which the number of
     deaths is no further from what is expected than chance allows (where all risks are equal, that
-    is Wilson's interval for a share). Observed / expected follows from the same shifts. The slope
-    has Wald's. With few deaths Wald's interval of the intercept holds 0 too rarely
-    (`python -m benchmarks.coverage`).
+    is Wilson's interval for a share). Observed / expected follows from the same shifts, so that it
+    holds 1 exactly where the intercept's holds 0. The slope has Wald's.
 
     Parameters
     ----------

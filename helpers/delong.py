@@ -1,10 +1,9 @@
 """The AUROC's interval without resampling: DeLong's variance, logit scale, Student's t.
 
 Chosen by simulation (`python -m benchmarks.coverage`): with few deaths the plain DeLong interval
-and the percentile bootstrap hold the true value too rarely. On the logit scale the interval is as
-asymmetric as the estimate's own uncertainty and ends before 1; and a variance that few deaths
-estimate is itself uncertain, which Student's t pays for, as in Brunner and Munzel's test of the
-same statistic.
+holds the true value too rarely. On the logit scale the interval is as asymmetric as the estimate's
+own uncertainty and ends before 1; and a variance that few deaths estimate is itself uncertain,
+which Student's t pays for, as in Brunner and Munzel's test of the same statistic.
 """
 
 import numpy as np

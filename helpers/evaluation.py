@@ -101,9 +101,10 @@ def report(
 ) -> pd.DataFrame:
     """Judge predictions by every measure of the series, with intervals over patients.
 
-    Each measure has the interval that held its true value most reliably in simulated cohorts
-    (`python -m benchmarks.coverage`): DeLong's on the logit scale for the AUROC, Wald's for
-    calibration, Wilson's for shares of patients, the bootstrap for the rest.
+    Each measure has an interval of its own kind, and `python -m benchmarks.coverage` measures how
+    often it holds the truth: DeLong's for the AUROC, those of
+    :func:`helpers.calibration.calibration_intervals`, Wilson's for shares of patients, the
+    bootstrap for the rest.
 
     Parameters
     ----------
