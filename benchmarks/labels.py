@@ -100,7 +100,8 @@ def effects_here(
         expected = float(mean["risk_0"].sum())
         row = {"trained on": method, "AUROC": pooled_auroc(mean)}
         row |= {"against complete cases": f"{pooled_difference(mean, 'other'):+.2f}"}
-        row |= {"the same, range over seeds": f"{min(gains):+.2f} to {max(gains):+.2f}"}
+        spread = f"{min(gains):+.2f} to {max(gains):+.2f}".replace("-", "−")
+        row |= {"the same, range over seeds": spread}
         rows.append(row | {"observed / expected": f"{mean['died'].sum() / expected:.2f}"})
     judged, deaths = len(mean), int(mean["died"].sum())
     return (
