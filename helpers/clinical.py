@@ -239,7 +239,8 @@ def _drawn_sex(cohort: pd.DataFrame, seed: int) -> pd.Series:
     """Return 1 for men and 0 for women, the same for all films of a patient, without blanks."""
     sex = cohort.groupby("patient_id")["sex"].first().sort_index()
     male = (sex == "M").astype(float)
-    known = sex.notna().to_numpy()
+    known = sex.notna()
     share = male[known].mean() if known.any() else 0.5
     draws = np.random.default_rng(seed).random(len(male)) < share
-    return cohort["patient_id"].map(male.where(known, draws.astype(float))).astype(float)
+    drawn = male.where(known, pd.Series(draws, male.index).astype(float))
+    return cohort["patient_id"].map(drawn).astype(float)

@@ -92,11 +92,11 @@ def load_sbu(
             "modality": joined["modality"].astype("string"),
             "series_number": decode_numbers(joined["series_number"]).astype("Int64"),
             "companion": joined["companion"],
+            "after_outcome": False,
             **{name: _typed(joined[name]) for name in predictors if name not in _SHOWN_OTHERWISE},
         }
     )
-    late = (table["day"].astype("Float64") > stay).fillna(False)
-    table.insert(table.columns.get_loc("companion") + 1, "after_outcome", late.astype(bool))
+    table["after_outcome"] = (table["day"].astype("Float64") > stay).fillna(False).astype(bool)
     checks = {
         **{reason: joined["refused"] == reason for reason in _refusals(joined["refused"])},
         "no radiograph (CR, DX)": ~joined["modality"].isin(["CR", "DX"]),
@@ -151,11 +151,11 @@ def _read_films(root: Path, clinical: pd.DataFrame, key: bytes | None) -> pd.Dat
     if not (root / MANIFEST).is_file():
         return _read_headers(root)
     clinical["to_patient_id"] = _names_of(clinical["to_patient_id"], key)
-    text = ["film", "patient", "study", "view", "modality", "status", "reason"]
+    text = ["picture", "patient", "study", "view", "modality", "status", "reason"]
     films = pd.read_csv(root / MANIFEST, dtype=dict.fromkeys(text, "string"))
     return pd.DataFrame(
         {
-            "image_path": str(root / "films") + "/" + films["film"].fillna(""),
+            "image_path": str(root / "films") + "/" + films["picture"].fillna(""),
             "patient_id": films["patient"],
             "study": films["study"],
             "days": films["day"],

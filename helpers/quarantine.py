@@ -1,0 +1,76 @@
+"""Which films must be looked at before they may leave, and what is read to know.
+
+All that is read of a header to tell whose film it is, and when and how it was made, is named here.
+"""
+
+from datetime import date
+from io import BytesIO
+from typing import Any
+
+from pydicom import Dataset, dcmread
+
+RADIOGRAPHS = ("CR", "DX")
+
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # and its kinds .1 to .4 (PS3.4 B.5)
+_HEADER = [
+    *["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "StudyDate", "StudyDescription"],
+    *["Modality", "ViewPosition", "SeriesNumber", "ReferencedImageSequence"],
+    *["BurnedInAnnotation", "RecognizableVisualFeatures", "SOPClassUID", "ConversionType"],
+    "ImageType",
+]
+
+
+def quarantine_reason(header: Dataset, *, derived_primary: bool = False) -> str | None:
+    """Say why a film must be looked at before it may leave, by its header; None if nothing says so.
+
+    Sources: Burned In Annotation and Image Type, PS3.3 C.7.6.1.1; Recognizable Visual Features,
+    C.7.6.1; Secondary Capture, PS3.4 B.5 and Conversion Type, PS3.3 C.8.6.1.
+    """
+    if word(header, "BurnedInAnnotation") == "YES":
+        return "BurnedInAnnotation says YES: letters in the picture may name the patient."
+    if word(header, "RecognizableVisualFeatures") == "YES":
+        return "RecognizableVisualFeatures says YES: the patient may be known by the picture."
+    if str(header.get("SOPClassUID", "")).startswith(_SECONDARY_CAPTURE):
+        return "Secondary capture: a screen shot or a scan, which often shows names."
+    if header.get("ConversionType"):
+        return "Secondary capture (ConversionType): a scan or a photograph of a film."
+    if word(header, "Modality") not in RADIOGRAPHS:
+        return "The modality is neither CR nor DX: no plain radiograph."
+    kind = [str(word).strip().upper() for word in _list(header.get("ImageType"))]
+    if "SECONDARY" in kind[1:2]:
+        return "Derived image (ImageType SECONDARY): made from another picture, perhaps with text."
+    if "DERIVED" in kind[:1] and not derived_primary:
+        return "Derived image (ImageType DERIVED): computed, perhaps with text."
+    return None
+
+
+def read_header(data: bytes) -> Dataset:
+    """Read the elements of `_HEADER` and no others."""
+    if data[128:132] != b"DICM":
+        raise ValueError("no DICOM file")
+    return dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=_HEADER)
+
+
+def patient_of(header: Dataset) -> str:
+    """Return the number of the patient, "" if there is none."""
+    return str(header.get("PatientID", "") or "").strip()
+
+
+def study_date(header: Dataset) -> date | None:
+    """Return the date of the study, None if it is not one."""
+    text = str(header.get("StudyDate", "") or "").strip()
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8])) if len(text) == 8 else None
+    except ValueError:
+        return None
+
+
+def word(header: Dataset, name: str) -> str:
+    """Return an element of one word in capitals, "" if it is absent."""
+    return str(header.get(name, "") or "").strip().upper()
+
+
+def _list(value: Any) -> list[Any]:
+    if value is None or isinstance(value, str):
+        return [] if not value else [value]
+    return list(value)
