@@ -68,7 +68,7 @@ class Conversion:
     executor: Executor | None = None
     progress: bool = True
     batch: int = BATCH
-    absent: int = field(default=0, init=False)  # series that the store does not have
+    _absent: list[str] = field(default_factory=list, init=False)  # series, not in the store
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -90,16 +90,19 @@ class Conversion:
         An index knows neither views nor references. Where a film turns out a companion, a lateral,
         or unreadable, the patient's next candidate is fetched. Returns the manifest.
         """
-        left = candidates
-        while len(left):
+        names = candidates["series"].map(self._name)
+        while True:
             done = self.done().set_index("series")
-            names = left["series"].map(self._name)
-            good = names.isin(done.index[_eligible(done)])
-            left = left[~left["patient_id"].isin(left.loc[good, "patient_id"])]
-            left = left[~left["series"].map(self._name).isin(done.index)]
-            tried = left.drop_duplicates("patient_id")
-            self._run(tried, f"{tried['patient_id'].nunique():,} patients")
-            left = left.drop(tried.index)
+            settled = names.isin(done.index[_eligible(done)]) | candidates["series"].isin(
+                self._absent
+            )
+            patients = candidates.loc[settled, "patient_id"]
+            left = candidates[
+                ~names.isin(done.index) & ~candidates["patient_id"].isin(patients)
+            ].drop_duplicates("patient_id")
+            if left.empty:
+                break
+            self._run(left, f"{len(left):,} patients")
         return self._finish()
 
     def done(self) -> pd.DataFrame:
@@ -146,7 +149,7 @@ class Conversion:
             futures = [self.executor.submit(deidentify_film, *task) for task in tasks]
             rows = [future.result() for future in futures]
         shutil.rmtree(out / ".parts", ignore_errors=True)
-        self.absent += sum(path is None for path in files)
+        self._absent += list(batch["series"][[path is None for path in files]])
         # A file whose header cannot be read does not say which series it is; the index does.
         named = [
             (self._name(series), keyed_name(self.key, "patient", patient))
@@ -172,9 +175,9 @@ class Conversion:
         _write(self.folder / MANIFEST, table.to_csv(index=False))
         shutil.rmtree(self._rows)
         self._rows.mkdir()
-        if self.absent:
+        if self._absent:
             raise ArchiveError(
-                f"The store does not have {self.absent:,} series that the index lists; all others "
+                f"The store does not have {len(self._absent):,} series that the index lists; others "
                 "are there. Update the package idc-index-data, then repeat the command."
             )
         return table
@@ -201,7 +204,8 @@ class Conversion:
 def _eligible(rows: pd.DataFrame) -> pd.Series:
     """Say which rows of a manifest are films to predict from, as their headers have it."""
     frontal = rows["view"].isin(["AP", "PA"])
-    return (rows["status"] == "converted") & frontal & rows["chest"] & ~rows["companion"]
+    plain = rows["chest"].fillna(False) & ~rows["companion"].fillna(False)
+    return (rows["status"] == "converted") & frontal & plain
 
 
 def _check_picture(path: Path, size: int) -> None:

@@ -181,7 +181,7 @@ def _check_values(values: pd.Series, counts: dict[str, int]) -> None:
 
 
 def _check_dates(values: pd.Series) -> None:
-    wrong = pd.to_datetime(values, errors="coerce").isna().sum()
+    wrong = pd.to_datetime(values, errors="coerce", format="mixed").isna().sum()
     if wrong:
         raise ClinicalTableError(
             _failed("dates", "a date in every visit_start_datetime", f"{wrong} without")

@@ -11,7 +11,7 @@ from pydicom import Dataset, dcmread
 
 RADIOGRAPHS = ("CR", "DX")
 
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # and its kinds .1 to .4 (PS3.4 B.5)
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7."  # and its kinds .1 to .4 (PS3.4 B.5)
 _HEADER = [
     *["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "StudyDate", "StudyDescription"],
     *["Modality", "ViewPosition", "SeriesNumber", "ReferencedImageSequence"],
@@ -26,17 +26,19 @@ def quarantine_reason(header: Dataset, *, derived_primary: bool = False) -> str 
     Sources: Burned In Annotation and Image Type, PS3.3 C.7.6.1.1; Recognizable Visual Features,
     C.7.6.1; Secondary Capture, PS3.4 B.5 and Conversion Type, PS3.3 C.8.6.1.
     """
-    if word(header, "BurnedInAnnotation") == "YES":
-        return "BurnedInAnnotation says YES: letters in the picture may name the patient."
+    burned_in = word(header, "BurnedInAnnotation")
+    if burned_in not in ("", "NO"):
+        answer = "YES" if burned_in == "YES" else "neither YES nor NO"
+        return f"BurnedInAnnotation says {answer}: letters in the picture may name the patient."
     if word(header, "RecognizableVisualFeatures") == "YES":
         return "RecognizableVisualFeatures says YES: the patient may be known by the picture."
-    if str(header.get("SOPClassUID", "")).startswith(_SECONDARY_CAPTURE):
+    if f"{header.get('SOPClassUID', '')}.".startswith(_SECONDARY_CAPTURE):
         return "Secondary capture: a screen shot or a scan, which often shows names."
     if header.get("ConversionType"):
         return "Secondary capture (ConversionType): a scan or a photograph of a film."
     if word(header, "Modality") not in RADIOGRAPHS:
         return "The modality is neither CR nor DX: no plain radiograph."
-    kind = [str(word).strip().upper() for word in _list(header.get("ImageType"))]
+    kind = [str(value).strip().upper() for value in _list(header.get("ImageType"))]
     if "SECONDARY" in kind[1:2]:
         return "Derived image (ImageType SECONDARY): made from another picture, perhaps with text."
     if "DERIVED" in kind[:1] and not derived_primary:

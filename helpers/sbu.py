@@ -152,7 +152,8 @@ def _read_films(root: Path, clinical: pd.DataFrame, key: bytes | None) -> pd.Dat
         return _read_headers(root)
     clinical["to_patient_id"] = _names_of(clinical["to_patient_id"], key)
     text = ["picture", "patient", "study", "view", "modality", "status", "reason"]
-    films = pd.read_csv(root / MANIFEST, dtype=dict.fromkeys(text, "string"))
+    types = dict.fromkeys(text, "string") | dict.fromkeys(["chest", "companion"], "boolean")
+    films = pd.read_csv(root / MANIFEST, dtype=types)
     return pd.DataFrame(
         {
             "image_path": str(root / "films") + "/" + films["picture"].fillna(""),
@@ -163,7 +164,7 @@ def _read_films(root: Path, clinical: pd.DataFrame, key: bytes | None) -> pd.Dat
             "modality": films["modality"],
             "series_number": films["series_number"].astype("Int64").astype("string"),
             "view": films["view"].replace("unknown", ""),
-            "companion": films["companion"].astype(bool),
+            "companion": films["companion"].fillna(False).astype(bool),
             "refused": films["status"].map(
                 {"quarantined": "in quarantine", "refused": "no readable film", "converted": ""}
             ),
