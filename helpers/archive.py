@@ -177,7 +177,7 @@ class Conversion:
         self._rows.mkdir()
         if self._absent:
             raise ArchiveError(
-                f"The store does not have {len(self._absent):,} series that the index lists; others "
+                f"The store lacks {len(self._absent):,} series that the index lists; all others "
                 "are there. Update the package idc-index-data, then repeat the command."
             )
         return table

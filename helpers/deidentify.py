@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, Future
 from datetime import date
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pandas as pd
@@ -167,8 +168,9 @@ def deidentify_film(
 def _picture(path: str, folder: Path, name: str, size: int) -> dict[str, Any]:
     """Convert a film in a folder of its own, then give the picture its keyed name."""
     png = folder / f"{name}-{size}.png"
-    # Two paths may hold the same film at the same time, so the folder is named by the path.
-    parts = folder / ".parts" / keyed_name(b"", "path", path)
+    # Two workers may have the same film at the same time, so each has a folder of its own.
+    (folder / ".parts").mkdir(exist_ok=True)
+    parts = Path(mkdtemp(dir=folder / ".parts"))
     try:
         made = convert([path], parts, size=size).loc[0]
         if pd.notna(made["reason"]):

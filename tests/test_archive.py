@@ -453,7 +453,7 @@ def test_failures_say_what_to_do(collection, server, monkeypatch):
             get(collection, server)
     key = next(iter(server.files))
     data = server.files.pop(key)
-    with pytest.raises(DownloadError, match="does not have 1 series"):
+    with pytest.raises(DownloadError, match="lacks 1 series"):
         get(collection, server)
     server.files[key] = data + b"0"
     with pytest.raises(DownloadError, match="The index says"):
