@@ -17,11 +17,10 @@ import cv2
 import numpy as np
 import pandas as pd
 from pydicom import FileDataset
-from pydicom.pixels import get_decoder
-from pydicom.uid import RLELossless
 
+from helpers.dicom_decoders import UnreadableDicom, stored_values
 from helpers.dicom_grey import contrast_of, grey_of
-from helpers.dicom_header import UnreadableDicom, describe_header, open_film
+from helpers.dicom_header import describe_header, open_film
 
 __all__ = ["UnreadableDicom", "convert", "describe_header", "read_dicom"]
 
@@ -182,7 +181,7 @@ def _render(
     film: FileDataset, kind: type[np.generic], index: int = 0, prefer_lut: bool = True
 ) -> np.ndarray:
     """Return the film (rows, columns) as float32 in [0, 1] or as uint8 in [0, 255]."""
-    stored = _decode(film)
+    stored = stored_values(film)
     small = stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2
     pattern = np.dtype(f"u{stored.dtype.itemsize}")
     # Of a small type take every bit pattern: grey n is then that of the pixels with pattern n.
@@ -202,21 +201,6 @@ def _render(
         ) from error
     grey = np.rint(255 * grey).astype(kind) if kind is np.uint8 else grey.astype(kind)
     return grey[stored.view(pattern)] if small else grey
-
-
-def _decode(film: FileDataset) -> np.ndarray:
-    """Return the stored values (rows, columns), in the byte order of this machine."""
-    syntax = film.file_meta.TransferSyntaxUID
-    # pylibjpeg-rle is faster, but on damaged data it panics, which is no Exception and ends a run.
-    plugin = "pydicom" if syntax == RLELossless else ""
-    try:
-        stored, _ = get_decoder(syntax).as_array(film, index=0, raw=True, decoding_plugin=plugin)
-    except Exception as error:  # each decoder has its own way to fail on damaged data
-        raise UnreadableDicom(
-            f"The pixels are damaged, or of a kind of {syntax.name} that no decoder here knows "
-            f"({type(error).__name__})."
-        ) from error
-    return stored.astype(stored.dtype.newbyteorder("="), copy=False)
 
 
 def _shrink(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -11,9 +11,15 @@ from typing import Any
 
 import pandas as pd
 from pydicom import Dataset, FileDataset, dcmread
-from pydicom.pixels import get_decoder
 from pydicom.pixels.utils import get_expected_length
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    DigitalIntraOralXRayImageStorageForProcessing,
+    DigitalMammographyXRayImageStorageForProcessing,
+    DigitalXRayImageStorageForProcessing,
+)
+
+from helpers.dicom_decoders import UnreadableDicom, decoder_of
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -52,6 +58,7 @@ MEANINGS = {
     "VOILUTSequence": "contrast as a table instead of a window",
 }
 _NEEDED = (
+    "SOPClassUID",
     *MEANINGS,
     *PIXELS,
     "PlanarConfiguration",
@@ -62,6 +69,12 @@ _NEEDED = (
     "DoubleFloatPixelPaddingValue",
     "DoubleFloatPixelPaddingRangeLimit",
 )
+# What says "for processing" where the Presentation Intent Type is left out.
+_FOR_PROCESSING = {
+    DigitalXRayImageStorageForProcessing,
+    DigitalMammographyXRayImageStorageForProcessing,
+    DigitalIntraOralXRayImageStorageForProcessing,
+}
 # Even a coded element can hold a name that somebody typed into it, so only these words are shown.
 _KNOWN_WORDS = {
     *("CR", "DX", "MG", "RF", "XA", "CT", "MR", "SC", "OT"),
@@ -73,8 +86,7 @@ _KNOWN_WORDS = {
 }
 
 
-class UnreadableDicom(ValueError):
-    """A file that gives no grey picture; the message is for the user and names no patient."""
+__all__ = ["MEANINGS", "PIXELS", "UnreadableDicom", "describe_header", "open_film"]
 
 
 def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
@@ -204,7 +216,10 @@ def _refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
     frames = int(film.get("NumberOfFrames") or 1)
     if frames > 1:
         raise UnreadableDicom(f"The file holds {frames} frames; a radiograph is one picture.")
-    if film.get("PresentationIntentType") == "FOR PROCESSING" and not for_processing:
+    raw = film.get("PresentationIntentType") == "FOR PROCESSING" or (
+        film.get("SOPClassUID") in _FOR_PROCESSING and not film.get("PresentationIntentType")
+    )
+    if raw and not for_processing:
         raise UnreadableDicom(
             "The film is raw detector data (FOR PROCESSING), not made for the eye. Export the film "
             "as it is shown to doctors (FOR PRESENTATION)."
@@ -224,11 +239,17 @@ def _refuse_unreadable_pixels(film: FileDataset) -> None:
         raise UnreadableDicom(
             f"The header claims {stored} bits stored in {allocated} bits allocated."
         )
+    high = film.get("HighBit")
+    if high is not None and not stored - 1 <= int(high) < allocated and "PixelData" in film:
+        raise UnreadableDicom(
+            f"The header claims that bit {high} is the highest of {stored} bits stored in "
+            f"{allocated} allocated; expected {stored - 1} to {allocated - 1}."
+        )
     syntax = film.file_meta.get("TransferSyntaxUID")
     if syntax is None:
         raise UnreadableDicom("The file does not say how its pixels are encoded (Transfer Syntax).")
     try:
-        decoder = get_decoder(syntax)
+        decoder = decoder_of(syntax)
     except NotImplementedError:
         raise UnreadableDicom(
             "The pixels are encoded as a film sequence or in a way that is not known here "

@@ -18,109 +18,28 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from pydicom import Dataset, FileMetaDataset, dcmread, dcmwrite
+from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.uid import (
     MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
-    DigitalXRayImageStorageForPresentation,
     ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
-    generate_uid,
 )
 
 from helpers.dicom import UnreadableDicom, convert, describe_header, read_dicom
 from helpers.dicom_header import MOST_PIXELS
+from tests.dicom_films import make_film, make_table, ramp
+from tests.dicom_matrix import CONTRAST, MODALITY, POLARITY, STORED, TABLE
 
 MARKER = "ZZMARKERZZ"
 
 
-def make_film(
-    stored: np.ndarray, *, bits: int = 12, syntax: str = ExplicitVRLittleEndian, **elements: object
-) -> bytes:
-    """Write a small film with the given stored values; elements set to None are left out."""
-    film = Dataset()
-    film.SOPClassUID = DigitalXRayImageStorageForPresentation
-    film.SOPInstanceUID = generate_uid(entropy_srcs=["film"])
-    film.Modality = "DX"
-    film.Rows, film.Columns = stored.shape[:2]
-    film.SamplesPerPixel = 1
-    film.PhotometricInterpretation = "MONOCHROME2"
-    film.BitsAllocated = 8 * stored.dtype.itemsize
-    film.BitsStored, film.HighBit = bits, bits - 1
-    film.PixelRepresentation = int(stored.dtype.kind == "i")
-    order = ">" if syntax == ExplicitVRBigEndian else "<"
-    film.PixelData = stored.astype(stored.dtype.newbyteorder(order)).tobytes()
-    film["PixelData"].VR = "OB" if stored.dtype.itemsize == 1 else "OW"
-    for name, value in elements.items():
-        if value is None:
-            delattr(film, name)
-        else:
-            setattr(film, name, value)
-    film.file_meta = FileMetaDataset()
-    native = syntax in (
-        ImplicitVRLittleEndian,
-        ExplicitVRLittleEndian,
-        ExplicitVRBigEndian,
-        DeflatedExplicitVRLittleEndian,
-    )
-    film.file_meta.TransferSyntaxUID = syntax if native else ExplicitVRLittleEndian
-    if syntax in (JPEG2000Lossless, JPEGLSLossless, RLELossless):
-        film.compress(syntax, generate_instance_uid=False)
-    elif not native:  # only the claim is needed
-        film.file_meta.TransferSyntaxUID = syntax
-        film.PixelData = b"\xfe\xff\x00\xe0\x00\x00\x00\x00\xfe\xff\x00\xe0\x04\x00\x00\x00abcd"
-        film["PixelData"].is_undefined_length = True
-    buffer = BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # some of these films are wrong on purpose
-        dcmwrite(buffer, film, enforce_file_format=True)
-    return buffer.getvalue()
-
-
-def make_table(values: list[int], first: int, bits: int) -> list[Dataset]:
-    """Make the one item of a lookup table sequence."""
-    item = Dataset()
-    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [len(values), first, bits])
-    item.add_new("LUTData", "US", values)
-    return [item]
-
-
-def ramp(dtype: str, bits: int) -> np.ndarray:
-    """Spread 16 × 16 values over the range of `bits`, both ends included."""
-    low = -(2 ** (bits - 1)) if dtype.startswith("i") else 0
-    return np.linspace(low, low + 2**bits - 1, 256).round().astype(dtype).reshape(16, 16)
-
-
 # --- The matrix: every step of the chain against formulas written from PS3.3, value by value ---
-
-TABLE = [0, 10, 40, 90, 160, 250, 360, 490, 640, 810, 1000, 1023]  # 10 bits, not linear
-
-MODALITY = {
-    "none": {},
-    "rescale": {"RescaleSlope": 2, "RescaleIntercept": -100},
-    "negative slope": {"RescaleSlope": -1, "RescaleIntercept": 50},
-    "table": {"ModalityLUTSequence": make_table(TABLE, first=3, bits=10)},
-}
-CONTRAST = {
-    "none": {},
-    "linear": {"WindowCenter": 60, "WindowWidth": 200},
-    "exact": {"WindowCenter": 60.5, "WindowWidth": 99.5, "VOILUTFunction": "LINEAR_EXACT"},
-    "sigmoid": {"WindowCenter": 60, "WindowWidth": 80, "VOILUTFunction": "SIGMOID"},
-    "table": {"VOILUTSequence": make_table(TABLE, first=20, bits=10)},
-}
-POLARITY = {
-    "MONOCHROME2": {},
-    "MONOCHROME1": {"PhotometricInterpretation": "MONOCHROME1"},
-    "both": {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"},
-}
-STORED = {"u8": ("u1", 8), "u12": ("u2", 12), "u16": ("u2", 16), "i8": ("i1", 8), "i13": ("i2", 13)}
-
 
 def look_up(value: float, first: int) -> float:
     """PS3.3 C.11.1.1: below the table its first entry, above its last."""

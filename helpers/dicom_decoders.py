@@ -1,0 +1,161 @@
+"""From a file's pixel data to stored values, by one named decoder for each encoding.
+
+pydicom would take whichever plugin it finds first, so that the same film could differ from machine
+to machine. Here each transfer syntax has its decoder, and the frame's own header is read before
+that decoder is trusted with it: a few hundred bytes may claim a picture of gigabytes.
+
+| encoding (PS3.5 Annex A.4) | decoder | licence |
+|---|---|---|
+| JPEG baseline, extended (8 and 12 bits), lossless | imagecodecs (libjpeg-turbo 3) | BSD, IJG |
+| JPEG-LS | pyjpegls (CharLS) | MIT, BSD |
+| JPEG 2000, HTJ2K | pylibjpeg-openjpeg (OpenJPEG) | MIT, BSD |
+| RLE, deflated, uncompressed of both byte orders | pydicom | MIT |
+"""
+
+from functools import lru_cache
+
+import imagecodecs
+import numpy as np
+from pydicom import FileDataset, uid
+from pydicom.encaps import get_frame
+from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import Decoder, DecodeRunner
+from pydicom.uid import UID
+
+JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
+JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
+J2K = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
+# pylibjpeg-rle is faster, but on damaged data it panics, which is no Exception and ends a run.
+_PLUGINS = (
+    dict.fromkeys(JPEG, "imagecodecs")
+    | dict.fromkeys(JPEG_LS, "pyjpegls")
+    | dict.fromkeys(J2K, "pylibjpeg")
+    | {uid.RLELossless: "pydicom"}
+)
+
+DECODER_DEPENDENCIES = dict.fromkeys(JPEG, ("imagecodecs",))  # the name is pydicom's
+
+_MOST_TILES = 4096  # of a JPEG 2000 picture; each takes memory before a single pixel is read
+
+
+class UnreadableDicom(ValueError):
+    """A file that gives no grey picture; the message is for the user and names no patient."""
+
+
+def is_available(syntax: str) -> bool:
+    """Tell pydicom that `decode_jpeg` is there for a transfer syntax."""
+    return syntax in DECODER_DEPENDENCIES
+
+
+def decode_jpeg(frame: bytes, runner: DecodeRunner) -> bytearray:
+    """Decode one JPEG frame, as pydicom asks its plugins to; pydicom restores the sign."""
+    pixels = imagecodecs.jpeg8_decode(frame)
+    runner.set_option("bits_allocated", 8 * pixels.dtype.itemsize)
+    return bytearray(pixels.tobytes())
+
+
+@lru_cache
+def decoder_of(syntax: UID) -> Decoder:
+    """Return pydicom's decoder for a transfer syntax.
+
+    Raises
+    ------
+    NotImplementedError
+        If nothing can decode it: a film sequence, or a syntax that DICOM does not know.
+    """
+    decoder = get_decoder(syntax)
+    if syntax in JPEG and "imagecodecs" not in decoder.available_plugins:
+        decoder.add_plugin("imagecodecs", (__name__, "decode_jpeg"))
+    return decoder
+
+
+def stored_values(film: FileDataset) -> np.ndarray:
+    """Decode the one frame of a film.
+
+    Returns
+    -------
+    numpy.ndarray
+        Stored values (rows, columns), signed or unsigned, in the byte order of this machine. Bits
+        that are not part of the pixel (an old overlay, PS3.5 8.1.1) are gone.
+
+    Raises
+    ------
+    UnreadableDicom
+        If the frame's own header contradicts the file's, or decoding fails.
+    """
+    syntax = film.file_meta.TransferSyntaxUID
+    options: dict[str, int] = {}
+    spare = 0
+    try:
+        if syntax in (*JPEG, *JPEG_LS, *J2K):
+            _compare_sizes(film, get_frame(film.PixelData, 0, number_of_frames=1))
+        elif "PixelData" in film and (spare := _bits_below(film)):
+            options = {"bits_stored": film.BitsStored + spare}
+        stored, _ = decoder_of(syntax).as_array(
+            film, index=0, raw=True, decoding_plugin=_PLUGINS.get(syntax, ""), **options
+        )
+    except UnreadableDicom:
+        raise
+    except Exception as error:  # each decoder has its own way to fail on damaged data
+        raise UnreadableDicom(
+            f"The pixels are damaged, or of a kind of {syntax.name} that no decoder here knows "
+            f"({type(error).__name__})."
+        ) from error
+    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    return stored >> spare if spare else stored
+
+
+def _bits_below(film: FileDataset) -> int:
+    """Count the unused bits below a pixel's lowest one, allowed until 2014 (PS3.5 8.1.1)."""
+    high = film.get("HighBit")
+    return 0 if high is None else max(0, int(high) + 1 - int(film.BitsStored))
+
+
+def _compare_sizes(film: FileDataset, frame: bytes) -> None:
+    """Refuse a frame whose own header claims another size than the file's, or several samples."""
+    found = _size_in_j2k(frame) if frame.find(b"\xff\x4f\xff\x51", 0, 4096) >= 0 else None
+    found = found or _size_in_jpeg(frame)
+    if found is None:
+        raise UnreadableDicom(
+            "The compressed pixels are damaged: the header of their own that should give their "
+            "size is missing."
+        )
+    if found != (film.Rows, film.Columns, 1):
+        raise UnreadableDicom(
+            f"The file's header claims {film.Rows} × {film.Columns} grey pixels, the compressed "
+            f"pixels themselves {found[0]} × {found[1]} with {found[2]} sample(s) a pixel; one of "
+            "them is damaged."
+        )
+
+
+def _size_in_jpeg(frame: bytes) -> tuple[int, int, int] | None:
+    """Return rows, columns and samples from the frame header (ISO 10918-1 B.2.2; 14495-1 C.2.2)."""
+    at = 2
+    while at + 9 < len(frame) and frame[at] == 0xFF:
+        kind = frame[at + 1]
+        if kind == 0xFF:  # fill byte
+            at += 1
+            continue
+        if kind == 0xF7 or (0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC)):
+            rows, columns = (int.from_bytes(frame[i : i + 2], "big") for i in (at + 5, at + 7))
+            return rows, columns, frame[at + 9]
+        at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
+    return None
+
+
+def _size_in_j2k(frame: bytes) -> tuple[int, int, int] | None:
+    """Return rows, columns and samples from the SIZ segment (ISO 15444-1 A.5.1)."""
+    start = frame.find(b"\xff\x4f\xff\x51", 0, 4096) + 8  # at Xsiz
+    if len(frame) < start + 34:
+        return None
+    right, bottom, left, top, tile_width, tile_height = (
+        int.from_bytes(frame[i : i + 4], "big") for i in range(start, start + 24, 4)
+    )
+    columns, rows = right - left, bottom - top
+    tiles = -(-columns // max(tile_width, 1)) * -(-rows // max(tile_height, 1))
+    if tiles > _MOST_TILES:
+        raise UnreadableDicom(
+            f"The compressed pixels claim to be cut into {tiles:,} tiles; expected at most "
+            f"{_MOST_TILES:,}."
+        )
+    return rows, columns, int.from_bytes(frame[start + 32 : start + 34], "big")
