@@ -28,14 +28,19 @@ data_in_use()
 # that describe the picture. The list is fixed beforehand, so that no name can slip in.
 
 # %%
+from pathlib import Path
+
 import pandas as pd
 from pydicom import dcmread
 
-from helpers.cohorts import load_cohort, select_index_films
+from helpers.cohorts import cohort_root, load_sbu, select_index_films
 from helpers.dicom import describe_header
 
 pd.set_option("display.max_colwidth", None)
-films = load_cohort("sbu")
+root = cohort_root("sbu")
+if (root / "manifest.csv").is_file():  # fetched films are pictures already: learn on phantoms
+    root = Path("../data/phantom/sbu").resolve()
+films = load_sbu(root)
 index = select_index_films(films)
 film = dcmread(index["image_path"][0])
 header = describe_header(film)
@@ -264,30 +269,68 @@ Markdown(
 # made up here. The mistake: a file named by the patient's number, a header shown in a notebook.
 
 # %%
-named = stored_as(pixels, PatientName="EXAMPLE^PATRICIA", PatientID="X000000")
+named = stored_as(pixels, PatientName="EXAMPLE^PATRICIA", PatientID="X638204")
 mistake = dcmread(BytesIO(named))
 f"{mistake.PatientID}.png", str(mistake.PatientName)
 
 # %% [markdown]
-# `convert` goes the other way round. It reads only the elements that it needs, names the picture
-# by a hash of the file, and writes no metadata. (Whoever has the file can compute its hash, too.
-# Where that matters, use a keyed hash and hide the key.) Did anything get through? We search all
-# it made.
+# A hash instead of the number is no cure. Numbers of six digits are a million, and a computer
+# hashes them all in a second. Look how long the number above stays hidden behind one.
 
 # %%
-from pathlib import Path
+from hashlib import sha256
+from time import perf_counter
+
+secret = sha256(mistake.PatientID.encode()).hexdigest()
+start = perf_counter()
+guesses = (f"X{number:06d}" for number in range(1_000_000))
+found = next(guess for guess in guesses if sha256(guess.encode()).hexdigest() == secret)
+found == mistake.PatientID, f"{perf_counter() - start:.2f} seconds"
+
+# %% [markdown]
+# `deidentify` goes the other way round. Names are hashes with a *key*, which lives in the user's
+# settings, never in the repository (`helpers/keys.py`); here it is a throw-away one. The manifest
+# has a fixed list of columns, each a number, a keyed hash or a word from a list, never text of the
+# header. Dates become days since the patient's first film. And three kinds of film are held back
+# for a human: those that say that text is burned in, screen shots, and derived images. We make one
+# of each kind from our film.
+
+# %%
+import secrets
 from tempfile import TemporaryDirectory
 
-from helpers.dicom import convert
+from helpers.deidentify import deidentify
 
+kinds = {
+    "plain": {},
+    "two days later": {"StudyDate": "19000912", "StudyInstanceUID": "1.2.3"},
+    "burned in": {"BurnedInAnnotation": "YES"},
+    "screen shot": {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"},
+    "derived": {"ImageType": ["DERIVED", "SECONDARY"]},
+}
+whose = {"PatientName": "EXAMPLE^PATRICIA", "PatientID": "X638204", "StudyDate": "19000910"}
+key = secrets.token_bytes(32)
 with TemporaryDirectory() as folder:
-    source = Path(folder, "film.dcm")
-    source.write_bytes(named)
-    row = convert([source], folder).loc[0].drop("image_path")
-    picture = Path(row["png_path"])
-    made = picture.read_bytes() + row.to_json().encode()
+    for name, elements in kinds.items():
+        Path(folder, f"{name}.dcm").write_bytes(stored_as(pixels, **whose | elements))
+    paths = [Path(folder, f"{name}.dcm") for name in kinds]
+    manifest = deidentify(paths, Path(folder, "out"), key=key)
+    made = [path.read_bytes() for path in Path(folder, "out").iterdir()]
 
-picture.name, b"PATRICIA" in made, b"X000000" in made
+shown = ["day", "modality", "view", "chest", "status", "reason"]
+manifest[shown].set_index(pd.Index(kinds, name="film"))
+
+# %% [markdown]
+# Did a name or a number get through? We search the pictures, their names and the manifest.
+
+# %%
+made.append(manifest.to_csv().encode())
+[any(secret in data for data in made) for secret in (b"PATRICIA", b"X638204", b"19000910")]
+
+# %% [markdown]
+# That is one film. `tests/test_deidentify.py` plants markers in every text element that the
+# standard knows, over five hundred films, and searches every byte that comes out, this kind of
+# notebook included.
 
 # %% [markdown]
 # But no header can tell what is written *in* a picture. `BurnedInAnnotation` is what somebody
@@ -304,7 +347,29 @@ plot_films([edge], [f"BurnedInAnnotation: {answer}"], columns=1).set_size_inches
 #
 # Such letters name no patient. They tell the machine, and so the ward, and so how ill somebody is:
 # a shortcut for a network (notebook 07). Letters that do name a patient would look no different to
-# the header. Only eyes find them.
+# the header. Only eyes find them: the flag says what somebody believed, most films lack it, and
+# **no header can tell that a film is clean**. So that a human can look at thousands, a *review
+# sheet* sets films side by side, borders at full contrast and middles dimmed, with a table to fill
+# in (`helpers.review.write_review`). Look along the edges for letters.
+
+# %%
+import cv2
+import matplotlib.pyplot as plt
+
+from helpers.dicom import convert
+from helpers.review import review_sheet
+
+with TemporaryDirectory() as folder:
+    pictures = convert(index["image_path"].head(4), folder)["png_path"].dropna()
+    sheet = review_sheet(list(pictures))
+
+_, ax = plt.subplots(figsize=(9, 2.4))
+ax.imshow(sheet, cmap="gray")
+_ = ax.axis("off")
+
+# %% [markdown]
+# *Figure: a review sheet of four films in a row. Their borders are bright and grainy, their middles
+# dark with a number on them.*
 
 # %% [markdown]
 # ## From archive to pictures
@@ -320,7 +385,35 @@ from helpers.cohorts import participant_flow
 participant_flow({"sbu": index}).set_index("step")[["radiographs", "patients"]]
 
 # %% [markdown]
-# Converting is one call. It takes any executor: here two processes, in a hospital a cluster.
+# The archive of the real collection has an index that can be read offline: a row a series, with
+# study and series description, series number, date and size, but neither view nor references. The
+# same rules on it say what would have to be fetched. Look at the gigabytes: which rule saves most?
+
+# %%
+from helpers.idc import load_index, read_index
+
+real = read_index()
+chosen = select_index_films(load_index(real))
+real_flow = participant_flow({"sbu": chosen}).set_index("step").drop(columns="cohort")
+real_flow[real_flow["radiographs"] > 0].round(1)
+
+# %%
+frontal_ap = real.loc[real["series_description"] == "AP", "patient_id"].nunique()
+Markdown(
+    f"Of **{len(real):,}** radiographs of **{real['patient_id'].nunique():,}** patients "
+    f"({real['megabytes'].sum() / 1e3:.0f} GB), **{len(chosen):,}** are index films "
+    f"(**{chosen['megabytes'].sum() / 1e3:.1f} GB**); {frontal_ap:,} patients have an AP film."
+)
+
+# %% [markdown]
+# Two things the index cannot know are checked when a film is there: whether its header makes it a
+# companion, and whether it lies between admission and outcome, for which the clinical table is
+# needed. `python -m helpers.downloads sbu` does both. It streams: some hundred megabytes are
+# fetched, checked, converted without identifiers and deleted, then the next; where a header belies
+# the index, the patient's next film is fetched. Killed and started again, it goes on.
+
+# %% [markdown]
+# Converting files that are there is one call. It takes any executor: here two processes, in a hospital a cluster.
 # Killed and started again, it goes on where it was.
 
 # %%
@@ -355,8 +448,6 @@ list(zip(broken, refused["reason"], strict=True))
 # or black.
 
 # %%
-import cv2
-
 sample = converted["png_path"].dropna().head(8)
 _ = plot_films([cv2.imread(path, cv2.IMREAD_GRAYSCALE) for path in sample], [""] * len(sample))
 
@@ -373,16 +464,21 @@ _ = plot_films([cv2.imread(path, cv2.IMREAD_GRAYSCALE) for path in sample], [""]
 # the higher value. One half is a coin.
 
 # %%
+from helpers.sbu import written_later
+
+later = written_later(root).loc[index["patient_id"]].reset_index()
 values = {
     "age band": index["age"],
     "male sex, where sex is given": (index["sex"] == "M").where(index["sex"].notna()),
     "sex is blank": index["sex"].isna(),
     "number of films": index["patient_id"].map(films["patient_id"].value_counts()),
-    "length of stay": index["length_of_stay"],
-    "intensive care": index["is_icu"],
-    "ventilation": index["was_ventilated"] == "Yes",
-    "kidney injury": index["Acute.Kidney.Injury..during.hospitalization."] == "Yes",
-    "dialysis": index["kidney_replacement_therapy"] == "Yes",
+    "length of stay": later["length_of_stay"],
+    "intensive care": later["is_icu"],
+    "ventilation": later["was_ventilated"] == "Yes",
+    "kidney injury": later["Acute.Kidney.Injury..during.hospitalization."] == "Yes",
+    "liver injury": later["Acute.Hepatic.Injury..during.hospitalization."] == "Yes",
+    "dialysis": later["kidney_replacement_therapy"] == "Yes",
+    "anticoagulation": later["Other.anticoagulation.therapy"] != "not documented",
 }
 scores = index[["site", "patient_id", "died", "label_source"]].copy()
 for name, column in values.items():
@@ -451,8 +547,26 @@ Markdown(
 # is known when the film is taken, nothing else, and no indicator of what is missing.
 
 # %%
-known_at_admission = ["view", "age_band", "sex"]
-index[known_at_admission].describe()
+from helpers.clinical import NotKnownAtAdmission, predictors
+
+asked = ["age.splits", "gender_concept_name"]
+predictors(index, asked).describe().loc[["count", "mean", "min", "max"]]
+
+# %% [markdown]
+# No row was dropped, and sex has two values, not three: a blank became one or the other by chance,
+# in the shares of those known. Whoever asks for a column that is not on the list is refused, and
+# told why.
+
+# %%
+for name in ("is_icu", "length_of_stay", "kidney_replacement_therapy"):
+    try:
+        predictors(index, [name])
+    except NotKnownAtAdmission as refusal:
+        print(str(refusal).split(". The list")[0])
+
+# %% [markdown]
+# `load_sbu` joins only what is on the list, so that a leak has to be asked for by another name:
+# `written_later`, as above.
 
 # %% [markdown]
 # ## Closing
