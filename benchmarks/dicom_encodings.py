@@ -1,7 +1,7 @@
 """Generated films, compressed by encoders that nobody here wrote, for tests/dicom_encoded/.
 
 JPEG by DCMTK's dcmcjpeg, JPEG-LS by its dcmcjpls, JPEG 2000 by GDCM's gdcmconv (package
-python-gdcm), HTJ2K by OpenJPH (package imagecodecs, which puts it into no DICOM file: pydicom does).
+python-gdcm), HTJ2K by OpenJPH (package imagecodecs), which pydicom puts into a DICOM file.
 
     python -m benchmarks.dicom_encodings
 """

@@ -2,9 +2,9 @@
 
 DCMTK (Debian package dcmtk) has the whole chain from stored values to 8-bit grey. ITK, reached
 through SimpleITK, decodes by GDCM and applies rescale slope and intercept; its filters
-IntensityWindowing and Sigmoid are then given the window's numbers. It knows no tables, so films with
-one are not asked of it. MONOCHROME1 it turns on the *stored* values, before slope and window, where
-PS3.4 N.2 puts it last; so it is given every film as MONOCHROME2, and polarity is turned here.
+IntensityWindowing and Sigmoid are then given the window's numbers. It knows no tables, so films
+with one are not asked of it. MONOCHROME1 it turns on the *stored* values, before slope and window,
+where PS3.4 N.2 puts it last; so it is given films as MONOCHROME2, and polarity is turned here.
 """
 
 import subprocess
@@ -67,9 +67,7 @@ def by_itk(path: Path, *, index: int = 0, prefer_lut: bool = True) -> np.ndarray
     picture = _after_rescale(film)
     if picture is None:
         return None
-    shown = (
-        _windowed(picture, film, index) if contrast == "window" else _whole_range(picture, film)
-    )
+    shown = _windowed(picture, film, index) if contrast == "window" else _whole_range(picture, film)
     grey = sitk.GetArrayFromImage(shown)
     if film.PhotometricInterpretation == "MONOCHROME1" or film.get("PresentationLUTShape") == (
         "INVERSE"
@@ -114,6 +112,7 @@ def _windowed(picture: sitk.Image, film: Dataset, index: int) -> sitk.Image:
 def _whole_range(picture: sitk.Image, film: Dataset) -> sitk.Image:
     """Map all that the stored bits can hold to 0 to 255."""
     lowest = -(2 ** (film.BitsStored - 1)) if film.PixelRepresentation else 0
-    slope, intercept = float(film.get("RescaleSlope") or 1), float(film.get("RescaleIntercept") or 0)
+    slope = float(film.get("RescaleSlope") or 1)
+    intercept = float(film.get("RescaleIntercept") or 0)
     ends = sorted(slope * value + intercept for value in (lowest, lowest + 2**film.BitsStored - 1))
     return sitk.IntensityWindowing(picture, ends[0], ends[1], 0, 255)

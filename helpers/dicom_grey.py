@@ -57,7 +57,7 @@ def grey_of(
     small_is_bright = film.PhotometricInterpretation == "MONOCHROME1"
     if small_is_bright or film.get("PresentationLUTShape") == "INVERSE":
         grey = 1 - grey
-    return np.where(_is_background(stored, film), 0.0, grey)
+    return np.where(is_background(stored, film), 0.0, grey)
 
 
 def contrast_of(film: Dataset, *, prefer_lut: bool = True) -> str:
@@ -128,7 +128,7 @@ def _full_range(film: FileDataset) -> tuple[float, float]:
     return float(ends.min()), float(ends.max())
 
 
-def _is_background(stored: np.ndarray, film: FileDataset) -> np.ndarray:
+def is_background(stored: np.ndarray, film: FileDataset) -> np.ndarray:
     """Mark pixel padding (C.7.5.1.1.2) and float pixels that are no number."""
     kind = next(name for name in PIXELS if name in film).removesuffix("PixelData")
     first = film.get(f"{kind}PixelPaddingValue")

@@ -23,7 +23,9 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import (
     MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
+    DigitalXRayImageStorageForProcessing,
     ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLosslessSV1,
@@ -40,6 +42,7 @@ MARKER = "ZZMARKERZZ"
 
 
 # --- The matrix: every step of the chain against formulas written from PS3.3, value by value ---
+
 
 def look_up(value: float, first: int) -> float:
     """PS3.3 C.11.1.1: below the table its first entry, above its last."""
@@ -196,6 +199,17 @@ def test_bits_above_the_stored_ones_are_ignored():
     )
 
 
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless])
+@pytest.mark.parametrize("dtype", ["u2", "i2"])
+def test_pixels_in_the_upper_bits(dtype, syntax):
+    """Until 2014 the highest bit could be any; what is below the pixel is none of it."""
+    pixels = np.tile(ramp(dtype, 12), (4, 4))
+    shifted = (pixels.astype("i4") * 16 + 5).astype(dtype)
+    np.testing.assert_array_equal(
+        read_dicom(make_film(shifted, syntax=syntax, HighBit=15)), read_dicom(make_film(pixels))
+    )
+
+
 @pytest.mark.parametrize(
     "syntax",
     [
@@ -247,6 +261,10 @@ REAL = {  # file: rows, columns
     "693_J2KI.dcm": (512, 512),
     "liver_1frame.dcm": (512, 512),
     "examples_overlay.dcm": (300, 484),
+    "JPGExtended.dcm": (1024, 256),
+    "JPEG-lossy.dcm": (1024, 256),
+    "JPEGLSNearLossless_08.dcm": (45, 10),
+    "JPEGLSNearLossless_16.dcm": (50, 10),
 }
 
 
@@ -308,10 +326,15 @@ BROKEN = {
     "cut in the header": (lambda: make_film(GREY)[:300], "a signal, or it was cut off"),
     "cut in the pixels": (lambda: make_film(GREY)[:-40], "cut off: 88 of 128 bytes"),
     "cut J2K": (lambda: encoded()[:-30], "cut off"),
-    "damaged J2K": (lambda: encoded().replace(b"\xff\x4f\xff\x51", bytes(4)), "damaged, or of"),
+    "J2K without header": (lambda: encoded().replace(b"\xff\x4f\xff\x51", bytes(4)), "missing"),
+    "damaged J2K": (lambda: encoded().replace(b"\xff\x52\x00", bytes(3)), "damaged, or of"),
+    "J2K of absurd size": (
+        lambda: encoded().replace(b"\x00\x00\x00\x40" * 2, b"\x00\x00\xff\xff" * 2, 1),
+        "tiles|65535 × 65535",
+    ),
     "J2K of another height": (
         lambda: encoded().replace(b"\x10\x00US\x02\x00\x40", b"\x10\x00US\x02\x00\x20"),
-        "damaged, or of",
+        "header claims 32 × 64 grey pixels, the compressed pixels themselves 64 × 64",
     ),
     "no pixels": (lambda: make_film(GREY, PixelData=None), "holds no pixels"),
     "empty pixels": (lambda: make_film(GREY, PixelData=b""), "cut off: 0 of 128 bytes"),
@@ -326,9 +349,14 @@ BROKEN = {
     "no rows": (lambda: make_film(GREY, Rows=0), "claims 0 × 8 pixels"),
     "absurd size": (lambda: make_film(GREY, Rows=65535, Columns=65535), "claims 65535 × 65535"),
     "absurd bits": (lambda: make_film(GREY, BitsStored=17), "17 bits stored in 16 bits"),
-    "no decoder": (lambda: make_film(GREY, syntax=JPEGLosslessSV1), "no decoder for it"),
+    "no JPEG": (lambda: make_film(GREY, syntax=JPEGLosslessSV1), "header of their own"),
     "video": (lambda: make_film(GREY, syntax=MPEG2MPML), "film sequence"),
-    "12-bit JPEG": (lambda: Path(real("JPGExtended.dcm")).read_bytes(), "JPEG Extended"),
+    "raw by its class": (
+        lambda: make_film(GREY, SOPClassUID=DigitalXRayImageStorageForProcessing),
+        "raw detector data",
+    ),
+    "absurd high bit": (lambda: make_film(GREY, HighBit=16), "bit 16 is the highest"),
+    "high bit too low": (lambda: make_film(GREY, HighBit=5), "bit 5 is the highest"),
     "zero window": (lambda: make_film(GREY, WindowCenter=5, WindowWidth=0), "not valid"),
     "odd window": (
         lambda: make_film(GREY, WindowCenter=5, WindowWidth=9, VOILUTFunction="CURVE"),
