@@ -109,7 +109,7 @@ def load_sbu(
 def chest_checks(table: pd.DataFrame) -> dict[str, pd.Series]:
     """Say which pictures are no frontal chest films, by reason.
 
-    The study's description decides, not BodyPartExamined, which is often that of another study.
+    The study's description decides, not BodyPartExamined, which is unreliable.
     """
     chest = table["study_description"].str.contains("CHEST", case=False, na=False)
     return {
