@@ -5,6 +5,7 @@ import shutil
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import nullcontext
 from datetime import date
+from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -77,7 +78,9 @@ def fetch_sbu(
         films = len(series) if every else series["patient_id"].nunique()
         _require_disk(target, films, size)
         pool: nullcontext[None] | Executor = (
-            ProcessPoolExecutor(processes) if processes > 1 else nullcontext()
+            ProcessPoolExecutor(processes, mp_context=get_context("spawn"))  # threads run here
+            if processes > 1
+            else nullcontext()
         )
         with pool as executor:
             conversion = Conversion(
