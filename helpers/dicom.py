@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 from pydicom import FileDataset
 
+from helpers.dicom_attributes import describe_header
 from helpers.dicom_decoders import UnreadableDicom, stored_values
 from helpers.dicom_grey import contrast_of, grey_of
-from helpers.dicom_header import describe_header, open_film
+from helpers.dicom_header import open_film
 
 __all__ = ["UnreadableDicom", "convert", "describe_header", "read_dicom"]
 

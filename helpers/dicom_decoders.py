@@ -12,7 +12,7 @@ that decoder is trusted with it: a few hundred bytes may claim a picture of giga
 | RLE, deflated, uncompressed of both byte orders | pydicom | MIT |
 """
 
-from functools import lru_cache
+from threading import Lock
 
 import imagecodecs
 import numpy as np
@@ -35,6 +35,7 @@ _PLUGINS = (
 
 DECODER_DEPENDENCIES = dict.fromkeys(JPEG, ("imagecodecs",))  # the name is pydicom's
 
+_ADDING = Lock()  # pydicom adds plugins to decoders that all threads share
 _MOST_TILES = 4096  # of a JPEG 2000 picture; each takes memory before a single pixel is read
 
 
@@ -54,9 +55,8 @@ def decode_jpeg(frame: bytes, runner: DecodeRunner) -> bytearray:
     return bytearray(pixels.tobytes())
 
 
-@lru_cache
 def decoder_of(syntax: UID) -> Decoder:
-    """Return pydicom's decoder for a transfer syntax.
+    """Return pydicom's decoder for a transfer syntax, with the plugin for JPEG added to it.
 
     Raises
     ------
@@ -64,9 +64,17 @@ def decoder_of(syntax: UID) -> Decoder:
         If nothing can decode it: a film sequence, or a syntax that DICOM does not know.
     """
     decoder = get_decoder(syntax)
-    if syntax in JPEG and "imagecodecs" not in decoder.available_plugins:
-        decoder.add_plugin("imagecodecs", (__name__, "decode_jpeg"))
+    with _ADDING:
+        if syntax in JPEG and "imagecodecs" not in decoder.available_plugins:
+            decoder.add_plugin("imagecodecs", (__name__, "decode_jpeg"))
     return decoder
+
+
+def is_decodable(syntax: UID) -> bool:
+    """Tell whether the decoder named for a transfer syntax is installed."""
+    decoder = decoder_of(syntax)
+    plugin = _PLUGINS.get(syntax)
+    return decoder.is_available if plugin is None else plugin in decoder.available_plugins
 
 
 def stored_values(film: FileDataset) -> np.ndarray:
@@ -88,7 +96,8 @@ def stored_values(film: FileDataset) -> np.ndarray:
     spare = 0
     try:
         if syntax in (*JPEG, *JPEG_LS, *J2K):
-            _compare_sizes(film, get_frame(film.PixelData, 0, number_of_frames=1))
+            frame = get_frame(film.PixelData, 0, number_of_frames=1)
+            _compare_sizes(film, _size_in_j2k(frame) if syntax in J2K else _size_in_jpeg(frame))
         elif "PixelData" in film and (spare := _bits_below(film)):
             options = {"bits_stored": film.BitsStored + spare}
         stored, _ = decoder_of(syntax).as_array(
@@ -111,10 +120,8 @@ def _bits_below(film: FileDataset) -> int:
     return 0 if high is None else max(0, int(high) + 1 - int(film.BitsStored))
 
 
-def _compare_sizes(film: FileDataset, frame: bytes) -> None:
+def _compare_sizes(film: FileDataset, found: tuple[int, int, int] | None) -> None:
     """Refuse a frame whose own header claims another size than the file's, or several samples."""
-    found = _size_in_j2k(frame) if frame.find(b"\xff\x4f\xff\x51", 0, 4096) >= 0 else None
-    found = found or _size_in_jpeg(frame)
     if found is None:
         raise UnreadableDicom(
             "The compressed pixels are damaged: the header of their own that should give their "
@@ -145,8 +152,9 @@ def _size_in_jpeg(frame: bytes) -> tuple[int, int, int] | None:
 
 def _size_in_j2k(frame: bytes) -> tuple[int, int, int] | None:
     """Return rows, columns and samples from the SIZ segment (ISO 15444-1 A.5.1)."""
-    start = frame.find(b"\xff\x4f\xff\x51", 0, 4096) + 8  # at Xsiz
-    if len(frame) < start + 34:
+    begin = frame.find(b"\xff\x4f\xff\x51", 0, 4096)  # some files put boxes before it
+    start = begin + 8  # at Xsiz
+    if begin < 0 or len(frame) < start + 34:
         return None
     right, bottom, left, top, tile_width, tile_height = (
         int.from_bytes(frame[i : i + 4], "big") for i in range(start, start + 24, 4)

@@ -108,9 +108,19 @@ def _by_window(shown: np.ndarray, film: FileDataset, index: int) -> np.ndarray:
     window.WindowCenter = _numbered(_as_list(film.WindowCenter), index)
     window.WindowWidth = _numbered(_as_list(film.WindowWidth), index)
     window.VOILUTFunction = film.get("VOILUTFunction") or "LINEAR"
-    with np.errstate(
-        over="ignore"
-    ):  # far below a narrow sigmoid exp overflows, to the right answer
+    # LINEAR takes at least one value (C.11.2.1.2.1), the others any width above none.
+    least = 1 if window.VOILUTFunction == "LINEAR" else 0
+    if window.VOILUTFunction not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+        raise UnreadableDicom(
+            "The film's window is of no kind known here; expected LINEAR, LINEAR_EXACT or SIGMOID."
+        )
+    if window.WindowWidth < least or window.WindowWidth <= 0:
+        raise UnreadableDicom(
+            f"The film's window is {float(window.WindowWidth):g} values wide; expected "
+            f"{'at least 1' if least else 'more than 0'}."
+        )
+    # far below a narrow sigmoid exp overflows, to the right answer
+    with np.errstate(over="ignore"):
         return apply_windowing(shown, window) / 65535.0
 
 

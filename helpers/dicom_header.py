@@ -1,16 +1,13 @@
-"""What a DICOM file says about itself: refusing what is no radiograph, showing what may be shown.
+"""Opening a DICOM file, and refusing with a reason what is no radiograph.
 
 Only the elements named here are ever read. Names, dates and free text are skipped while the file is
 parsed, so no later step can let them out.
 """
 
 import zlib
-from collections.abc import Sequence
 from io import BytesIO
-from typing import Any
 
-import pandas as pd
-from pydicom import Dataset, FileDataset, dcmread
+from pydicom import FileDataset, dcmread
 from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -19,44 +16,16 @@ from pydicom.uid import (
     DigitalXRayImageStorageForProcessing,
 )
 
-from helpers.dicom_decoders import UnreadableDicom, decoder_of
+from helpers.dicom_attributes import MEANINGS
+from helpers.dicom_decoders import UnreadableDicom, is_decodable
+
+__all__ = ["PIXELS", "UnreadableDicom", "open_film"]
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 # More than a stitched whole-spine film. A file of a few bytes may claim 65,535 × 65,535.
 MOST_PIXELS = 64_000_000
 
-# What a reader may learn from a header, and no patient from it.
-MEANINGS = {
-    "Modality": "kind of machine: CR (plate) or DX (digital detector)",
-    "PresentationIntentType": "ready for the eye, or raw, still to be processed",
-    "BodyPartExamined": "body part as entered at the machine, often wrong",
-    "ViewPosition": "direction of the beam: AP from the front, PA from behind",
-    "SeriesNumber": "place of the series in its study",
-    "ReferencedImageSequence": "other pictures that this one was made from",
-    "BurnedInAnnotation": "whether text is part of the picture, if anybody noted it",
-    "LossyImageCompression": "00 never, 01 at some time compressed with loss",
-    "Rows": "height in pixels",
-    "Columns": "width in pixels",
-    "ImagerPixelSpacing": "millimetres from pixel to pixel at the detector",
-    "NumberOfFrames": "pictures in this file",
-    "SamplesPerPixel": "1 grey, 3 colour",
-    "PhotometricInterpretation": "MONOCHROME1: small is bright; MONOCHROME2: small is dark",
-    "PresentationLUTShape": "INVERSE says again what MONOCHROME1 says",
-    "BitsAllocated": "bits that a pixel takes in the file",
-    "BitsStored": "bits of them that carry the picture",
-    "HighBit": "place of the highest of those bits",
-    "PixelRepresentation": "0 unsigned, 1 signed",
-    "PixelPaddingValue": "value of pixels outside the picture",
-    "PixelPaddingRangeLimit": "other end of a range of such values",
-    "RescaleSlope": "modality step: stored value times this",
-    "RescaleIntercept": "modality step: plus this",
-    "ModalityLUTSequence": "modality step as a table",
-    "WindowCenter": "middle of the values to show",
-    "WindowWidth": "width of the values to show",
-    "VOILUTFunction": "shape of the window: LINEAR if absent, LINEAR_EXACT or SIGMOID",
-    "VOILUTSequence": "contrast as a table instead of a window",
-}
 _NEEDED = (
     "SOPClassUID",
     *MEANINGS,
@@ -75,18 +44,6 @@ _FOR_PROCESSING = {
     DigitalMammographyXRayImageStorageForProcessing,
     DigitalIntraOralXRayImageStorageForProcessing,
 }
-# Even a coded element can hold a name that somebody typed into it, so only these words are shown.
-_KNOWN_WORDS = {
-    *("CR", "DX", "MG", "RF", "XA", "CT", "MR", "SC", "OT"),
-    *("FOR PRESENTATION", "FOR PROCESSING"),
-    *("CHEST", "ABDOMEN", "PORT CHEST", "AP", "PA", "LL", "RL", "LATERAL"),
-    *("YES", "NO", "00", "01", "IDENTITY", "INVERSE", "LINEAR", "LINEAR_EXACT", "SIGMOID"),
-    *("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"),
-    "PALETTE COLOR",
-}
-
-
-__all__ = ["MEANINGS", "PIXELS", "UnreadableDicom", "describe_header", "open_film"]
 
 
 def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
@@ -130,47 +87,6 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
             f"The DICOM header is damaged or cut off ({type(error).__name__})."
         ) from error
     return film
-
-
-def describe_header(film: Dataset) -> pd.DataFrame:
-    """List what a header teaches about its picture, and nothing that could name the patient.
-
-    Parameters
-    ----------
-    film : pydicom.Dataset
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each element of `MEANINGS` that is present, in text columns `attribute`, `tag`,
-        `value` and `meaning`.
-    """
-    present = [name for name in MEANINGS if name in film]
-    tags = [film[name].tag for name in present]
-    return pd.DataFrame(
-        {
-            "attribute": present,
-            "tag": [f"({tag.group:04X},{tag.element:04X})" for tag in tags],
-            "value": [_shown(film[name].value) for name in present],
-            "meaning": [MEANINGS[name] for name in present],
-        },
-        dtype="string",
-    )
-
-
-def _shown(value: Any) -> str:
-    """Return numbers and known words as text; of anything else, only that it is there."""
-    if value is None or value == "":
-        return "(empty)"
-    if isinstance(value, (int, float)):  # pydicom's own number types are among these
-        return f"{value:g}"
-    if isinstance(value, str):
-        return value if value in _KNOWN_WORDS else "(another value, not shown)"
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        if any(isinstance(item, Dataset) for item in value):
-            return f"{len(value)} item(s)"
-        return ", ".join(_shown(item) for item in value)
-    return "(another value, not shown)"
 
 
 def _refuse_bomb(data: bytes) -> None:
@@ -249,13 +165,13 @@ def _refuse_unreadable_pixels(film: FileDataset) -> None:
     if syntax is None:
         raise UnreadableDicom("The file does not say how its pixels are encoded (Transfer Syntax).")
     try:
-        decoder = decoder_of(syntax)
+        decodable = is_decodable(syntax)
     except NotImplementedError:
         raise UnreadableDicom(
             "The pixels are encoded as a film sequence or in a way that is not known here "
             "(Transfer Syntax)."
         ) from None
-    if not decoder.is_available:
+    if not decodable:
         raise UnreadableDicom(
             f"The pixels are compressed as {syntax.name}, and no decoder for it is installed here."
         )

@@ -357,10 +357,10 @@ BROKEN = {
     ),
     "absurd high bit": (lambda: make_film(GREY, HighBit=16), "bit 16 is the highest"),
     "high bit too low": (lambda: make_film(GREY, HighBit=5), "bit 5 is the highest"),
-    "zero window": (lambda: make_film(GREY, WindowCenter=5, WindowWidth=0), "not valid"),
+    "zero window": (lambda: make_film(GREY, WindowCenter=5, WindowWidth=0), "0 values wide"),
     "odd window": (
         lambda: make_film(GREY, WindowCenter=5, WindowWidth=9, VOILUTFunction="CURVE"),
-        "not valid",
+        "expected LINEAR, LINEAR_EXACT or SIGMOID",
     ),
     "short table": (
         lambda: make_film(GREY, VOILUTSequence=make_table(TABLE[:3], 0, 10), BitsStored=12).replace(
