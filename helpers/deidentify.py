@@ -11,7 +11,6 @@ films lack it. Letters in a film that says NO, or says nothing, are found by eye
 
 import re
 import shutil
-import warnings
 from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, Future
@@ -29,6 +28,7 @@ from helpers.quarantine import (
     RADIOGRAPHS,
     patient_of,
     quarantine_reason,
+    quiet,
     read_header,
     study_date,
     word,
@@ -148,8 +148,7 @@ def deidentify_film(
         A row of the manifest.
     """
     row: dict[str, Any] = {"status": "refused"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings quote the values that they are about
+    with quiet():
         try:
             data = Path(path).read_bytes()
             row["film"] = keyed_name(key, "film", data)
@@ -215,8 +214,7 @@ def _day_zeros(paths: list[str], given: Mapping[str, date] | None) -> list[date 
 
 
 def _whose_and_when(path: str) -> tuple[str, date | None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         try:
             tags = ["PatientID", "StudyDate"]
             header = dcmread(path, stop_before_pixels=True, specific_tags=tags)

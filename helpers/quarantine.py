@@ -3,6 +3,10 @@
 All that is read of a header to tell whose film it is, and when and how it was made, is named here.
 """
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from io import BytesIO
 from typing import Any
@@ -18,6 +22,22 @@ _HEADER = [
     *["BurnedInAnnotation", "RecognizableVisualFeatures", "SOPClassUID", "ConversionType"],
     "ImageType",
 ]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep pydicom from warning and logging: what it says quotes the values that it is about.
+
+    Warnings and the logger belong to the whole process, so use it where one thread reads headers.
+    """
+    logger = logging.getLogger("pydicom")
+    before, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
 
 
 def quarantine_reason(header: Dataset, *, derived_primary: bool = False) -> str | None:

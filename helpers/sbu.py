@@ -19,6 +19,7 @@ from helpers.clinical import (
     check_predictors,
 )
 from helpers.keys import keyed_name, load_key
+from helpers.quarantine import quiet
 from helpers.table import decode, decode_dates, decode_numbers, eligible, one_table, read_table
 
 MANIFEST = "manifest.csv"
@@ -192,7 +193,8 @@ def _read_headers(root: Path) -> pd.DataFrame:
             "fetch them with `python -m helpers.downloads sbu`, or make the phantoms with "
             "`python -m phantoms`."
         )
-    return pd.DataFrame([_read_header(path) for path in paths])
+    with quiet():
+        return pd.DataFrame([_read_header(path) for path in paths])
 
 
 def _read_header(path: Path) -> dict[str, object]:

@@ -27,7 +27,7 @@ from pydicom.dataset import Dataset
 from helpers.deidentify import MANIFEST_TYPES, deidentify
 from helpers.dicom import describe_header
 from helpers.keys import NoKey, key_id, keyed_name, load_key
-from helpers.quarantine import quarantine_reason
+from helpers.quarantine import quarantine_reason, quiet
 from helpers.review import TILE, review_sheet, write_review
 
 KEY = bytes(range(32))
@@ -136,8 +136,7 @@ def test_no_marker_in_any_output(planted, tmp_path, caplog, capfd):
         warnings.simplefilter("always")
         table = deidentify(paths, out, key=KEY)
         review = write_review([out / name for name in table["picture"].dropna()], out / "review")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the reading here; pydicom quotes odd values
+    with quiet():
         headers = [describe_header(pydicom.dcmread(path)).to_csv() for path in paths[:60]]
     assert len(table) == FILMS
     assert set(table["status"]) == {"converted", "quarantined", "refused"}
