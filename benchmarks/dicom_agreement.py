@@ -74,7 +74,7 @@ def generated() -> list[str]:
                 part = greatest.setdefault((step, getattr(case, step)), {})
                 part.setdefault(peer, []).append(far)
     rows = ["| step | | films | DCMTK | films | ITK |", "|---|---|---|---|---|---|"]
-    for (step, value), found in greatest.items():
+    for (step, value), found in sorted(greatest.items()):
         rows.append(f"| {step} | {value} | " + " | ".join(_cell(found, p) for p in PEERS) + " |")
     return rows
 

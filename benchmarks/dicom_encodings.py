@@ -15,14 +15,26 @@ import imagecodecs
 import numpy as np
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
-from pydicom.uid import HTJ2K, HTJ2KLossless, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
 from tests.dicom_films import make_film
 from tests.dicom_matrix import ENCODED
 
 SIDE = 48
 KINDS = {"u8": ("u1", 8), "u12": ("u2", 12), "u16": ("u2", 16), "i16": ("i2", 16)}
-LOSSY = ("baseline", "extended", "near", "irreversible")
+NATIVE = {
+    "plain": ExplicitVRLittleEndian,
+    "implicit": ImplicitVRLittleEndian,
+    "bigendian": ExplicitVRBigEndian,
+    "deflated": DeflatedExplicitVRLittleEndian,
+}
 DCMTK_JPEG = {
     "jpeg-baseline": ("u8", ["+eb", "+q", "95"]),
     "jpeg-extended-8": ("u8", ["+ee", "+q", "95"]),
@@ -50,22 +62,21 @@ def drawing(kind: str) -> np.ndarray:
     return (low + np.clip(hill, 0, 1) * (2**bits - 1)).round().astype(dtype)
 
 
-def plain(kind: str) -> bytes:
+def plain(kind: str, syntax: str = ExplicitVRLittleEndian) -> bytes:
     """Return the drawing uncompressed, with a window that shows the middle half of its range."""
     dtype, bits = KINDS[kind]
     middle = 0 if dtype.startswith("i") else 2 ** (bits - 1)
     window = {"WindowCenter": middle, "WindowWidth": 2 ** (bits - 1)}
     patient = {"PatientName": "", "PatientID": "", "StudyInstanceUID": "1.2", "SeriesNumber": 1}
-    return make_film(drawing(kind), bits=bits, **window, **patient)
+    return make_film(drawing(kind), bits=bits, syntax=syntax, **window, **patient)
 
 
-def htj2k(kind: str, *, lossy: bool = False) -> bytes:
-    """Return the drawing in High-Throughput JPEG 2000."""
+def htj2k(kind: str) -> bytes:
+    """Return the drawing in High-Throughput JPEG 2000, without loss."""
     film = dcmread(BytesIO(plain(kind)))
-    options = {"reversible": not lossy} | ({"level": 0.001} if lossy else {})
-    film.PixelData = encapsulate([imagecodecs.htj2k_encode(drawing(kind), **options)])
+    film.PixelData = encapsulate([imagecodecs.htj2k_encode(drawing(kind), reversible=True)])
     film["PixelData"].is_undefined_length = True
-    film.file_meta.TransferSyntaxUID = HTJ2K if lossy else HTJ2KLossless
+    film.file_meta.TransferSyntaxUID = HTJ2KLossless
     buffer = BytesIO()
     film.save_as(buffer)
     return buffer.getvalue()
@@ -86,7 +97,8 @@ def main() -> None:
                 target = str(ENCODED / f"{name}.dcm")
                 subprocess.run([encoder, *options, str(source), target], check=True)
     for kind in KINDS:
-        (ENCODED / f"plain-{kind}.dcm").write_bytes(plain(kind))
+        for name, syntax in NATIVE.items():
+            (ENCODED / f"{name}-{kind}.dcm").write_bytes(plain(kind, syntax))
         (ENCODED / f"htj2k-{kind}.dcm").write_bytes(htj2k(kind))
         rle = dcmread(BytesIO(plain(kind)))
         rle.compress(RLELossless, generate_instance_uid=False)

@@ -17,21 +17,24 @@ import SimpleITK as sitk
 from pydicom import Dataset, dcmread
 from pydicom.multival import MultiValue
 
+from helpers.dicom_decoders import JPEG_LS
 from helpers.dicom_grey import contrast_of
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 
 def by_dcmtk(path: Path, *, index: int = 0, prefer_lut: bool = True) -> np.ndarray | None:
-    """Return uint8 (rows, columns) as `dcmj2pnm` shows a film, None where it refuses.
+    """Return uint8 (rows, columns) as `dcmj2pnm` or `dcml2pnm` shows a film, None where it refuses.
 
     By itself it applies neither window nor table, so the film's own is asked for.
     """
-    contrast = contrast_of(dcmread(path, stop_before_pixels=True), prefer_lut=prefer_lut)
+    film = dcmread(path, stop_before_pixels=True)
+    tool = "dcml2pnm" if film.file_meta.TransferSyntaxUID in JPEG_LS else "dcmj2pnm"
+    contrast = contrast_of(film, prefer_lut=prefer_lut)
     chosen = {"VOI LUT": ["+Wl", str(index + 1)], "window": ["+Wi", str(index + 1)]}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "film.pgm")
-        command = ["dcmj2pnm", "-q", "-O", *chosen.get(contrast, []), "+op"]
+        command = [tool, "-q", "-O", *chosen.get(contrast, []), "+op"]
         run = subprocess.run([*command, str(path), str(out)], capture_output=True, check=False)
         if run.returncode or not out.exists():
             return None

@@ -13,6 +13,7 @@ that decoder is trusted with it: a few hundred bytes may claim a picture of giga
 """
 
 from threading import Lock
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -92,7 +93,7 @@ def stored_values(film: FileDataset) -> np.ndarray:
         If the frame's own header contradicts the file's, or decoding fails.
     """
     syntax = film.file_meta.TransferSyntaxUID
-    options: dict[str, int] = {}
+    options: dict[str, Any] = {}
     spare = 0
     try:
         if syntax in (*JPEG, *JPEG_LS, *J2K):
