@@ -133,7 +133,7 @@ def sbu(tmp_path):
             "StudyDate": "19000911",
             "ReferencedImageSequence": reference(),
         },
-        "A000001/c": {"StudyDate": "19000908"},
+        "A000001/c": {"StudyDate": "19000908", "StudyInstanceUID": "1.2.4"},
         "A000002/a": {"PatientID": "A000002", "ViewPosition": "PA", "StudyDate": "19000915"},
         "A000002/b": {"PatientID": "A000002", "StudyDescription": "XR ABDOMEN 1 VIEW"},
         "A000002/c": {"PatientID": "A000002", "ViewPosition": "LATERAL"},
