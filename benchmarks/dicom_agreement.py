@@ -108,13 +108,15 @@ def _known(name: str) -> bool:
 def real_files(most: float = np.inf) -> list[str]:
     """Return table rows: the files of pydicom and pydicom-data up to so many bytes, asked anew."""
     import data_store
-    from pydicom.data import get_testdata_files
+    import pydicom.data
 
     from benchmarks.dicom_peers import by_dcmtk, by_itk
 
-    carried = {Path(name).name: Path(name) for name in get_testdata_files("*.dcm")}
-    more = Path(data_store.__file__).parent.joinpath("data").glob("*.dcm")
-    carried |= {path.name: path for path in more}
+    folders = (
+        Path(pydicom.data.__file__).with_name("test_files"),
+        Path(data_store.__file__).with_name("data"),
+    )
+    carried = {path.name: path for folder in folders for path in folder.glob("*.dcm")}
     rows = ["| file | ours | DCMTK | ITK |", "|---|---|---|---|"]
     for name, path in sorted(carried.items()):
         if path.stat().st_size > most:
