@@ -5,6 +5,7 @@ from pathlib import Path
 import data_store
 import numpy as np
 import pytest
+from pydicom.data import get_testdata_file
 
 from helpers.dicom import UnreadableDicom, read_dicom
 
@@ -26,6 +27,14 @@ def test_chest_film_of_15_bits():
     assert 0.2 < film.mean() < 0.8
     middle = film[film.shape[0] // 3 : -film.shape[0] // 3]
     assert middle[:, 800:1000].mean() > middle.mean()  # the spine is brighter than its surroundings
+
+
+def test_byte_order_of_32_bit_pixels():
+    """DCMTK 3.6.7 shows noise for the second file."""
+    little, big = (
+        get_testdata_file(f"rtdose{order}_1frame.dcm", download=False) for order in ("", "_expb")
+    )
+    np.testing.assert_array_equal(read_dicom(big), read_dicom(little))
 
 
 SHAPES = {
