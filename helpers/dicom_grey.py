@@ -85,10 +85,17 @@ def _look_up(values: np.ndarray, table: Dataset, film: FileDataset) -> np.ndarra
     holder = Dataset()
     holder.file_meta = film.file_meta  # tells the byte order of the table
     holder.VOILUTSequence = [table]
-    entries, first = (int(number) for number in table.LUTDescriptor[:2])
+    entries, written = (int(number) for number in table.LUTDescriptor[:2])
+    first = written
+    # Where values can be negative the first one has to be written as signed (C.11.2.1.1). Often it
+    # is not, and then 65,524 means −12, unless values reach that far.
+    if written >= 2**15 and "PixelData" in film:
+        darkest, brightest = _full_range(film)
+        if darkest < 0 and brightest < 2**15:
+            first = written - 2**16
     # pydicom counts positions in 16 bits, in which a value far outside the table comes round again.
     positions = np.clip(np.rint(values).astype(np.int64), first, first + (entries or 2**16) - 1)
-    return apply_voi(positions, holder).astype(np.int64)
+    return apply_voi(positions - first + written, holder).astype(np.int64)
 
 
 def _highest(table: Dataset) -> float:

@@ -156,6 +156,27 @@ def test_table_after_a_modality_step_that_gives_floats():
     np.testing.assert_allclose(read_dicom(data)[0], expected, atol=1e-6)
 
 
+def test_table_whose_first_value_is_written_as_unsigned():
+    """DCMTK reads 65,524 as −12 too, where values can be negative but not as large as that."""
+    pixels = np.array([[0, 80, 90, 91, 92, 100, 4095]], "u2")
+    signed, unsigned = (
+        read_dicom(
+            make_film(
+                pixels,
+                RescaleSlope=1,
+                RescaleIntercept=-100,
+                VOILUTSequence=make_table(TABLE, first, 10),
+            )
+        )
+        for first in (-12, 65524)
+    )
+    np.testing.assert_array_equal(unsigned, signed)
+    wide = make_film(
+        np.array([[0, 65524, 65526]], "u2"), bits=16, VOILUTSequence=make_table(TABLE, 65524, 10)
+    )
+    np.testing.assert_allclose(read_dicom(wide)[0], [0, 0, 40 / 1023], atol=1e-6)
+
+
 def test_table_of_65536_entries_starting_below_zero():
     item = make_table([0], -32768, 16)[0]
     item.LUTDescriptor = [0, -32768, 16]  # 0 entries means 65,536
