@@ -109,7 +109,8 @@ def agreement(severity: pd.DataFrame) -> str:
     shown = severity[["model", "films"]].assign(spearman=values)
     return (
         "## Predicted risk against the experts' severity\n\nSpearman correlation with the "
-        "geographic extent score, on scored films of patients outside the training part.\n\n"
+        "geographic extent score, on scored films of patients outside the training part; of the "
+        "opaque share, which the phantom start reads and no film here taught, also on all.\n\n"
         + table(shown)
     )
 

@@ -9,7 +9,6 @@ the patients. Intervals come from resampling patients.
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -96,11 +95,11 @@ def outcomes() -> pd.DataFrame:
         films = readings(load_cohort(site))
         for column in columns:
             known = films[films[column].notna()].groupby("patient_id")
-            patients = known.agg(**{SHARE: (SHARE, "mean"), column: (column, "max")}).reset_index()
+            patients = known.agg(share=(SHARE, "mean"), event=(column, "max")).reset_index()
             found = bootstrap_interval(
-                lambda t, column=column: auroc(t[column].astype(bool), t[SHARE]), patients
+                lambda t: auroc(t["event"].astype(bool), t["share"]), patients
             )
-            events = int(patients[column].sum())
+            events = int(patients["event"].sum())
             rows.append(row(f"{site}: {NAMES[column]}", found, patients, events, unit="AUROC"))
     return pd.DataFrame(rows)
 
@@ -114,10 +113,13 @@ def readings(films: pd.DataFrame) -> pd.DataFrame:
 
 def correlation(read: pd.DataFrame, seen: str, known: str) -> Interval:
     """Spearman's rank correlation with its interval."""
-    found: Callable[[pd.DataFrame], float] = lambda t: t[seen].corr(  # noqa: E731
-        t[known].astype(float), method="spearman"
-    )
-    return bootstrap_interval(found, read)
+
+    def rank_correlation(t: pd.DataFrame) -> float:
+        return t[seen].corr(t[known].astype(float), method="spearman")
+
+    return bootstrap_interval(
+        rank_correlation, read.drop(columns="died")
+    )  # no outcome is judged here
 
 
 def with_patients(films: pd.DataFrame) -> pd.DataFrame:

@@ -69,7 +69,7 @@ def main() -> None:
             rows.append({"start": name, **judge(way, parts, seeds)})
         except ConnectionError as error:
             rows.append({"start": name, "AUROC (95 % interval)": f"not here: {error}"})
-    print(table(pd.DataFrame(rows).fillna("")))
+    print(table(pd.DataFrame(rows, dtype=object).fillna("")))
 
 
 def load_parts() -> dict[str, pd.DataFrame]:

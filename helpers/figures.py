@@ -154,6 +154,30 @@ def plot_films(films: Sequence[np.ndarray], titles: Sequence[str], *, columns: i
     return figure
 
 
+def plot_masks(film: np.ndarray, lungs: np.ndarray, lesions: np.ndarray) -> Figure:
+    """Show a film, (height, width) in [0, 1], beside itself with lungs and lesions outlined.
+
+    The masks show the same field at any size; both are outlined in a line style of their own.
+    """
+    height, width = film.shape
+    figure, axes = plt.subplots(
+        1, 2, figsize=(6.4, 0.2 + 3.2 * height / width), layout="constrained"
+    )
+    for ax in axes:
+        ax.imshow(film, cmap="gray", vmin=0, vmax=1)
+        ax.set_axis_off()
+    for mask, colour, line in ((lungs, PALETTE[5], "--"), (lesions, PALETTE[4], "-")):
+        rows, columns = (
+            (np.arange(side) + 0.5) * length / side - 0.5
+            for side, length in zip(mask.shape, (height, width), strict=True)
+        )
+        if mask.any():
+            axes[1].contour(
+                columns, rows, mask, levels=[0.5], colors=colour, linestyles=line, linewidths=1.2
+            )
+    return figure
+
+
 def plot_imputed_rates(rates: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Death rate that each method gives to patients with unknown outcome.
 

@@ -97,9 +97,10 @@ def _order(routes: dict[Edge, list[Node]], depth: dict[str, int]) -> list[list[N
     for name, number in depth.items():
         layers[number].append(name)
     for route in routes.values():
-        for node in route[1:-1]:
-            layers[node[1]].append(node)  # type: ignore[index]
-            neighbours[node] = ([], [])
+        for node in route:
+            if isinstance(node, tuple):  # a place of the arrow itself, between its two variables
+                layers[node[1]].append(node)
+                neighbours[node] = ([], [])
         for left, right in pairwise(route):
             neighbours[left][1].append(right)
             neighbours[right][0].append(left)

@@ -45,11 +45,11 @@ class TrainingConfig:
 
 
 CAREFUL = TrainingConfig(
-    head_epochs=40, head_rate=1e-3, epochs=4, rate=1e-4, freeze_statistics=True
+    head_epochs=40, head_rate=3e-4, epochs=3, rate=1e-4, freeze_statistics=True
 )
 """From weights that know something: the head on features computed once, then all layers at a low
 rate, while every batch norm keeps the statistics of the start."""
 
 CARELESS = TrainingConfig(epochs=8, rate=1e-3)
 """From random weights there is no other way, and nothing to lose: one high rate for all layers, and
-batch norms that follow the films of the day. From weights that know something it destroys."""
+batch norms that follow the films of the day. From better weights it destroys what they know."""

@@ -1,6 +1,6 @@
 """ResNet18 for grey films and the weights it can start from: random, ImageNet, phantoms."""
 
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from urllib.error import URLError
 
@@ -110,7 +110,8 @@ def _load_backbone(network: nn.Module, weights: dict[str, torch.Tensor]) -> None
 def _imagenet_weights() -> dict[str, torch.Tensor]:
     weights = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
     try:
-        with redirect_stderr(StringIO()):  # torch says where in the home folder it puts the file
+        # Torch says where in the home folder it puts the file.
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             return dict(weights.get_state_dict(progress=False, check_hash=True))
     except (URLError, OSError) as error:
         raise ConnectionError(

@@ -12,10 +12,10 @@ from .hardware import add_hardware
 from .strokes import Drawer, Setting, Sheet, course, oriented
 
 if TYPE_CHECKING:
-    from .causes import Patient
+    from .causes import Device, Patient
 
 _DEVICES = 41
-DEVICES = ("endotracheal tube", "central line", "nasogastric tube", "ecg leads")
+DEVICES: tuple[Device, ...] = ("endotracheal tube", "central line", "nasogastric tube", "ecg leads")
 
 
 def add_devices(

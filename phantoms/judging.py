@@ -18,7 +18,7 @@ from helpers.severity import DEVICES, SHARES, VIEWS, Readings, SeverityModel, sp
 from .fresh_films import FreshFilms
 
 SHARE_WEIGHTS = {"opaque_share": 4.0}  # in the loss; 1 for every other share
-VIEW_WEIGHT, DEVICE_WEIGHT = 0.25, 0.25
+VIEW_WEIGHT, DEVICE_WEIGHT = 0.25, 1.0
 
 
 def loss(outputs: torch.Tensor, truths: torch.Tensor) -> torch.Tensor:

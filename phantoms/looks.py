@@ -137,6 +137,10 @@ def _exposure(patient: Patient, rng: np.random.Generator) -> dict:
     }
 
 
+# A hospital's own file: the whole grey scale, neither scaled nor compressed.
+_AS_EXPOSED = {"levels": (0.0, 1.0), "resolution": 4000.0, "quality": 100}
+
+
 def _sbu(patient: Patient, rng: np.random.Generator) -> dict:
     """Plates of 43 × 35 cm, one vendor's console, DICOM files."""
     portrait = patient.view == "lateral" or rng.random() < 0.15
@@ -150,10 +154,8 @@ def _sbu(patient: Patient, rng: np.random.Generator) -> dict:
         "gamma": float(np.exp(rng.normal(0, 0.07))),
         "black": float(rng.uniform(-0.2, -0.05)),
         "white": float(rng.uniform(1.1, 1.35)),
-        "levels": (0.0, 1.0),
         "equalise": 0.0,
-        "resolution": 4000.0,
-        "quality": 100,
+        **_AS_EXPOSED,
     }
 
 
@@ -173,10 +175,8 @@ def _hannover(patient: Patient, rng: np.random.Generator) -> dict:
         "gamma": float(np.exp(rng.normal(0, 0.1))),
         "black": float(rng.uniform(-0.2, -0.05)),
         "white": float(rng.uniform(1.08, 1.3)),
-        "levels": (0.0, 1.0),
         "equalise": float(rng.uniform(1.8, 3.5)),
-        "resolution": 4000.0,
-        "quality": 100,
+        **_AS_EXPOSED,
     }
 
 

@@ -176,13 +176,19 @@ def main(arguments: list[str] | None = None) -> None:
         config,
         unseen=options.unseen,
         workers=options.workers,
-        command=f"python -m phantoms.pretraining {shlex.join(arguments)}".strip(),
+        command=_command(arguments),
         machine=machine(fabric.device, options.threads, options.workers),
         precision=options.precision,
     )
     path = model.save(options.out)
     total = model.card["r_squared"]["opaque_share"]
     print(f"{path.name}: R² of the opaque share {total} on {model.card['unseen_films']} films")
+
+
+def _command(arguments: list[str]) -> str:
+    """Say what makes the same weights in one go, however often the run was resumed."""
+    words = [word for word in arguments if word != "--resume"]
+    return shlex.join(["python", "-m", "phantoms.pretraining", *words])
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

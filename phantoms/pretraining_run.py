@@ -73,7 +73,7 @@ class Run:
     def __init__(self, config: PretrainingConfig, fabric: Fabric, checkpoint: Path) -> None:
         self.config, self.fabric, self.checkpoint = config, fabric, checkpoint
         self.network = resnet18(len(COLUMNS), seed=config.seed)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(memory_format=torch.channels_last)
         optimizer: Any = torch.optim.AdamW(
             self.network.parameters(), lr=config.rate, weight_decay=config.weight_decay
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .causes import Device, Patient
+from .causes import Device, Patient, SiteName
 from .devices import DEVICES
 from .film import Film
 from .grid import FloatArray
@@ -18,13 +18,13 @@ from .looks import Look
 from .ranges import RANGES, VIEWS, happens, uniform
 from .spoiling import spoil
 
-_SITES = ("ieee8023", "sbu", "hannover")
+_SITES: tuple[SiteName, ...] = ("ieee8023", "sbu", "hannover")
 _LUNG_HEIGHT = 0.85  # of the thorax's width
 
 
 def draw_patient(rng: np.random.Generator) -> Patient:
     """Draw a patient from everything a chest film may show, not from any collection."""
-    view = str(rng.choice(list(VIEWS), p=list(VIEWS.values())))
+    view = list(VIEWS)[rng.choice(len(VIEWS), p=list(VIEWS.values()))]
     opacity = 0.0 if happens("no opacity", rng) else uniform("opacity", rng)
     laterality = uniform("laterality", rng)
     if happens("one-sided", rng):
@@ -36,12 +36,12 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         age=uniform("age", rng),
         habitus=float(np.clip(1.2 * rng.standard_normal(), -2.3, 3.0)),
         heart=float(low + (high - low) * rng.beta(2.0, 3.0)),
-        view=view,  # type: ignore[arg-type]
+        view=view,
         opacity=opacity,
         density=float(rng.beta(1.2, 1.8)),  # ground-glass is commoner than consolidation
         laterality=laterality,
         devices=_draw_devices(rng),
-        site=_SITES[rng.integers(len(_SITES))],  # type: ignore[arg-type]
+        site=_SITES[rng.integers(len(_SITES))],
         portable=happens("portable", rng),
         inspiration=uniform("inspiration", rng),
         rotation=float(np.clip(4.5 * rng.standard_normal(), -14, 14)),
@@ -109,7 +109,7 @@ def _draw_devices(rng: np.random.Generator) -> frozenset[Device]:
     """Devices say nothing about the lungs here, or they would become a shortcut."""
     none, drawn = happens("no devices", rng), [happens("device", rng) for _ in DEVICES]
     names = [] if none else [name for name, there in zip(DEVICES, drawn, strict=True) if there]
-    return frozenset(names)  # type: ignore[arg-type]
+    return frozenset(names)
 
 
 def _reframe(film: Film, rng: np.random.Generator) -> Film:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from .causes import View
 
 # Uniform ranges: patients, looks, then disturbances (in px of a film of 128 px where it says px).
 RANGES: dict[str, tuple[float, float]] = {
@@ -83,7 +88,7 @@ CHANCES: dict[str, float] = {
     "marks": 0.5,
     "jpeg": 0.3,
 }
-VIEWS = {"PA": 0.30, "AP": 0.35, "AP supine": 0.25, "lateral": 0.10}
+VIEWS: dict[View, float] = {"PA": 0.30, "AP": 0.35, "AP supine": 0.25, "lateral": 0.10}
 
 
 def uniform(name: str, rng: np.random.Generator) -> float:

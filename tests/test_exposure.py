@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from phantom_patient import PATIENT
 
-from phantoms.causes import Patient
 from phantoms.exposure import add_noise, attenuations, expose, record
 from phantoms.film import render
 from phantoms.grid import Frame
@@ -12,23 +12,7 @@ from phantoms.looks import Look, choose_look
 from phantoms.processing import compress, develop, enhance, publish, resample
 
 FRAME = Frame((0.0, 100.0), 300.0, 300.0, 0.0, (100, 100))
-PATIENT = Patient(
-    sex="M",
-    age=60.0,
-    habitus=0.0,
-    heart=0.48,
-    view="PA",
-    opacity=0.3,
-    density=0.5,
-    laterality=0.5,
-    devices=frozenset(),
-    site="sbu",
-    portable=False,
-    inspiration=0.0,
-    rotation=0.0,
-    anatomy_seed=7,
-    film_seed=11,
-)
+PATIENT = replace(PATIENT, sex="M")
 LOOK = replace(choose_look(PATIENT), scatter=0.0, grid=0.0, motion=0.0, blur=0.2)
 
 

@@ -175,3 +175,15 @@ def test_no_arrow_of_a_causal_diagram_crosses_a_name():
 def test_a_circle_of_causes_is_refused():
     with pytest.raises(ValueError, match="run in a circle: "):
         figures.plot_causal_diagram([("a", "b"), ("b", "a")])
+
+
+def test_masks_of_another_size_are_outlined_where_they_lie():
+    lungs, lesions = np.zeros((2, 40, 30), bool)
+    lungs[10:30, 6:24], lesions[20:30, 6:12] = True, True
+    left, right = figures.plot_masks(np.zeros((80, 60)), lungs, lesions).axes
+    assert not left.collections
+    outline = right.collections[0].get_paths()[0].get_extents()
+    assert (outline.x0, outline.x1) == pytest.approx((11.5, 47.5), abs=1)
+    assert (outline.y0, outline.y1) == pytest.approx((19.5, 59.5), abs=1)
+    assert len(right.collections) == 2
+    assert len(figures.plot_masks(np.zeros((80, 60)), lungs, lesions & False).axes) == 2

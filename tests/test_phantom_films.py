@@ -2,34 +2,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from phantom_patient import PATIENT
 
 from phantoms.anatomy import Scene, frontal
 from phantoms.body import draw_body, pose_body
 from phantoms.bones import rib_line
-from phantoms.causes import Patient
 from phantoms.devices import add_devices
 from phantoms.film import Film, render, render_abdomen, render_ct
 from phantoms.grid import Frame
 from phantoms.lesions import Opacity, add_lesions, lung_shares
 
 DEVICES = ("endotracheal tube", "central line", "nasogastric tube", "ecg leads")
-PATIENT = Patient(
-    sex="F",
-    age=60.0,
-    habitus=0.0,
-    heart=0.48,
-    view="PA",
-    opacity=0.3,
-    density=0.5,
-    laterality=0.5,
-    devices=frozenset(),
-    site="sbu",
-    portable=False,
-    inspiration=0.0,
-    rotation=0.0,
-    anatomy_seed=7,
-    film_seed=11,
-)
 
 
 def film(size: int = 160, **changes) -> Film:

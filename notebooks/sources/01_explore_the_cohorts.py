@@ -62,8 +62,8 @@ def outcomes(table):
         "films": len(table),
         "patients": len(patients),
         "most films of one patient": per_patient.max(),
-        "died": int((patients["died"] == True).sum()),  # noqa: E712 (NA is neither)
-        "survived": int((patients["died"] == False).sum()),  # noqa: E712
+        "died": int(patients["died"].sum()),  # an unknown outcome is in neither sum
+        "survived": int((~patients["died"]).sum()),
         "outcome unknown": int(patients["died"].isna().sum()),
     }
 
@@ -125,9 +125,12 @@ Markdown(
 # contrast. A network sees those first, too.
 
 # %%
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
 from helpers.figures import plot_films
 from helpers.radiographs import read_radiograph
 
+set_matplotlib_formats("jpeg", pil_kwargs={"quality": 88})  # films take a third of the space
 examples = films.groupby(["site", "view"], observed=True).sample(1, random_state=3)
 titles = [f"{site}, {view}" for site, view in zip(examples["site"], examples["view"], strict=True)]
 figure = plot_films([read_radiograph(path)[::2, ::2] for path in examples["image_path"]], titles)
@@ -268,6 +271,67 @@ if some_phantom:
 # %%
 if some_phantom:
     display(causal_table().fillna({"coefficient": "by rule"}).style.hide())
+
+# %% [markdown]
+# And these are the films that the model draws. A phantom is a drawing, not a changed photograph: no
+# pixel of any patient's film is in it. For each of them
+#
+# - a **chest** is built: soft tissue, ribs with their front and back arcs, shoulder blades, collar
+#   bones, spine, heart, great vessels, branching lung vessels, windpipe, diaphragm and stomach; each
+#   patient has a build of their own and keeps it from film to film;
+# - the **pattern of disease** is laid into it: haze that lets vessels through (*ground-glass*),
+#   denser white that swallows them (*consolidation*), fine lines, sometimes fluid; on both sides,
+#   low and outside, as COVID-19 likes it;
+# - **devices** follow their true courses: a tube in the windpipe, a line in a great vein, a tube to
+#   the stomach, electrodes on the skin;
+# - an **exposure** is made and published: beam, scatter, noise, the hospital's processing, its
+#   crops, letters and borders.
+#
+# Look for what the three rows have in common, and for what gives each publisher away before you have
+# looked at a lung.
+
+# %%
+phantom_films = films[films["site"].map(is_phantom).astype(bool)]
+if some_phantom:
+    drawn = phantom_films.groupby("site", observed=True).sample(4, random_state=1)
+    titles = [f"{site}, {view}" for site, view in zip(drawn["site"], drawn["view"], strict=True)]
+    figure = plot_films([read_radiograph(path)[::2, ::2] for path in drawn["image_path"]], titles)
+
+# %% [markdown]
+# *Figure: four phantom films of each cohort that is a phantom, a row a cohort. Real films are not shown
+# here.*
+#
+# Whoever draws a film knows what is where on it. Below is one film with a good deal of disease: look
+# for how much of the outlined opacity you would have outlined yourself.
+
+# %%
+from phantoms import truth
+from phantoms.truth import load_masks
+
+from helpers.cohorts import cohort_root
+from helpers.figures import plot_masks
+
+if some_phantom:
+    name = next(name for name in cohorts if is_phantom(name))
+    known = truth(cohort_root(name).parent, name)
+    middling = (known["opaque_share"] - 0.35).abs().idxmin()
+    one = known.loc[middling]
+    _ = plot_masks(read_radiograph(one["image_path"]), *load_masks(one["mask_path"]))
+
+# %% [markdown]
+# *Figure: one phantom film as it is published (left), and the same film with the visible lungs (blue,
+# dashed) and the opaque part of them (orange, solid) outlined (right).*
+
+# %%
+if some_phantom:
+    facts = ["view", "day", "opaque_share", "density", "devices", "true_died", "true_risk"]
+    display(one[[*facts, "true_image_risk"]].rename("the truth about this film").to_frame())
+
+# %% [markdown]
+# *Opaque share* is that of the visible lungs, *density* runs from ground-glass to consolidation.
+# `true_risk` is the chance of death given all of its causes, `true_image_risk` given what the film
+# shows: no reader of the film can do better than that. Nothing that predicts death is trained on any
+# of this; it is kept for asking afterwards how right we were.
 
 # %% [markdown]
 # ## The same film twice

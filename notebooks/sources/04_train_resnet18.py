@@ -2,11 +2,12 @@
 # # 04 · Train ResNet18
 #
 # > **After this notebook you can** train a ResNet18 on a few hundred films with class weights; read its
-# > learning curves and see overfitting in them; and say what class weights do to the predicted risks.
+# > learning curves and see overfitting in them; say where starting weights come from, what each is worth and
+# > how to keep what they know; and say what class weights do to the predicted risks.
 # >
 # > **You need** notebooks 01 (the split) and 02 (the labels), and an idea of what a neural network is.
 # >
-# > **Time** about two minutes on two cores. **Data** ieee8023, real or phantom: see the table.
+# > **Time** about four minutes on two cores. **Data** ieee8023 and SBU, real or phantom: see the table.
 # >
 # > **Not for clinical use.**
 
@@ -32,9 +33,8 @@ from helpers.cohorts import load_cohort, profile, work_file, work_root
 from helpers.imputation import label_films, load_labels
 from helpers.splits import load_split
 
-films = load_split(
-    work_file("split.csv", made_by="01_explore_the_cohorts"), load_cohort("ieee8023")
-)
+split = work_file("split.csv", made_by="01_explore_the_cohorts")
+films = load_split(split, load_cohort("ieee8023"))
 films = label_films(films, load_labels(work_file("labels.csv", made_by="02_impute_the_labels")))
 pd.crosstab(films["part"], films["label_source"], values=films["patient_id"], aggfunc="nunique")
 
@@ -85,10 +85,10 @@ import torch
 
 from helpers.figures import plot_films
 from helpers.radiographs import Radiographs, normalise
-from helpers.training import TrainingConfig, augment
+from helpers.training import augment
 
-config = TrainingConfig(size=128 if profile() == "quick" else 224, epochs=12, patience=6)
-one = Radiographs(train.head(1), config.size)
+size = 128 if profile() == "quick" else 224
+one = Radiographs(train.head(1), size)
 six = augment(normalise(one.batch([0] * 6)), torch.Generator().manual_seed(0))
 grey = (six[:, 0] * 0.226 + 0.449).clamp(0, 1).numpy()  # undo the normalisation, to look at it
 _ = plot_films(grey, [f"version {number}" for number in range(1, 7)], columns=6)
@@ -97,31 +97,20 @@ _ = plot_films(grey, [f"version {number}" for number in range(1, 7)], columns=6)
 # brightness. The heart stays on the right side of the picture, the patient's left.*
 
 # %% [markdown]
-# ## Where the weights start
-#
-# ResNet18 has eleven million weights. Few hundred films cannot set them all, so it matters where they start:
-# at random, or from a network that has learned to see something else (ImageNet: a million photographs).
-
-# %%
-from helpers.training import build_resnet18, choose_start
-
-start, why = choose_start(profile())
-network = build_resnet18(start, seed=config.seed)
-why
-
-# %% [markdown]
 # ## Overfitting, seen once
 #
-# First a network that is allowed to learn by heart: few films, no early stop. Watch the two curves part.
+# ResNet18 has eleven million weights. First we draw them all at random, and let the network learn by heart: few
+# films, no early stop. Watch the two curves part.
 
 # %%
 from dataclasses import replace
 
 from helpers.figures import plot_learning_curves
-from helpers.training import fit
+from helpers.training import CARELESS, build_resnet18, fit
 
 few = pd.concat([train[train["died"]].head(20), train[~train["died"]].head(40)])
-by_heart = fit(network, few, validation, replace(config, epochs=12, patience=99))
+long = replace(CARELESS, size=size, epochs=12, patience=99)
+by_heart = fit(build_resnet18("random"), few, validation, long)
 _ = plot_learning_curves(by_heart.history)
 # %% [markdown]
 # *Figure: learning curves of a network trained on few films without an early stop. One line is the loss on
@@ -139,18 +128,338 @@ Markdown(
 )
 
 # %% [markdown]
+# ## Where the weights start
+#
+# A few hundred films cannot set eleven million weights, so it matters where these start:
+#
+# - **random**: the network has seen nothing;
+# - **ImageNet**: it has told apart a million photographs of dogs and teapots. Torchvision offers these weights
+#   for download;
+# - **phantom**: it has looked at nothing but phantoms, each drawn for it, shown once and thrown away. It ships
+#   with this series.
+#
+# Why phantoms, and not simply more films with known outcomes? An outcome is one bit a patient, most of it chance.
+# Of a phantom we know, at every pixel, what is lung and what is opaque. So it can teach *dense* targets, which
+# no hospital writes down: which share of each lung zone is opaque, how densely, how large lungs and heart are,
+# from which side the beam came. Nothing about death is among them.
+#
+# Here are eight films as the start met them, drawn anew. They are far stranger than any hospital's: turned, cropped,
+# washed out, covered with letters and tubes. That is on purpose: to a network that has seen all this, a real film
+# is one more variation.
+
+# %%
+from phantoms.fresh_films import draw_film
+
+drawn = [draw_film(128, [4, number]) for number in range(8)]
+titles = [f"{shares[0]:.0%} of the lungs opaque" for _, shares in drawn]
+figure = plot_films([film for film, _ in drawn], titles)
+# %% [markdown]
+# *Figure: eight randomised phantoms at the size at which the start saw them, with the first of the targets that it
+# had to read: the opaque share of the visible lungs.*
+
+# %%
+from helpers.severity import SeverityModel
+
+card = SeverityModel.load().card
+seen = ["opaque_share", "opaque_right_lower", "density_left_upper", "lung_area", "heart_size"]
+pd.Series(card["r_squared"])[seen].rename("R² on phantoms it never saw").to_frame()
+
+# %%
+Markdown(
+    f"So says the card that lies beside the weights. They saw **{card['films']:,} phantoms**, each once, in "
+    f"{card['seconds'] / 60:.0f} minutes ({card['machine']}), and were judged on {card['unseen_films']:,} others. "
+    f"`{card['command']}` makes them anew."
+)
+
+# %% [markdown]
+# R² is the share of a target's variation that the network reads off the film. But those were films of the same
+# kind. What does it read off *this* cohort, of which it has seen nothing? `predict_severity` asks it. On phantoms
+# the masks tell the true share; look for how closely the dots follow the line, and where they leave it.
+
+# %%
+import matplotlib.pyplot as plt
+
+from helpers.cohorts import cohort_root, is_phantom
+from helpers.training import predict_severity
+
+asked = predict_severity(load_cohort("ieee8023"))
+asked = asked.drop(
+    columns=["died", "label_source"]
+)  # no outcome is needed, so every film can be asked
+if is_phantom("ieee8023"):
+    from phantoms import truth
+
+    known = truth(cohort_root("ieee8023").parent, "ieee8023")[["image_path", "opaque_share"]]
+    read = asked.merge(known.rename(columns={"opaque_share": "true_share"}), on="image_path")
+    figure, ax = plt.subplots(figsize=(4, 4), layout="constrained")
+    ax.plot([0, 1], [0, 1], color="0.6", linewidth=1)
+    ax.plot(read["true_share"], read["opaque_share"], "o", markersize=3, alpha=0.5)
+    ax.set(xlabel="true opaque share", ylabel="opaque share read by the phantom start")
+# %% [markdown]
+# *Figure: on phantoms, the opaque share that the start reads off each film of ieee8023 against the true one, with
+# the line of perfect agreement. On real films there is none: nobody knows the truth.*
+
+# %%
+from helpers.cohorts import load_annotations
+from helpers.evaluation import bootstrap_interval
+
+
+def agreement(table, truth):
+    """Rank correlation of what the start reads with a truth, by patients."""
+    return bootstrap_interval(
+        lambda t: t["opaque_share"].corr(t[truth].astype(float), method="spearman"), table
+    )
+
+
+scored = asked.merge(load_annotations(cohort_root("ieee8023")).severity, on="image_path")
+compared_with = {"extent scored by three experts": (scored, "geographic")}
+if is_phantom("ieee8023"):
+    compared_with["true opaque share"] = (read, "true_share")
+pd.DataFrame(
+    {
+        name: {"films": len(table), "rank correlation": str(agreement(table, column))}
+        for name, (table, column) in compared_with.items()
+    }
+).T
+
+# %% [markdown]
+# One means that the start ranks films as the truth does, zero that it ranks them by chance. It was told nothing
+# about these films: no outcome, no score, no picture. (Where this cohort is a phantom, so are the experts: they
+# judge the mask with an error of their own.)
+
+# %% [markdown]
+# ## What each start is worth
+#
+# Few patients of ieee8023 died, so we compare the starts on the index films of SBU, the larger hospital: training
+# patients teach, validation patients judge, test patients wait for notebook 06. Everything is done with three
+# seeds, and in two manners:
+#
+# - **careful**: the last layer alone learns first, on features that are computed once; then all layers learn at a
+#   low rate, while *batch norm* keeps the statistics of the start;
+# - **careless**: one high rate for all layers from the first step, and moving statistics. From random weights
+#   there is no other way.
+
+# %%
+from helpers.cohorts import select_index_films
+from helpers.training import CAREFUL, RiskModel, predict
+
+index = load_split(split, select_index_films(load_cohort("sbu")))
+index = index[index["label_source"] == "observed"].reset_index(drop=True)
+learned, judged = (index[index["part"] == part] for part in ("train", "validation"))
+careful = replace(CAREFUL, size=size)
+careless = replace(CARELESS, size=size, epochs=careful.epochs)  # equally often over all layers
+ways = {
+    "random": ("random", careless),
+    "phantom, careless": ("phantom", careless),
+    "phantom, careful": ("phantom", careful),
+    "ImageNet, careful": ("imagenet", careful),
+}
+
+# %%
+from tqdm.auto import tqdm
+
+SEEDS = 3
+networks, risks = {}, {}
+for name, (start, config) in tqdm(ways.items()):
+    try:
+        for seed in range(SEEDS):
+            network = build_resnet18(start, seed=seed)
+            networks[name, seed] = fit(
+                network, learned, judged, replace(config, seed=seed), progress=False
+            ).network
+            risks[name, seed] = predict(RiskModel(networks[name, seed], size), judged)["risk"]
+    except ConnectionError as error:
+        print(f"Not here: {name}. {error}")
+trained = [name for name in ways if (name, 0) in risks]
+
+# %% [markdown]
+# The **AUROC** asks who died; with this few deaths its interval is wide whatever the network does. Two measures
+# need no deaths:
+#
+# - on phantoms, the rank correlation of predicted risk with the **true risk** that the best reader would give to the
+#   film. Every survivor had one, too;
+# - the rank correlation of predicted risk with the extent of disease that **experts** scored on films of *another*
+#   hospital, of which these networks have seen nothing.
+
+# %%
+from helpers.evaluation import auroc
+
+judged = judged.assign(**{f"{name} {seed}": risk for (name, seed), risk in risks.items()})
+elsewhere = scored.assign(
+    **{
+        f"{name} {seed}": predict(RiskModel(network, size), scored.assign(died=pd.NA))["risk"]
+        for (name, seed), network in networks.items()
+    }
+)
+measures = {
+    "AUROC": (judged, lambda t, risk: auroc(t["died"], risk)),
+    "experts elsewhere": (
+        elsewhere,
+        lambda t, risk: risk.corr(t["geographic"].astype(float), "spearman"),
+    ),
+}
+if is_phantom("sbu"):
+    from phantoms import truth
+
+    known = truth(cohort_root("sbu").parent, "sbu")[["image_path", "true_image_risk"]]
+    judged = judged.merge(known, on="image_path")
+    by_truth = lambda t, risk: risk.corr(t["true_image_risk"], "spearman")
+    measures["true risk"] = (judged, by_truth)
+
+
+# %%
+def worth(of):
+    """Mean over the seeds of a measure of each way, and what careful training gains on each."""
+
+    def means_and_gains(t):
+        each = {name: [of(t, t[f"{name} {seed}"]) for seed in range(SEEDS)] for name in trained}
+        means = {name: sum(values) / SEEDS for name, values in each.items()}
+        best = means["phantom, careful"]
+        return means | {f"gain over {name}": best - value for name, value in means.items()}
+
+    return means_and_gains
+
+
+found = {
+    measure: bootstrap_interval(worth(of), table, repeats=400)
+    for measure, (table, of) in measures.items()
+}
+
+# %%
+from helpers.figures import plot_intervals
+
+figure, axes = plt.subplots(
+    1, len(measures), figsize=(9, 1.9), layout="constrained", sharey=True, squeeze=False
+)
+for ax, (measure, intervals) in zip(axes[0], found.items(), strict=True):
+    rows = [(name, i.estimate, i.low, i.high) for name, i in intervals.items() if name in trained]
+    bars = pd.DataFrame(rows, columns=["name", "estimate", "low", "high"])
+    plot_intervals(bars, ax, reference=0.5 if measure == "AUROC" else 0, xlabel=measure)
+# %% [markdown]
+# *Figure: what each start is worth, with 95 % intervals over patients, the mean of three seeds: AUROC for death, rank
+# correlation with the experts' scores at another hospital, and on phantoms with the true risk. Grey lines are chance.*
+
+
+# %%
+def verdict(measure, name):
+    gain = found[measure][f"gain over {name}"]
+    word = "more" if gain.low > 0 else "less" if gain.high < 0 else "neither clearly more nor less"
+    return f"- {measure}: **{word}** than *{name}*, {gain:+.2f}"
+
+
+others = [name for name in trained if name != "phantom, careful"]
+lines = [verdict(measure, name) for measure in measures for name in others]
+Markdown(
+    "The phantom start, trained carefully, reaches\n\n"
+    + "\n".join(lines)
+    + f"\n\nThe differences are paired. There are {len(judged)} validation patients, of whom "
+    f"{int(judged['died'].sum())} died; they also chose the best epoch of every run, which flatters all "
+    f"alike. The experts scored {len(elsewhere)} films."
+)
+
+# %% [markdown]
+# Random weights would go on learning; how far they get with more passes is asked in notebook 05.
+#
+# ## What careless training throws away
+#
+# A start is not kept by starting from it. Two things are suspected of wearing it away:
+#
+# - **Batch norm** subtracts from each feature the mean that it had on recent films, and divides by its spread. While
+#   the statistics move, a few hundred films of one hospital replace what was counted on all those phantoms, and
+#   every later layer gets input that it was not made for. No weight needs to change for that.
+# - **A high rate**: in the first steps the last layer is random, and so is the error that it sends back. At a high
+#   rate it runs through features that were fine.
+#
+# Which is it? We give each trained network the start's own last layer back, and ask again for the opaque share
+# of the validation films. What is left of the reading? Two more runs of a single pass take the suspects apart.
+
+# %%
+one_pass = replace(careless, epochs=1)
+apart = {
+    "statistics move, nothing learns": replace(one_pass, rate=1e-12),
+    "high rate, statistics frozen": replace(one_pass, freeze_statistics=True),
+}
+worn = {
+    name: fit(build_resnet18("phantom"), learned, judged, config, progress=False).network
+    for name, config in apart.items()
+}
+worn |= {name: networks[name, 0] for name in ("phantom, careless", "phantom, careful")}
+
+# %%
+import copy
+
+
+def still_reads(network):
+    """Opaque share that a trained network reads when it gets the start's last layer back."""
+    network = copy.deepcopy(network)
+    network.fc = SeverityModel.load().network.fc
+    readings = SeverityModel(network, size).predict(Radiographs(judged, size).images)
+    return readings["opaque_share"].to_numpy()
+
+
+before = predict_severity(judged, size=size)["opaque_share"].to_numpy()
+left = {name: still_reads(network) for name, network in worn.items()}
+
+# %%
+readings = judged.assign(before=before, **left)
+kept = bootstrap_interval(
+    lambda t: {
+        (name, measure): value
+        for name in left
+        for measure, value in {
+            "rank correlation with the start's reading": t[name].corr(t["before"], "spearman"),
+            "mean shift of the opaque share": (t[name] - t["before"]).mean(),
+        }.items()
+    },
+    readings,
+    repeats=400,
+)
+pd.Series({key: str(interval) for key, interval in kept.items()}).unstack()[
+    ["rank correlation with the start's reading", "mean shift of the opaque share"]
+].loc[list(left)]
+
+# %% [markdown]
+# A rank correlation of one and no shift: nothing was lost.
+
+
+# %%
+def loss(name):
+    """What a way of training lost of the start's reading, in words."""
+    left_over = kept[name, "rank correlation with the start's reading"]
+    return f"{1 - left_over.estimate:.2f} ({1 - left_over.high:.2f}–{1 - left_over.low:.2f})"
+
+
+Markdown(
+    f"Of a rank correlation of one, careful training lost **{loss('phantom, careful')}**, careless training "
+    f"**{loss('phantom, careless')}**. Moving statistics alone cost {loss('statistics move, nothing learns')}, "
+    f"one pass at a high rate with frozen statistics {loss('high rate, statistics frozen')}."
+)
+
+# %% [markdown]
+# The larger of the last two numbers names the culprit on these data; elsewhere it may be the other one, so careful
+# training guards against both. What was thrown away, the labels of a few hundred films cannot bring back: they hold
+# one bit each. (Careful training may change the reading, too, where deaths ask for it; but a little at a time.)
+
+# %% [markdown]
 # ## Iteration 1, with class weights
 #
 # Deaths are rare, so a network that ignores them has a low loss already. *Class weights* let a death count as
-# much as the survivors together. Training stops when the validation patients' loss no longer falls, and
-# the network of the best epoch is kept.
+# much as the survivors together. Iteration 1 is trained carefully on ieee8023, observed and imputed labels. The network
+# of the epoch with the lowest validation loss is kept, be it one of the head alone.
 
 # %%
-weighted = fit(network, train, validation, config)
+from helpers.training import choose_start
+
+start, why = choose_start(profile())
+config = careful
+weighted = fit(build_resnet18(start), train, validation, config)
+why
+
+# %%
 _ = plot_learning_curves(weighted.history)
 # %% [markdown]
-# *Figure: learning curves of iteration 1 on all training films, with the epoch of the lowest validation loss
-# kept.*
+# *Figure: learning curves of iteration 1 on all training films: first the epochs of the last layer alone, right of the
+# vertical line those of all layers, with the lowest validation loss marked.*
 
 # %% [markdown]
 # ## What class weights do to risks
@@ -160,8 +469,7 @@ _ = plot_learning_curves(weighted.history)
 # share of them who died, and look at which of the two heads means what it says.
 
 # %%
-from helpers.evaluation import auroc, bootstrap_interval, pool_by_patient
-from helpers.training import RiskModel, predict
+from helpers.evaluation import pool_by_patient
 
 head = replace(config, head_epochs=40, epochs=0)
 heads = {
@@ -246,11 +554,13 @@ pd.DataFrame({"test patients": describe(model, test)}).T
 # %% [markdown]
 # ## Closing
 #
-# **What we found.** A network of millions of weights learns a few hundred films by heart unless it is stopped;
-# class weights raise every risk and are undone by calibration; and on this cohort we can hardly tell how good
-# the model is.
+# **What we found.** A network of millions of weights learns a few hundred films by heart unless it is stopped. It
+# matters where the weights start, and as much how carefully they are moved from there; the differences, with
+# their intervals, are printed above. Class weights raise every risk and are undone by calibration. And on this
+# cohort we can hardly tell how good the model is.
 #
-# **What would change our mind.** About the weights: a seed-by-seed comparison in which weighted training ranks
+# **What would change our mind.** About the start: other hospitals' real films, on which careful training from
+# ImageNet ranks patients clearly better. About the class weights: a seed-by-seed comparison in which weighted training ranks
 # test patients clearly better. About the uncertainty: more patients with an observed outcome.
 #
 # **Exercises.**
@@ -258,5 +568,7 @@ pd.DataFrame({"test patients": describe(model, test)}).T
 #    interval?
 # 2. Train on observed labels only (`train[train["label_source"] == "observed"]`). Better or worse? Can you tell?
 # 3. Turn the augmentation off (look for `augment` in `helpers/training.py`). What happens to the curves?
+# 4. Freeze the statistics of `careless`, or let those of `careful` move. Which of the two matters more?
+# 5. Draw a hundred fresh phantoms (`draw_film`) and find those that the start reads worst. What do they share?
 #
 # **Where next.** [05 · Fine-tune](05_fine_tune.ipynb)

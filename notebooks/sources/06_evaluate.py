@@ -2,8 +2,8 @@
 # # 06 · Evaluate
 #
 # > **After this notebook you can** judge a risk model: discrimination with intervals by patient, calibration,
-# > a threshold that the test did not choose, net benefit, subgroups, baselines, an external test; and, on
-# > phantoms, say how close the model is to the best possible one.
+# > a threshold that the test did not choose, net benefit, subgroups, an external test; set it against rivals,
+# > one of which knows no outcome; and, on phantoms, say how close it is to the best possible.
 # >
 # > **You need** notebooks 04 and 05 (the models).
 # >
@@ -200,6 +200,81 @@ pd.DataFrame({name: against(name) for name in rivals}).T
 # these patients do not tell the network from a glance at the file.
 
 # %% [markdown]
+# ## Against a network that knows no outcome
+#
+# The strictest rival has learned nothing about death at all. The phantom start (notebook 04) reads the opaque share of
+# the lungs, which it was taught on phantoms. More opaque, more ill: that share alone is a score. It was not trained on any
+# film of these hospitals, so every patient with an observed outcome can be asked, and intensive care as well.
+
+# %%
+from helpers.training import predict_severity
+
+
+def endpoints(films, column="died"):
+    """Patients with the opaque share of their films, and whether the event came to them."""
+    known = films[films[column].notna()]
+    known = known.assign(died=known[column].astype(bool), label_source="observed")
+    known = predict_severity(known)
+    return pool_by_patient(known.assign(risk=known["opaque_share"]))
+
+
+# %%
+to_icu = everyone.groupby("patient_id")["went_icu"].any()
+asked = {
+    "SBU: death": endpoints(sbu_index),
+    "ieee8023: death": endpoints(old_index),
+    "ieee8023: intensive care": endpoints(select_index_films(old), "went_icu"),
+    "Hannover: death": endpoints(external),
+    "Hannover: intensive care": endpoints(
+        external.assign(icu=external["patient_id"].map(to_icu)), "icu"
+    ),
+}
+
+
+# %%
+def rank(patients):
+    """Patients, events and discrimination of a score."""
+    area = bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), patients)
+    return {"patients": len(patients), "events": int(patients["died"].sum()), "AUROC": str(area)}
+
+
+pd.DataFrame({name: rank(patients) for name, patients in asked.items()}).T
+
+# %% [markdown]
+# Now side by side, on the patients whom neither of the two has seen: does training on outcomes add anything to
+# reading opacity? The last column is paired.
+
+# %%
+pairs = {
+    "SBU, iteration 2": ("SBU, iteration 2 (internal)", "SBU: death"),
+    "SBU, iteration 1": ("SBU, iteration 1 (external)", "SBU: death"),
+    "Hannover, iteration 2": ("Hannover, iteration 2 (external)", "Hannover: death"),
+    "ieee8023, iteration 1": ("ieee8023, iteration 1 (internal)", "ieee8023: death"),
+}
+
+
+# %%
+def beside(test_name, opaque):
+    share = asked[opaque][["patient_id", "risk"]].rename(columns={"risk": "share"})
+    both = pool_by_patient(predictions[test_name]).merge(share, on="patient_id")
+    areas = lambda t: {name: auroc(t["died"], t[name]) for name in ("risk", "share")}
+    found = bootstrap_interval(
+        lambda t: (a := areas(t)) | {"difference": a["risk"] - a["share"]}, both
+    )
+    return {"deaths": int(both["died"].sum())} | {
+        "the model": str(found["risk"]),
+        "opaque share": str(found["share"]),
+        "model less share": format(found["difference"], "+.2f"),
+    }
+
+
+pd.DataFrame({name: beside(*names) for name, names in pairs.items()}).T
+
+# %% [markdown]
+# Where the interval of the difference holds zero, nobody can say that the labels taught the network more than
+# how opaque the lungs are. That would be no shame: opacity is most of what a film knows about death.
+
+# %% [markdown]
 # ## Subgroups
 #
 # One number for all may hide a group that is served badly. Groups with fewer than ten deaths or survivors are
@@ -301,22 +376,34 @@ known_truth.to_frame("estimate (95 % interval)")
 # ## Does predicted risk follow what experts saw?
 #
 # Three experts scored the extent of disease on some films of ieee8023. If the network looks at disease, its
-# risk should rise with their score. The rank correlation (Spearman), on films of patients it was not trained on:
+# risk should rise with their score. The rank correlation (Spearman), on films of patients it was not trained on;
+# and beside it the opaque share that the phantom start reads, on the same films and on all that were scored:
 
 # %%
 from helpers.cohorts import load_annotations
 
 unseen = old[old["part"] != "train"]
-scored = unseen.merge(load_annotations(cohort_root("ieee8023")).severity, on="image_path")
+experts = load_annotations(cohort_root("ieee8023")).severity
+scored, every = (part.merge(experts, on="image_path") for part in (unseen, old))
+scores = {name: predict(model, scored) for name, model in models.items()}
+for name, part in {"opaque share": scored, "opaque share, all films": every}.items():
+    scores[name] = predict_severity(part).rename(columns={"opaque_share": "risk"})
 followed = {
     name: bootstrap_interval(
         lambda t: t["risk"].corr(t["geographic"].astype(float), method="spearman"),
-        predict(model, scored).drop(columns=["died", "label_source"]),
+        table.drop(columns=["died", "label_source"]),
     )
-    for name, model in models.items()
+    for name, table in scores.items()
 }
-severity = pd.DataFrame(followed.values(), index=followed).assign(films=len(scored))
+
+# %%
+films = [len(table) for table in scores.values()]
+severity = pd.DataFrame(followed.values(), index=followed).assign(films=films)
 severity[["films", "estimate", "low", "high"]].round(2)
+
+# %% [markdown]
+# A model of death need not agree with a score of extent, but one that ranks films without regard to it looks at
+# something else. Whether the differences between the rows are more than chance, the few films cannot say.
 
 # %% [markdown]
 # ## What is kept
