@@ -9,7 +9,6 @@ films lack it. Letters in a film that says NO, or says nothing, are found by eye
 `helpers.review`.
 """
 
-import re
 import shutil
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -173,8 +172,7 @@ def _picture(path: str, folder: Path, name: str, size: int) -> dict[str, Any]:
     try:
         made = convert([path], parts, size=size).loc[0]
         if pd.notna(made["reason"]):
-            # A header's number of frames is text that anybody may have typed.
-            return {"reason": re.sub(r"\d{5,}", "many", str(made["reason"]))}
+            return {"reason": made["reason"]}
         Path(made["png_path"]).replace(png)
         kept = ("rows", "columns", "bits_stored", "photometric", "contrast")
         return {"picture": png.name, "status": "converted"} | {name: made[name] for name in kept}

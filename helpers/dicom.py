@@ -22,6 +22,7 @@ from helpers.dicom_attributes import describe_header
 from helpers.dicom_decoders import UnreadableDicom, stored_values
 from helpers.dicom_grey import contrast_of, grey_of
 from helpers.dicom_header import open_film
+from helpers.quarantine import quiet
 
 __all__ = ["UnreadableDicom", "convert", "describe_header", "read_dicom"]
 
@@ -76,8 +77,9 @@ def read_dicom(
         If the file gives no grey picture; the message says why, in a sentence.
     """
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    film = open_film(data, for_processing=for_processing)
-    return _render(film, np.float32, index, prefer_lut)
+    with quiet():
+        film = open_film(data, for_processing=for_processing)
+        return _render(film, np.float32, index, prefer_lut)
 
 
 def convert(
@@ -144,24 +146,30 @@ def _convert_one(path: str, folder: Path, size: int) -> dict[str, Any]:
     row: dict[str, Any] = {"image_path": path}
     try:
         data = Path(path).read_bytes()
-        film = open_film(data)
-        png = folder / f"{blake2b(data, digest_size=16).hexdigest()}-{size}.png"
-        _write_once(png, path, film, size)
-        row |= {
-            "png_path": str(png),
-            "rows": film.Rows,
-            "columns": film.Columns,
-            "bits_stored": film.get("BitsStored"),
-            "photometric": film.PhotometricInterpretation,
-            "contrast": contrast_of(film),
-        }
+        with quiet():
+            return row | _picture(data, path, folder, size)
     except UnreadableDicom as error:
-        row["reason"] = str(error)
+        reason = str(error)
     except OSError as error:
-        row["reason"] = f"Reading the file or writing its picture failed: {error.strerror}."
+        reason = f"Reading the file or writing its picture failed: {error.strerror}."
     except Exception as error:  # one bad film among thousands must not end the run
-        row["reason"] = f"Converting failed in a way not foreseen here ({type(error).__name__})."
-    return row
+        reason = f"Converting failed in a way not foreseen here ({type(error).__name__})."
+    return row | {"reason": reason}
+
+
+def _picture(data: bytes, path: str, folder: Path, size: int) -> dict[str, Any]:
+    """Write the picture of a film's bytes; return what the table tells of it."""
+    film = open_film(data)
+    png = folder / f"{blake2b(data, digest_size=16).hexdigest()}-{size}.png"
+    _write_once(png, path, film, size)
+    return {
+        "png_path": str(png),
+        "rows": film.Rows,
+        "columns": film.Columns,
+        "bits_stored": film.get("BitsStored"),
+        "photometric": film.PhotometricInterpretation,
+        "contrast": contrast_of(film),
+    }
 
 
 def _write_once(png: Path, path: str, film: FileDataset, size: int) -> None:

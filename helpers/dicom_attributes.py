@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 from pydicom import Dataset
 
+from helpers.quarantine import quiet
+
 MEANINGS = {
     "Modality": "kind of machine: CR (plate) or DX (digital detector)",
     "PresentationIntentType": "ready for the eye, or raw, still to be processed",
@@ -45,6 +47,9 @@ _KNOWN_WORDS = {
     *("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"),
     "PALETTE COLOR",
 }
+# Larger numbers tell nothing about a picture, and may be somebody's number.
+_LARGEST_OTHER = 65_535
+_LARGEST = {"SeriesNumber": 999, "NumberOfFrames": 9_999}
 
 
 def describe_header(film: Dataset) -> pd.DataFrame:
@@ -60,29 +65,31 @@ def describe_header(film: Dataset) -> pd.DataFrame:
         A row for each element of `MEANINGS` that is present, in text columns `attribute`, `tag`,
         `value` and `meaning`.
     """
-    present = [name for name in MEANINGS if name in film]
-    tags = [film[name].tag for name in present]
+    with quiet():  # pydicom reads a value when it is first asked for
+        present = [name for name in MEANINGS if name in film]
+        tags = [film[name].tag for name in present]
+        values = [_shown(film[name].value, _LARGEST.get(name, _LARGEST_OTHER)) for name in present]
     return pd.DataFrame(
         {
             "attribute": present,
             "tag": [f"({tag.group:04X},{tag.element:04X})" for tag in tags],
-            "value": [_shown(film[name].value) for name in present],
+            "value": values,
             "meaning": [MEANINGS[name] for name in present],
         },
         dtype="string",
     )
 
 
-def _shown(value: Any) -> str:
-    """Return numbers and known words as text; of anything else, only that it is there."""
+def _shown(value: Any, largest: float) -> str:
+    """Return small numbers and known words as text; of anything else, only that it is there."""
     if value is None or value == "":
         return "(empty)"
-    if isinstance(value, (int, float)):  # pydicom's own number types are among these
-        return f"{value:g}"
-    if isinstance(value, str):
-        return value if value in _KNOWN_WORDS else "(another value, not shown)"
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
+    if isinstance(value, (int, float)) and abs(value) <= largest:
+        return f"{value:g}"  # pydicom's own number types are among these
+    if isinstance(value, str) and value in _KNOWN_WORDS:
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, str)):
         if any(isinstance(item, Dataset) for item in value):
             return f"{len(value)} item(s)"
-        return ", ".join(_shown(item) for item in value)
+        return ", ".join(_shown(item, largest) for item in value)
     return "(another value, not shown)"

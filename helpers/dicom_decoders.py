@@ -44,6 +44,15 @@ class UnreadableDicom(ValueError):
     """A file that gives no grey picture; the message is for the user and names no patient."""
 
 
+def shown(film: FileDataset, name: str) -> str:
+    """Return a number of the header for a message, if it is of 16 bits as the standard has it.
+
+    Careless and damaged files hold text where a number belongs, and text may be anything.
+    """
+    fit = name in film and film[name].VR == "US" and isinstance(film[name].value, int)
+    return str(film[name].value) if fit else "(no number)"
+
+
 def is_available(syntax: str) -> bool:
     """Tell pydicom that `decode_jpeg` is there for a transfer syntax."""
     return syntax in DECODER_DEPENDENCIES
@@ -130,9 +139,9 @@ def _compare_sizes(film: FileDataset, found: tuple[int, int, int] | None) -> Non
         )
     if found != (film.Rows, film.Columns, 1):
         raise UnreadableDicom(
-            f"The file's header claims {film.Rows} × {film.Columns} grey pixels, the compressed "
-            f"pixels themselves {found[0]} × {found[1]} with {found[2]} sample(s) a pixel; one of "
-            "them is damaged."
+            f"The file's header claims {shown(film, 'Rows')} × {shown(film, 'Columns')} grey "
+            f"pixels, the compressed pixels themselves {found[0]} × {found[1]} with {found[2]} "
+            "sample(s) a pixel; one of them is damaged."
         )
 
 

@@ -123,7 +123,7 @@ def _by_window(shown: np.ndarray, film: FileDataset, index: int) -> np.ndarray:
         )
     if window.WindowWidth < least or window.WindowWidth <= 0:
         raise UnreadableDicom(
-            f"The film's window is {float(window.WindowWidth):g} values wide; expected "
+            "The film's window is too narrow; expected a width of "
             f"{'at least 1' if least else 'more than 0'}."
         )
     # far below a narrow sigmoid exp overflows, to the right answer

@@ -17,7 +17,8 @@ from pydicom.uid import (
 )
 
 from helpers.dicom_attributes import MEANINGS
-from helpers.dicom_decoders import UnreadableDicom, is_decodable
+from helpers.dicom_decoders import UnreadableDicom, is_decodable, shown
+from helpers.quarantine import quiet
 
 __all__ = ["PIXELS", "UnreadableDicom", "open_film"]
 
@@ -59,7 +60,8 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
     Returns
     -------
     pydicom.FileDataset
-        The elements named in this module, pixels among them, not yet decoded.
+        The elements named in this module, pixels among them, not yet decoded. Use them within
+        `helpers.quarantine.quiet`: pydicom reads a value when it is first asked for.
 
     Raises
     ------
@@ -72,13 +74,8 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
         raise UnreadableDicom("This is not a DICOM file: the letters DICM are missing at byte 128.")
     _refuse_bomb(data)
     try:
-        film = dcmread(BytesIO(data), specific_tags=list(_NEEDED))
-        if not film.file_meta:
-            raise UnreadableDicom(
-                f"The DICOM file has no header; its {len(data):,} bytes are damaged or cut off."
-            )
-        _refuse_other_contents(film, for_processing)
-        _refuse_unreadable_pixels(film)
+        with quiet():
+            return _parse(data, for_processing)
     except UnreadableDicom:
         raise
     except Exception as error:
@@ -86,6 +83,16 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
         raise UnreadableDicom(
             f"The DICOM header is damaged or cut off ({type(error).__name__})."
         ) from error
+
+
+def _parse(data: bytes, for_processing: bool) -> FileDataset:
+    film = dcmread(BytesIO(data), specific_tags=list(_NEEDED))
+    if not film.file_meta:
+        raise UnreadableDicom(
+            f"The DICOM file has no header; its {len(data):,} bytes are damaged or cut off."
+        )
+    _refuse_other_contents(film, for_processing)
+    _refuse_unreadable_pixels(film)
     return film
 
 
@@ -129,9 +136,8 @@ def _refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
             "The header does not say whether small values are bright or dark (Photometric "
             "Interpretation is neither MONOCHROME1 nor MONOCHROME2)."
         )
-    frames = int(film.get("NumberOfFrames") or 1)
-    if frames > 1:
-        raise UnreadableDicom(f"The file holds {frames} frames; a radiograph is one picture.")
+    if int(film.get("NumberOfFrames") or 1) > 1:
+        raise UnreadableDicom("The file holds several frames; a radiograph is one picture.")
     raw = film.get("PresentationIntentType") == "FOR PROCESSING" or (
         film.get("SOPClassUID") in _FOR_PROCESSING and not film.get("PresentationIntentType")
     )
@@ -147,19 +153,21 @@ def _refuse_unreadable_pixels(film: FileDataset) -> None:
     rows, columns = int(film.get("Rows") or 0), int(film.get("Columns") or 0)
     if not 0 < rows * columns <= MOST_PIXELS:
         raise UnreadableDicom(
-            f"The header claims {rows} × {columns} pixels; expected at least one and at most "
-            f"{MOST_PIXELS:,}."
+            f"The header claims {shown(film, 'Rows')} × {shown(film, 'Columns')} pixels; expected "
+            f"at least one and at most {MOST_PIXELS:,}."
         )
     allocated, stored = int(film.get("BitsAllocated") or 0), int(film.get("BitsStored") or 0)
     if not allocated >= stored > 0 and "PixelData" in film:
         raise UnreadableDicom(
-            f"The header claims {stored} bits stored in {allocated} bits allocated."
+            f"The header claims {shown(film, 'BitsStored')} bits stored in "
+            f"{shown(film, 'BitsAllocated')} bits allocated."
         )
     high = film.get("HighBit")
     if high is not None and not stored - 1 <= int(high) < allocated and "PixelData" in film:
         raise UnreadableDicom(
-            f"The header claims that bit {high} is the highest of {stored} bits stored in "
-            f"{allocated} allocated; expected {stored - 1} to {allocated - 1}."
+            f"The header claims that bit {shown(film, 'HighBit')} is the highest of "
+            f"{shown(film, 'BitsStored')} bits stored in {shown(film, 'BitsAllocated')} allocated; "
+            "expected one of those allocated, with room for those stored."
         )
     syntax = film.file_meta.get("TransferSyntaxUID")
     if syntax is None:

@@ -82,7 +82,7 @@ def load_sbu(
         {
             "patient_id": joined["patient_id"],
             "image_path": joined["image_path"],
-            "view": decode(joined["view"], SBU_VIEWS).fillna("unknown"),
+            "view": decode(joined["view"], SBU_VIEWS, named=False).fillna("unknown"),
             "day": _days(joined),
             "sex": decode(joined["gender_concept_name"], SBU_GENDERS, unknown=("", "NA")),
             "age": bands.map(SBU_AGE_BANDS, na_action="ignore").map(_middle, na_action="ignore"),
@@ -91,7 +91,7 @@ def load_sbu(
             "study": joined["study"],
             "study_description": joined["study_description"].astype("string"),
             "modality": joined["modality"].astype("string"),
-            "series_number": decode_numbers(joined["series_number"]).astype("Int64"),
+            "series_number": decode_numbers(joined["series_number"], named=False).astype("Int64"),
             "companion": joined["companion"],
             "after_outcome": False,
             **{name: _typed(joined[name]) for name in predictors if name not in _SHOWN_OTHERWISE},
@@ -181,8 +181,8 @@ def _names_of(patients: pd.Series, key: bytes | None) -> pd.Series:
 def _days(joined: pd.DataFrame) -> pd.Series:
     if "days" in joined:
         return joined["days"].astype("Float64")
-    study = decode_dates(joined["study_date"], format="%Y%m%d")
-    return (study - decode_dates(joined["visit_start_datetime"])).dt.days
+    study = decode_dates(joined["study_date"], format="%Y%m%d", named=False)
+    return (study - decode_dates(joined["visit_start_datetime"], named=False)).dt.days
 
 
 def _read_headers(root: Path) -> pd.DataFrame:

@@ -41,7 +41,13 @@ def one_table(raw: pd.DataFrame, site: str) -> pd.DataFrame:
     return table[[*TYPES, *rest]].astype(TYPES)
 
 
-def decode(values: pd.Series, codes: Mapping[str, object], *, unknown: tuple[str, ...] = ("",)):
+def decode(
+    values: pd.Series,
+    codes: Mapping[str, object],
+    *,
+    unknown: tuple[str, ...] = ("",),
+    named: bool = True,
+) -> pd.Series:
     """Translate a publisher's codes; values that are in no list become NA, with one warning.
 
     Parameters
@@ -52,6 +58,9 @@ def decode(values: pd.Series, codes: Mapping[str, object], *, unknown: tuple[str
         What each documented value means.
     unknown
         Values with which the publisher says "not known": NA without a warning.
+    named
+        Whether the warning names such values. Not where anybody may have typed anything, as into
+        the headers of films.
 
     Returns
     -------
@@ -59,32 +68,34 @@ def decode(values: pd.Series, codes: Mapping[str, object], *, unknown: tuple[str
         Object series with the meanings, ``NA`` where unknown.
     """
     stripped = values.fillna("").str.strip()
-    _warn_of(stripped[~stripped.isin([*codes, *unknown])], values.name)
+    _warn_of(stripped[~stripped.isin([*codes, *unknown])], values.name, named)
     return stripped.map(lambda value: codes.get(value, pd.NA)).astype(object)
 
 
-def decode_numbers(values: pd.Series, *, unknown: tuple[str, ...] = ("", "?")) -> pd.Series:
-    """Read numbers; anything else becomes NA, with one warning that names it."""
+def decode_numbers(
+    values: pd.Series, *, unknown: tuple[str, ...] = ("", "?"), named: bool = True
+) -> pd.Series:
+    """Read numbers; anything else becomes NA, with one warning that names it, if `named`."""
     stripped = values.fillna("").astype("string").str.strip()
     numbers = pd.to_numeric(stripped, errors="coerce").astype("Float64")
-    _warn_of(stripped[numbers.isna() & ~stripped.isin(unknown)], values.name)
+    _warn_of(stripped[numbers.isna() & ~stripped.isin(unknown)], values.name, named)
     return numbers
 
 
-def decode_dates(values: pd.Series, *, format: str | None = None) -> pd.Series:
-    """Read dates; anything else but a blank becomes NaT, with one warning that names it."""
+def decode_dates(values: pd.Series, *, format: str | None = None, named: bool = True) -> pd.Series:
+    """Read dates; anything else but a blank becomes NaT, with a warning that names it, if `named`."""
     stripped = values.fillna("").astype("string").str.strip()
     dates = pd.to_datetime(stripped, format=format, errors="coerce")
-    _warn_of(stripped[dates.isna() & (stripped != "")], values.name)
+    _warn_of(stripped[dates.isna() & (stripped != "")], values.name, named)
     return dates.dt.normalize()
 
 
-def _warn_of(odd: pd.Series, column: object) -> None:
+def _warn_of(odd: pd.Series, column: object, named: bool) -> None:
     if len(odd):
-        named = ", ".join(repr(value) for value in sorted(odd.unique())[:5])
+        names = ", ".join(repr(value) for value in sorted(odd.unique())[:5])
         warnings.warn(
             f"Column {column!r}: {len(odd)} values are none of the documented ones "
-            f"and count as missing: {named}.",
+            f"and count as missing{f': {names}' if named else ''}.",
             stacklevel=4,
         )
 

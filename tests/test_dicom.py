@@ -365,7 +365,7 @@ BROKEN = {
     "palette": (lambda: Path(real("examples_palette.dcm")).read_bytes(), "in colour"),
     "no photometric": (lambda: make_film(GREY, PhotometricInterpretation=None), "is missing"),
     "odd photometric": (lambda: make_film(GREY, PhotometricInterpretation="X"), "bright or dark"),
-    "several frames": (lambda: Path(real("rtdose.dcm")).read_bytes(), "holds 15 frames"),
+    "several frames": (lambda: Path(real("rtdose.dcm")).read_bytes(), "holds several frames"),
     "raw": (lambda: make_film(GREY, PresentationIntentType="FOR PROCESSING"), "raw detector data"),
     "no rows": (lambda: make_film(GREY, Rows=0), "claims 0 × 8 pixels"),
     "absurd size": (lambda: make_film(GREY, Rows=65535, Columns=65535), "claims 65535 × 65535"),
@@ -378,7 +378,10 @@ BROKEN = {
     ),
     "absurd high bit": (lambda: make_film(GREY, HighBit=16), "bit 16 is the highest"),
     "high bit too low": (lambda: make_film(GREY, HighBit=5), "bit 5 is the highest"),
-    "zero window": (lambda: make_film(GREY, WindowCenter=5, WindowWidth=0), "0 values wide"),
+    "zero window": (
+        lambda: make_film(GREY, WindowCenter=5, WindowWidth=0),
+        "too narrow; expected a width of at least 1",
+    ),
     "odd window": (
         lambda: make_film(GREY, WindowCenter=5, WindowWidth=9, VOILUTFunction="CURVE"),
         "expected LINEAR, LINEAR_EXACT or SIGMOID",

@@ -59,9 +59,9 @@ REFUSED = {
     "SC_ybr_full_uncompressed.dcm": "in colour",
     "OBXXXX1A.dcm": "in colour",
     "US1_J2KR.dcm": "in colour",
-    "emri_small.dcm": "holds 10 frames",
-    "emri_small_jpeg_2k_lossless.dcm": "holds 10 frames",
-    "eCT_Supplemental.dcm": "holds 2 frames",
+    "emri_small.dcm": "holds several frames",
+    "emri_small_jpeg_2k_lossless.dcm": "holds several frames",
+    "eCT_Supplemental.dcm": "holds several frames",
 }
 
 
