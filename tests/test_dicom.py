@@ -496,6 +496,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def pictures(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+
+
 def test_convert_gives_a_row_a_file(folder, tmp_path):
     paths = sorted(folder.iterdir())
     table = convert(paths, tmp_path / "out", size=48)
@@ -531,7 +535,7 @@ def test_converted_pictures_are_the_films(folder, tmp_path):
 
 def test_pngs_carry_no_metadata(folder, tmp_path):
     convert(folder.iterdir(), tmp_path / "out", size=48)
-    for data in contents(tmp_path / "out").values():
+    for data in pictures(tmp_path / "out").values():
         chunks, at = [], 8
         while at < len(data):
             chunks.append(data[at + 4 : at + 8])
@@ -615,7 +619,7 @@ def test_failures_to_read_or_write_are_rows(folder, tmp_path, monkeypatch):
     table = convert([folder / "0.dcm"], tmp_path / "out")
     assert "No space left" in table["reason"][0]
     assert table["png_path"].isna().all()
-    assert contents(tmp_path / "out") == {}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["manifest.csv"]
 
 
 def test_wrong_arguments(tmp_path):
@@ -652,12 +656,12 @@ def test_killed_conversion_goes_on_and_ends_the_same(tmp_path):
         run.wait()
         assert run.returncode == -signal.SIGKILL if os.name == "posix" else run.returncode
         whole = contents(tmp_path / "undisturbed")
-        done = {name: data for name, data in contents(out).items() if name.endswith(".png")}
+        done = pictures(out)
         assert stop_at <= len(done) < len(whole)
         assert done.items() <= whole.items()
     # A temporary file such as a kill at the worst moment leaves.
     subprocess.run([sys.executable, "-c", LEAVE_PART, str(paths[-1]), str(out)], check=False)
-    assert list(out.glob(".*.part"))
+    assert list(out.glob(".rows/parts/*"))
     convert(paths, out)
     assert contents(out) == contents(tmp_path / "undisturbed")
 
