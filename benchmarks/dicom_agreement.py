@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.dicom import UnreadableDicom, read_dicom
-from helpers.dicom_decoders import stored_values
+from helpers.dicom_decoders import stored_words, values_of
 from helpers.dicom_grey import is_background
 from helpers.dicom_header import open_film
 from tests.dicom_matrix import ENCODED, EXPECTED, cases, digest
@@ -139,7 +139,7 @@ def real_files(most: float = np.inf) -> list[str]:
 def _picture(path: Path) -> np.ndarray:
     """Return which pixels are no padding, as their implementations know none."""
     film = open_film(path.read_bytes())
-    return ~is_background(stored_values(film).astype(np.int64), film)
+    return ~is_background(values_of(stored_words(film), film).astype(np.int64), film)
 
 
 def _asked(grey_by: Callable[[Path], np.ndarray | None], path: Path) -> np.ndarray | None:

@@ -1,9 +1,7 @@
 """DICOM films to grey pictures, one or a whole archive.
 
-`dicom_header` opens a film or refuses it, `dicom_grey` maps its stored values to grey in the order
-that DICOM prescribes, and here a picture comes of it. For films of at most 16 bits the mapping runs
-once over every value that a pixel can have, and each pixel looks its grey up: exact by
-construction, and many times faster than to run it over all pixels.
+`dicom_header` opens a film or refuses it, `dicom_decoders` decodes its pixels, `dicom_grey` maps
+them to grey in the order that DICOM prescribes, and `dicom_picture` makes small pictures of them.
 """
 
 import os

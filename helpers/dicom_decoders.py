@@ -26,6 +26,7 @@ from pydicom.uid import UID
 JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 J2K = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
+_WHOLE = (*JPEG, *JPEG_LS, *J2K)  # pixels have headers of their own, and no bits but the picture's
 # pylibjpeg-rle is faster, but on damaged data it panics, which is no Exception and ends a run.
 _PLUGINS = (
     dict.fromkeys(JPEG, "imagecodecs")
@@ -87,14 +88,14 @@ def is_decodable(syntax: UID) -> bool:
     return decoder.is_available if plugin is None else plugin in decoder.available_plugins
 
 
-def stored_values(film: FileDataset) -> np.ndarray:
-    """Decode the one frame of a film.
+def stored_words(film: FileDataset) -> np.ndarray:
+    """Decode the one frame of a film; of an uncompressed one no pixel is touched or copied.
 
     Returns
     -------
     numpy.ndarray
-        Stored values (rows, columns), signed or unsigned, in the byte order of this machine. Bits
-        that are not part of the pixel (an old overlay, PS3.5 8.1.1) are gone.
+        Read-only words (rows, columns), signed or unsigned, in the byte order of this machine.
+        :func:`values_of` takes off them the bits that are no part of the pixel.
 
     Raises
     ------
@@ -102,15 +103,15 @@ def stored_values(film: FileDataset) -> np.ndarray:
         If the frame's own header contradicts the file's, or decoding fails.
     """
     syntax = film.file_meta.TransferSyntaxUID
-    options: dict[str, Any] = {}
-    spare = 0
+    # the bits are taken off by `values_of`, and then nothing hinders a view of the file's bytes
+    options: dict[str, Any] = {} if syntax in _WHOLE else {"correct_unused_bits": False}
+    if not syntax.is_encapsulated:
+        options["view_only"] = True
     try:
-        if syntax in (*JPEG, *JPEG_LS, *J2K):
+        if syntax in _WHOLE:
             frame = get_frame(film.PixelData, 0, number_of_frames=1)
             _compare_sizes(film, _size_in_j2k(frame) if syntax in J2K else _size_in_jpeg(frame))
-        elif "PixelData" in film and (spare := _bits_below(film)):
-            options = {"bits_stored": film.BitsStored + spare}
-        stored, _ = decoder_of(syntax).as_array(
+        words, _ = decoder_of(syntax).as_array(
             film, index=0, raw=True, decoding_plugin=_PLUGINS.get(syntax, ""), **options
         )
     except UnreadableDicom:
@@ -120,8 +121,28 @@ def stored_values(film: FileDataset) -> np.ndarray:
             f"The pixels are damaged, or of a kind of {syntax.name} that no decoder here knows "
             f"({type(error).__name__})."
         ) from error
-    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-    return stored >> spare if spare else stored
+    return words.astype(words.dtype.newbyteorder("="), copy=False)
+
+
+def values_of(words: np.ndarray, film: FileDataset) -> np.ndarray:
+    """Take off words the bits that are no part of the pixel, an old overlay's (PS3.5 8.1.1).
+
+    Parameters
+    ----------
+    words : numpy.ndarray
+        Of `stored_words`, or any words of their type, any shape.
+    film : pydicom.FileDataset
+
+    Returns
+    -------
+    numpy.ndarray
+        Stored values, of the type and shape of `words`.
+    """
+    if film.file_meta.TransferSyntaxUID in _WHOLE or "PixelData" not in film:
+        return words  # the decoder has done it; there are none
+    below = _bits_below(film)
+    above = int(film.BitsAllocated) - int(film.BitsStored) - below
+    return (words << above) >> (above + below) if above or below else words
 
 
 def _bits_below(film: FileDataset) -> int:
