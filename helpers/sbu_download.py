@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.archive import ArchiveError, Conversion, working_bytes
+from helpers.archive import ArchiveError, Conversion, picture_bytes, working_bytes
 from helpers.clinical import SBU_CLINICAL_FILE, SBU_PAGE, ClinicalTableError, check_published
 from helpers.cohorts import select_index_films
 from helpers.idc import agrees, load_index, read_index, read_stays
@@ -137,11 +137,18 @@ def _chosen(
 
 
 def _require_disk(target: Path, films: int, size: int) -> None:
-    needed = working_bytes(films, size) / 1e6
+    """Say what the run will take, and refuse it without room for that."""
+    pictures, beside = picture_bytes(films, size) / 1e6, working_bytes() / 1e6
     here = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 1e6
     free = shutil.disk_usage(target).free / 1e6
-    if free + here < needed:
+    _log.info(
+        "%s pictures of up to %s pixels will take about %s MB and stay, %s MB of it there already; "
+        "DICOM files pass through, at most %s MB at a time. Free disk: %s MB.",
+        *(f"{number:,.0f}" for number in (films, size, pictures, here, beside, free)),
+    )
+    if free + here < pictures + beside:
         raise DownloadError(
-            f"Expected {needed:,.0f} MB of free disk, found {free:,.0f} MB. Make room, choose "
-            "another folder with --root and point CXR_DATA there, or smaller pictures with --size."
+            f"Expected {pictures + beside - here:,.0f} MB of free disk, found {free:,.0f} MB. Make "
+            "room, choose another folder with --root and point CXR_DATA there, or smaller pictures "
+            "with --size."
         )

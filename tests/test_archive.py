@@ -35,6 +35,7 @@ from helpers.sbu_download import candidates
 
 DAY = date(1900, 12, 1)
 KEY = bytes(range(32))
+PICTURE = archive._PICTURE
 
 
 @pytest.fixture(autouse=True)
@@ -425,6 +426,46 @@ def test_disk_holds_two_batches_at_most(collection, server, monkeypatch):
     assert not incoming.exists()
 
 
+def test_room_for_all_pictures_is_asked_for_before_the_start(monkeypatch):
+    """The DICOM files that pass through stay below 2 GB; the pictures are counted on top."""
+    monkeypatch.setattr(archive, "_PICTURE", PICTURE)
+    assert archive.working_bytes() < 2e9
+    assert archive.picture_bytes(14_132) > 10e9
+    assert archive.picture_bytes(1_364) + archive.working_bytes() < 2e9
+    assert archive.picture_bytes(100, 512) == archive.picture_bytes(100) / 4
+
+
+def test_estimate_is_said_before_the_start(collection, server, caplog):
+    caplog.set_level(logging.INFO)
+    get(collection, server, every=True)
+    said = next(text for text in caplog.messages if "will take about" in text)
+    pictures = archive.picture_bytes(59) / 1e6
+    assert said.startswith(f"59 pictures of up to 1,024 pixels will take about {pictures:,.0f} MB")
+    assert f"at most {archive.working_bytes() / 1e6:,.0f} MB at a time" in said
+
+
+def test_pictures_larger_than_estimated_do_not_fill_the_disk(
+    collection, server, monkeypatch, tmp_path
+):
+    film = max(map(len, server.files.values()))
+    original = archive.Conversion.__init__
+    monkeypatch.setattr(
+        archive.Conversion,
+        "__init__",
+        lambda self, *a, **k: original(self, *a, **{**k, "batch": 4 * film}),
+    )
+    usage = namedtuple("usage", "total used free")
+    with monkeypatch.context() as patch:
+        answers = iter([10**12])  # enough at the start; then somebody fills the disk
+        patch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, next(answers, 100)))
+        with pytest.raises(DownloadError, match=r"films left, found 0 MB. What is done is kept"):
+            get(collection, server, every=True)
+    (tmp_path / "again" / "sbu").mkdir(parents=True)
+    shutil.copy(collection / "sbu" / SBU_CLINICAL_FILE, tmp_path / "again" / "sbu")
+    undisturbed = contents(get(tmp_path / "again", server, every=True))
+    assert contents(get(collection, server, every=True)) == undisturbed
+
+
 def test_broken_transfers_end_the_same(collection, server, tmp_path):
     kinds = itertools.cycle(["cut", "flip", 503])
     server.fault = lambda key, number: next(kinds) if number == 1 else None
@@ -451,6 +492,7 @@ def test_failures_say_what_to_do(collection, server, monkeypatch):
         patch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1))
         with pytest.raises(DownloadError, match=r"Expected \d+ MB of free disk, found 0 MB"):
             get(collection, server)
+    assert server.requests == []  # not one byte was fetched
     key = next(iter(server.files))
     data = server.files.pop(key)
     with pytest.raises(DownloadError, match="lacks 1 series"):
