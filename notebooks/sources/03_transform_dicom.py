@@ -25,7 +25,9 @@ data_in_use()
 #
 # Hospitals keep films as DICOM: pixels, and in front of them a header of numbered *elements* that
 # say how the pixels are meant, and also whose they are. We open one film and list only elements
-# that describe the picture. The list is fixed beforehand, so that no name can slip in.
+# that describe the picture. The list is fixed beforehand, and of each element only numbers of a
+# sensible size and known words are shown, so that no name can slip in. Headers are read in silence
+# (`quiet`): when pydicom finds a value odd, it quotes it in a warning, and odd values may be names.
 
 # %%
 from pathlib import Path
@@ -35,6 +37,7 @@ from pydicom import dcmread
 
 from helpers.cohorts import cohort_root, load_sbu, select_index_films
 from helpers.dicom import describe_header
+from helpers.quarantine import quiet
 
 pd.set_option("display.max_colwidth", None)
 root = cohort_root("sbu")
@@ -42,14 +45,16 @@ if (root / "manifest.csv").is_file():  # fetched films are pictures already: lea
     root = Path("../data/phantom/sbu").resolve()
 films = load_sbu(root)
 index = select_index_films(films)
-film = dcmread(index["image_path"][0])
+with quiet():
+    film = dcmread(index["image_path"][0])
+    total = sum(1 for _ in film.iterall())
+    pixels = film.pixel_array
 header = describe_header(film)
 header.set_index("attribute")
 
 # %%
 from IPython.display import Markdown
 
-total = sum(1 for _ in film.iterall())
 Markdown(
     f"The header has **{total}** elements; the table shows **{len(header)}** of them. "
     "Most of the others say who, when and where."
@@ -75,18 +80,17 @@ import numpy as np
 
 from helpers.dicom import read_dicom
 
-pixels = film.pixel_array
 largest = 2**film.BitsStored - 1
 
 
 def stored_as(stored: np.ndarray, **elements) -> bytes:
     """Give our film other stored values and header elements; return the bytes of the file."""
-    twin = deepcopy(film)
+    twin, file = deepcopy(film), BytesIO()
     twin.PixelData = stored.astype(np.uint16).tobytes()
     for name, value in elements.items():
         setattr(twin, name, value)
-    file = BytesIO()
-    twin.save_as(file)
+    with quiet():
+        twin.save_as(file)
     return file.getvalue()
 
 
@@ -113,7 +117,7 @@ monochrome1 = {
 }
 negative = stored_as(largest - pixels, **monochrome1)
 _ = plot_films(
-    [dcmread(BytesIO(negative)).pixel_array / largest, read_dicom(negative)],
+    [(largest - pixels) / largest, read_dicom(negative)],
     ["mistake: as stored", "polarity from header"],
     columns=2,
 )
@@ -270,7 +274,8 @@ Markdown(
 
 # %%
 named = stored_as(pixels, PatientName="EXAMPLE^PATRICIA", PatientID="X638204")
-mistake = dcmread(BytesIO(named))
+with quiet():
+    mistake = dcmread(BytesIO(named))
 f"{mistake.PatientID}.png", str(mistake.PatientName)
 
 # %% [markdown]
@@ -347,8 +352,9 @@ plot_films([edge], [f"BurnedInAnnotation: {answer}"], columns=1).set_size_inches
 #
 # Such letters name no patient. They tell the machine, and so the ward, and so how ill somebody is:
 # a shortcut for a network (notebook 07). Letters that do name a patient would look no different to
-# the header. Only eyes find them: the flag says what somebody believed, most films lack it, and
-# **no header can tell that a film is clean**. So that a human can look at thousands, a *review
+# the header. Only eyes find them: the flag says what somebody believed, most films lack it, and a
+# plain film with a name on it is neither screen shot nor derived image. **No header can tell that a
+# film is clean.** So that a human can look at thousands, a *review
 # sheet* sets films side by side, borders at full contrast and middles dimmed, with a table to fill
 # in (`helpers.review.write_review`). Look along the edges for letters.
 
@@ -411,19 +417,56 @@ Markdown(
 # needed. `python -m helpers.downloads sbu` does both. It streams: some hundred megabytes are
 # fetched, checked, converted without identifiers and deleted, then the next; where a header belies
 # the index, the patient's next film is fetched. Killed and started again, it goes on.
-
-# %% [markdown]
-# Converting files that are there is one call. It takes any executor: here two processes, in a hospital a cluster.
-# Killed and started again, it goes on where it was.
+#
+# ### Do the dates go together?
+#
+# "At or after admission" compares a date in a header (`StudyDate`) with one in the clinical table
+# (`visit_start_datetime`). The publisher has shifted both, to the years around 1900, so that no
+# real date is left. The comparison holds only if a patient's two dates were shifted by the same
+# number of days, and nothing in the files says so. But it shows: then most patients have a film
+# between admission and discharge. Look how many would, had the two been shifted apart.
 
 # %%
-from concurrent.futures import ProcessPoolExecutor
+from helpers.sbu import written_later
 
+later = written_later(root)
+stay = films["patient_id"].map(later["length_of_stay"]).astype(float)
+patients = films["patient_id"].unique()
+shifts = pd.Series(np.random.default_rng(0).integers(-90, 91, len(patients)), patients)
+
+
+def filmed_in_stay(day: pd.Series) -> float:
+    within = (day >= 0) & (day <= stay)
+    return within.groupby(films["patient_id"]).any().mean()
+
+
+day = films["day"].astype(float)
+together, apart = filmed_in_stay(day), filmed_in_stay(day + films["patient_id"].map(shifts))
+Markdown(
+    f"**{together:.0%}** of patients have a film between admission and discharge. With dates "
+    f"shifted apart by up to {shifts.abs().max()} days it would be **{apart:.0%}**."
+)
+
+# %% [markdown]
+# The download asks this of the real table and the real index first (`helpers.idc.agrees`). If fewer
+# than half of the patients have a film in their stay, it warns, and counts days from each patient's
+# first study instead of admission. No film can then be told to lie before admission or after
+# discharge: "the earliest" is all that is left of the rule.
+#
+# ### Files that are there
+#
+# Converting them is one call. It takes any executor: here two processes, in a hospital a cluster.
+# Killed and started again, it goes on where it was. For that it keeps a table of the files that it
+# has read, whose names may name patients: that folder stays where the films are. Pictures to hand
+# on are made by `deidentify`.
+
+# %%
 from tqdm.auto import tqdm
 
 from helpers.cohorts import work_root
+from helpers.executors import ProcessPool
 
-with ProcessPoolExecutor(2) as executor:
+with ProcessPool(2) as executor:
     converted = convert(tqdm(index["image_path"]), work_root() / "png", executor=executor)
 converted.groupby(["photometric", "bits_stored", "contrast"], dropna=False).size().to_frame("films")
 
@@ -461,25 +504,34 @@ _ = plot_films([cv2.imread(path, cv2.IMREAD_GRAYSCALE) for path in sample], [""]
 # The loader has joined the clinical table by patient. It is tempting to use all its columns. But
 # many were written down *after* the outcome, or because of it. To see how much each gives away, we
 # take it alone for a model's risk and compute its AUROC: the chance that a patient who died has
-# the higher value. One half is a coin.
+# the higher value. One half is a coin. Words become numbers without a look at the outcome: 0 where
+# they say no, 1 otherwise.
 
 # %%
-from helpers.sbu import written_later
+from helpers.clinical import KNOWN_LATER
 
-later = written_later(root).loc[index["patient_id"]].reset_index()
-values = {
+NO = ("", "No", "not documented", "Emergency Room Visit", "Outpatient Visit")
+
+
+def as_number(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(column) or column.dtype == "boolean":
+        return column.astype("Float64").fillna(0)  # blank: no day, no treatment
+    return (~column.fillna("").isin(NO)).astype("Float64")
+
+
+known_later = [name for name in KNOWN_LATER if name in later and name != "last.status"]
+of_patient = later.loc[index["patient_id"]].reset_index(drop=True)
+
+# %%
+known = {
     "age band": index["age"],
     "male sex, where sex is given": (index["sex"] == "M").where(index["sex"].notna()),
+}
+found_out = {
     "sex is blank": index["sex"].isna(),
     "number of films": index["patient_id"].map(films["patient_id"].value_counts()),
-    "length of stay": later["length_of_stay"],
-    "intensive care": later["is_icu"],
-    "ventilation": later["was_ventilated"] == "Yes",
-    "kidney injury": later["Acute.Kidney.Injury..during.hospitalization."] == "Yes",
-    "liver injury": later["Acute.Hepatic.Injury..during.hospitalization."] == "Yes",
-    "dialysis": later["kidney_replacement_therapy"] == "Yes",
-    "anticoagulation": later["Other.anticoagulation.therapy"] != "not documented",
 }
+values = known | found_out | {name: as_number(of_patient[name]) for name in known_later}
 scores = index[["site", "patient_id", "died", "label_source"]].copy()
 for name, column in values.items():
     scores[name] = column.astype("Float64").rank(pct=True)
@@ -511,6 +563,21 @@ _ = plot_intervals(leaks, reference=0.5, xlabel="AUROC for death in hospital, wi
 # *Figure: how well single columns tell deaths from survivals without any film, as AUROC with 95 %
 # intervals; a line marks one half, a coin. The further to the right of it, the more a column gives
 # away.*
+#
+# The same as a table, with the reason why each cannot be known when the film is taken:
+
+# %%
+why = KNOWN_LATER | {
+    "sex is blank": "the publisher blanked it where it told, with age and outcome, who somebody is",
+    "number of films": "it is complete only when the patient has left or died",
+}
+pd.DataFrame(
+    {
+        "AUROC (95 % interval)": [str(intervals[name]) for name in [*found_out, *known_later]],
+        "not known at admission, because": [why[name] for name in [*found_out, *known_later]],
+    },
+    index=[*found_out, *known_later],
+)
 
 # %%
 Markdown(
@@ -585,7 +652,8 @@ for name in ("is_icu", "length_of_stay", "kidney_replacement_therapy"):
 # 1. Store the film with two windows, `WindowCenter=[1000, 2500]` and `WindowWidth=[500, 3000]`,
 #    and show it with `index=0` and `index=1`. Which would you choose for lungs?
 # 2. Store it with `VOILUTFunction="SIGMOID"` and compare. Where does the grey change most?
-# 3. Which other columns of the clinical table are written after the film? Add three to the figure.
+# 3. Laboratory values are refused too: the table does not say when they were measured. Add three to
+#    the figure. Of which would you want the time stamp first?
 # 4. The film itself can show a breathing tube. Is that a leak? Say when the film was taken, and
 #    what the model is for.
 #
