@@ -7,17 +7,18 @@ run that was killed loses one batch at most and ends with the same files as an u
 
 import json
 import shutil
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pandas as pd
 from tqdm.auto import tqdm
 
 from helpers.batches import BATCH, downloaded
-from helpers.deidentify import MANIFEST_TYPES, deidentify_film, manifest
+from helpers.deidentify import MANIFEST_TYPES, deidentify_film, film_lost, manifest
+from helpers.executors import in_order
 from helpers.keys import key_id, keyed_name
 from helpers.object_store import ObjectStore
 from helpers.sbu import MANIFEST
@@ -61,8 +62,8 @@ class Conversion:
         Day 0 of each patient.
     size : int
         Pixels of a picture's longer side.
-    executor : concurrent.futures.Executor, optional
-        Converts; None converts here, one film after the other.
+    executor : optional
+        Converts, as for `helpers.dicom.convert`; None converts here, one film after the other.
     progress : bool
         Show films, GB, rate and time left.
     batch : int
@@ -74,7 +75,7 @@ class Conversion:
     key: bytes
     origins: dict[str, date]
     size: int = 1024
-    executor: Executor | None = None
+    executor: Any = None
     progress: bool = True
     batch: int = BATCH
     _absent: list[str] = field(default_factory=list, init=False)  # series, not in the store
@@ -153,11 +154,7 @@ class Conversion:
             for path, patient in zip(files, patients, strict=True)
             if path is not None
         ]
-        if self.executor is None:
-            rows = [deidentify_film(*task) for task in tasks]
-        else:
-            futures = [self.executor.submit(deidentify_film, *task) for task in tasks]
-            rows = [future.result() for future in futures]
+        rows = list(in_order(deidentify_film, tasks, self.executor, lost=film_lost))
         shutil.rmtree(out / ".parts", ignore_errors=True)
         self._absent += list(batch["series"][[path is None for path in files]])
         # A file whose header cannot be read does not say which series it is; the index does.

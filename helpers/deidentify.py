@@ -10,9 +10,7 @@ films lack it. Letters in a film that says NO, or says nothing, are found by eye
 """
 
 import shutil
-from collections import deque
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Executor, Future
 from datetime import date
 from pathlib import Path
 from tempfile import mkdtemp
@@ -21,7 +19,8 @@ from typing import Any
 import pandas as pd
 from pydicom import Dataset, dcmread
 
-from helpers.dicom import convert
+from helpers.dicom import convert_film
+from helpers.executors import in_order
 from helpers.keys import keyed_name, load_key
 from helpers.quarantine import (
     RADIOGRAPHS,
@@ -59,7 +58,6 @@ MANIFEST_TYPES = {
 STATUSES = ("converted", "quarantined", "refused")
 
 _LARGEST_NUMBER = 999  # of a series; larger ones may be a hospital's numbers for something else
-_IN_FLIGHT = 64
 
 
 def deidentify(
@@ -70,7 +68,7 @@ def deidentify(
     origins: Mapping[str, date] | None = None,
     size: int = 1024,
     derived_primary: bool = False,
-    executor: Executor | None = None,
+    executor: Any = None,
 ) -> pd.DataFrame:
     """Convert films without their identifiers.
 
@@ -90,7 +88,7 @@ def deidentify(
     derived_primary : bool
         Accept films whose ImageType says DERIVED, PRIMARY: computed by the machine from its own
         raw data, as some makers' plain films are.
-    executor : concurrent.futures.Executor, optional
+    executor : optional
         As for `helpers.dicom.convert`.
 
     Returns
@@ -102,18 +100,12 @@ def deidentify(
     key = load_key(create=True) if key is None else key
     folder = Path(out).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    pending: deque[Future[dict[str, Any]]] = deque()
+    tasks = (
+        (path, folder, key, origin, size, derived_primary)
+        for path, origin in zip(names, _day_zeros(names, origins), strict=True)
+    )
     try:
-        for path, origin in zip(names, _day_zeros(names, origins), strict=True):
-            arguments = (path, folder, key, origin, size, derived_primary)
-            if executor is None:
-                rows.append(deidentify_film(*arguments))
-                continue
-            pending.append(executor.submit(deidentify_film, *arguments))
-            if len(pending) >= _IN_FLIGHT:
-                rows.append(pending.popleft().result())
-        rows.extend(future.result() for future in pending)
+        rows = list(in_order(deidentify_film, tasks, executor, lost=film_lost))
     finally:
         shutil.rmtree(folder / ".parts", ignore_errors=True)
     return manifest(rows)
@@ -163,6 +155,12 @@ def deidentify_film(
     return row | {"reason": reason}
 
 
+def film_lost(*_: Any) -> dict[str, Any]:
+    """Return the row of a film that ends each process that converts it."""
+    reason = "Converting this film ended the process, twice: it may need more memory than there is."
+    return {"status": "refused", "reason": reason}
+
+
 def _picture(path: str, folder: Path, name: str, size: int) -> dict[str, Any]:
     """Convert a film in a folder of its own, then give the picture its keyed name."""
     png = folder / f"{name}-{size}.png"
@@ -170,10 +168,10 @@ def _picture(path: str, folder: Path, name: str, size: int) -> dict[str, Any]:
     (folder / ".parts").mkdir(exist_ok=True)
     parts = Path(mkdtemp(dir=folder / ".parts"))
     try:
-        made = convert([path], parts, size=size).loc[0]
-        if pd.notna(made["reason"]):
+        made = convert_film(path, parts, parts, size)
+        if "reason" in made:
             return {"reason": made["reason"]}
-        Path(made["png_path"]).replace(png)
+        (parts / made["picture"]).replace(png)
         kept = ("rows", "columns", "bits_stored", "photometric", "contrast")
         return {"picture": png.name, "status": "converted"} | {name: made[name] for name in kept}
     finally:

@@ -23,7 +23,7 @@ from helpers.executors import in_order
 from helpers.ledger import Ledger
 from helpers.quarantine import quiet
 
-__all__ = ["UnreadableDicom", "convert", "describe_header", "read_dicom"]
+__all__ = ["UnreadableDicom", "convert", "convert_film", "describe_header", "read_dicom"]
 
 _TYPES: dict[str, Any] = {
     "image_path": pd.StringDtype("python"),  # the other kind holds no name that is not UTF-8
@@ -130,15 +130,31 @@ def convert(
     folder = Path(out).absolute()
     with Ledger(folder, list(_TYPES), size) as ledger:
         tasks = ((path, folder, ledger.parts, size) for path in ledger.undone(paths))
-        for row in in_order(_convert_one, tasks, executor, lost=_lost):
+        for row in in_order(convert_film, tasks, executor, lost=_lost):
             ledger.add(row)
     table = ledger.read(_TYPES)
     table["picture"] = str(folder) + os.sep + table["picture"]
     return table.rename(columns={"picture": "png_path"})
 
 
-def _convert_one(path: str, folder: Path, parts: Path, size: int) -> dict[str, Any]:
-    """Convert one film; top-level and never raising, so that any executor's process can run it."""
+def convert_film(path: str, folder: Path, parts: Path, size: int) -> dict[str, Any]:
+    """Convert one film; top-level and never raising, so that any executor's process can run it.
+
+    Parameters
+    ----------
+    path : str
+        Of a DICOM file.
+    folder, parts : pathlib.Path
+        For the picture, and for the file that it is until it is whole; on one disk.
+    size : int
+        Pixels of the longer side.
+
+    Returns
+    -------
+    dict
+        What `convert` tells of a film, with the name of its ``picture`` in `folder`; ``again`` if
+        it was refused for a reason that may pass, such as a full disk.
+    """
     row: dict[str, Any] = {"image_path": path}
     try:
         data = Path(path).read_bytes()

@@ -2,10 +2,9 @@
 
 import logging
 import shutil
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from datetime import date
-from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +12,7 @@ import pandas as pd
 from helpers.archive import ArchiveError, Conversion, picture_bytes, working_bytes
 from helpers.clinical import SBU_CLINICAL_FILE, SBU_PAGE, ClinicalTableError, check_published
 from helpers.cohorts import select_index_films
+from helpers.executors import ProcessPool
 from helpers.idc import agrees, load_index, read_index, read_stays
 from helpers.keys import NoKey, load_key
 from helpers.object_store import ENDPOINT, ObjectStore, StoreError
@@ -78,9 +78,7 @@ def fetch_sbu(
         films = len(series) if every else series["patient_id"].nunique()
         _require_disk(target, films, size)
         pool: nullcontext[None] | Executor = (
-            ProcessPoolExecutor(processes, mp_context=get_context("spawn"))  # threads run here
-            if processes > 1
-            else nullcontext()
+            ProcessPool(processes) if processes > 1 else nullcontext()
         )
         with pool as executor:
             conversion = Conversion(
