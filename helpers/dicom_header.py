@@ -6,6 +6,7 @@ parsed, so no later step can let them out.
 
 import zlib
 from io import BytesIO
+from typing import Any
 
 from pydicom import DataElement, FileDataset, dcmread
 from pydicom.dataelem import RawDataElement
@@ -111,7 +112,7 @@ def _view_pixels(film: FileDataset, data: bytes) -> None:
 
     pydicom would copy them, which takes longer than all the rest that it does.
     """
-    raw = film.get_item("PixelData", keep_deferred=True)
+    raw: Any = film.get_item("PixelData", keep_deferred=True)
     unread = isinstance(raw, RawDataElement) and raw.value is None
     if not unread or film.file_meta.get("TransferSyntaxUID") not in _PLAIN:
         return

@@ -55,7 +55,7 @@ def render(
     pattern = np.dtype(f"u{words.dtype.itemsize}")
     every = np.arange(2 ** (8 * pattern.itemsize), dtype=pattern)
     table = _grey(every.view(words.dtype), film, kind, choice)
-    return cv2.LUT(np.require(words.view(pattern), requirements="CA"), table.reshape(1, -1))
+    return cv2.LUT(np.require(words.view(pattern), requirements=("C", "A")), table.reshape(1, -1))
 
 
 def _grey(
