@@ -4,17 +4,11 @@ The answers are kept: `python -m benchmarks.dicom_agreement --ask` made them wit
 SimpleITK 2.5, of generated films only. No test needs either of them.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.data import get_testdata_file
 
 from helpers.dicom import read_dicom
-from helpers.dicom_decoders import stored_values
-from helpers.dicom_grey import grey_of
-from helpers.dicom_header import open_film
 from tests.dicom_matrix import ENCODED, EXPECTED, cases, digest, tolerance
 
 PEERS = ("dcmtk", "itk")
@@ -94,24 +88,3 @@ def test_every_encoding_is_among_them():
         assert any(part in name for name in syntaxes), part
     for part in ("Near-Lossless", "JPEG 2000", "High-Throughput", "RLE", "Explicit VR Little"):
         assert any(part in name for name in syntaxes), part
-
-
-REAL = ["CT_small.dcm", "693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm", "JPGExtended.dcm"]
-
-
-@pytest.mark.parametrize("name", REAL)
-@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
-def test_fast_path_equals_plain_path(name):
-    """The table over all bit patterns against the chain run over the pixels themselves."""
-    path = get_testdata_file(name, download=False)
-    film = open_film(Path(path).read_bytes())
-    plain = grey_of(stored_values(film), film).astype(np.float32)
-    np.testing.assert_array_equal(read_dicom(path), plain)
-
-
-def test_fast_path_equals_plain_path_in_every_combination():
-    for case in list(cases())[::13]:
-        data = case.film()
-        film = open_film(data)
-        plain = grey_of(stored_values(film), film, **case.choice()).astype(np.float32)
-        np.testing.assert_array_equal(read_dicom(data, **case.choice()), plain)
