@@ -19,9 +19,10 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
+from markers import MARKER, PLANTED, SEARCHED, find_markers, text_elements
 from nbclient import NotebookClient
 from published import reference, write_dicom
-from pydicom.datadict import DicomDictionary, dictionary_VR
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
 from helpers.deidentify import MANIFEST_TYPES, deidentify
@@ -33,24 +34,7 @@ from helpers.review import TILE, review_sheet, write_review
 KEY = bytes(range(32))
 PROJECT = Path(__file__).resolve().parents[1]
 
-# What is planted, by value representation; short ones fit into 10 to 16 letters (PS3.5 6.2).
-MARKER = "ZZMARKERZZ"
-NUMBER = "77777777"
-UID = "1.2.826.0.1.77777777"
-DATE, TIME, AGE = "19870605", "112233.44", "097Y"
-PLANTED = {
-    **dict.fromkeys(["AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"], MARKER),
-    **dict.fromkeys(["DS", "IS"], NUMBER),
-    **{"UI": UID, "DA": DATE, "TM": TIME, "DT": DATE + TIME, "AS": AGE},
-}
-SEARCHED = [MARKER, NUMBER, DATE, "1987-06-05", TIME, AGE]
 FILMS = 500
-
-
-def text_elements() -> list[int]:
-    """Every element of the dictionary that holds text, but those that make a file a file."""
-    tags = [tag for tag in DicomDictionary if tag > 0x0008FFFF or tag >> 16 == 0x0008]
-    return [tag for tag in tags if dictionary_VR(tag) in PLANTED and tag >> 16 != 0x0002]
 
 
 def part_of(elements: list[int], number: int) -> list[int]:
@@ -99,17 +83,6 @@ def planted(tmp_path_factory) -> Path:
             film.RequestAttributesSequence = [item]
             film.save_as(folder / f"{MARKER} {number:03d}.dcm", enforce_file_format=True)
     return folder
-
-
-def find_markers(data: bytes) -> list[str]:
-    """Look for markers in bytes, in any case, in eight bits a letter and in sixteen."""
-    plain = data.lower()
-    found = []
-    for marker in SEARCHED:
-        for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
-            if marker.lower().encode(encoding) in plain:
-                found.append(f"{marker} ({encoding})")
-    return found
 
 
 def test_the_search_finds_what_is_there(planted):
