@@ -70,7 +70,9 @@ class ProcessPool(Executor):
 def _opened(executor: Any) -> Iterator[Any]:
     """Give what takes tasks by `submit`: of an executor, a Dask client or a Dask cluster."""
     if hasattr(executor, "get_client"):  # LocalCluster, SLURMCluster, KubeCluster …
-        with executor.get_client() as client:
+        from distributed import Client  # whoever has a cluster has it
+
+        with Client(executor, set_as_default=False) as client:
             yield client
     elif executor is None or hasattr(executor, "submit"):
         yield executor
@@ -139,7 +141,7 @@ def _submit(run: Any, function: Callable[..., T], task: Task) -> Any:
         if _is_dask(run):
             return run.submit(function, *task, pure=False)  # pure: equal tasks would run once
         return run.submit(function, *task)
-    except BrokenExecutor as error:  # a process died since the last result
+    except Exception as error:  # a process died since the last result, or the cluster did
         future: Future[T] = Future()
         future.set_exception(error)
         return future
@@ -162,6 +164,8 @@ def _oldest(
     except (CancelledError, BrokenExecutor, OSError) as error:
         raise WorkersLost(_CLUSTER_LOST.format(type(error).__name__)) from error
     except Exception as error:
+        if type(error).__name__ == "ClosedClientError":
+            raise WorkersLost(_CLUSTER_LOST.format("ClosedClientError")) from error
         # Dask gives up on a task after several workers died that had it, among others.
         if type(error).__name__ != "KilledWorker":
             raise
