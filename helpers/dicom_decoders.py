@@ -138,17 +138,21 @@ def values_of(words: np.ndarray, film: FileDataset) -> np.ndarray:
     numpy.ndarray
         Stored values, of the type and shape of `words`.
     """
-    if film.file_meta.TransferSyntaxUID in _WHOLE or "PixelData" not in film:
-        return words  # the decoder has done it; there are none
-    below = _bits_below(film)
-    above = int(film.BitsAllocated) - int(film.BitsStored) - below
+    above, below = unused_bits(film)
     return (words << above) >> (above + below) if above or below else words
 
 
-def _bits_below(film: FileDataset) -> int:
-    """Count the unused bits below a pixel's lowest one, allowed until 2014 (PS3.5 8.1.1)."""
+def unused_bits(film: FileDataset) -> tuple[int, int]:
+    """Count the bits of a word above and below those of the pixel (PS3.5 8.1.1).
+
+    Bits below were allowed until 2014. Decoders of compressed pixels leave none.
+    """
+    if film.file_meta.TransferSyntaxUID in _WHOLE or "PixelData" not in film:
+        return 0, 0
+    allocated, stored = int(film.BitsAllocated), int(film.BitsStored)
     high = film.get("HighBit")
-    return 0 if high is None else max(0, int(high) + 1 - int(film.BitsStored))
+    below = 0 if high is None else max(0, int(high) + 1 - stored)
+    return allocated - stored - below, below
 
 
 def _compare_sizes(film: FileDataset, found: tuple[int, int, int] | None) -> None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from pydicom import FileDataset
 
-from helpers.dicom_decoders import UnreadableDicom, stored_words, values_of
+from helpers.dicom_decoders import UnreadableDicom, stored_words, unused_bits, values_of
 from helpers.dicom_grey import grey_of
 
 # A film's noise leaves deflate no repetitions to find, so looking for runs only, after the filter
@@ -52,9 +52,10 @@ def render(
     choice = {"index": index, "prefer_lut": prefer_lut}
     if words.dtype.kind not in "iu" or words.dtype.itemsize > 2:
         return _grey(words, film, kind, choice)
+    above, _ = unused_bits(film)  # whatever they hold, the grey is the same
     pattern = np.dtype(f"u{words.dtype.itemsize}")
-    every = np.arange(2 ** (8 * pattern.itemsize), dtype=pattern)
-    table = _grey(every.view(words.dtype), film, kind, choice)
+    every = np.arange(2 ** (8 * pattern.itemsize - above), dtype=pattern)
+    table = np.tile(_grey(every.view(words.dtype), film, kind, choice), 2**above)
     return cv2.LUT(np.require(words.view(pattern), requirements=("C", "A")), table.reshape(1, -1))
 
 

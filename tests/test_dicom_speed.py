@@ -31,30 +31,24 @@ CARRIED = [
         Path(pydicom.data.__file__).with_name("test_files"),
         Path(data_store.__file__).with_name("data"),
     )
-    for path in sorted(folder.glob("*.dcm"))
+    for path in sorted(folder.rglob("*"))
+    if path.is_file() and path.read_bytes()[128:132] == b"DICM"
 ]
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 
-@pytest.mark.parametrize("path", CARRIED, ids=lambda path: path.stem)
-def test_real_files(path):
-    data = path.read_bytes()
-    try:
-        read_dicom(data)
-    except UnreadableDicom:
-        pytest.skip("refused")
-    assert unlike(data) == []
-
-
-def test_most_real_files_of_one_grey_picture_are_compared():
-    readable = 0
+def test_real_files():
+    read = 0
     for path in CARRIED:
+        data = path.read_bytes()
         try:
-            readable += bool(read_dicom(path).size)
+            read_dicom(data)
         except UnreadableDicom:
             continue
-    assert readable > 60
+        assert unlike(data) == [], path.name
+        read += 1
+    assert read > 60
 
 
 @pytest.mark.parametrize("part", range(10))
@@ -126,7 +120,7 @@ def test_cut_pixels_are_refused():
 
 
 def test_tables_longer_than_what_is_read_at_once():
-    values = np.linspace(0, 4095, 2**16).astype(int).tolist()
+    values = np.linspace(0, 4095, 2**16 - 1).astype(int).tolist()
     tables = [make_table(values[::step], 0, 12)[0] for step in (1, -1, 1, 1, 1)]
     data = make_film(LARGE, VOILUTSequence=tables)
     assert len(data) > LARGE.nbytes + 600_000
