@@ -383,7 +383,7 @@ _ = ax.axis("off")
 # Now the whole collection. Not every picture in it is a chest film, and not every chest film the
 # one we want: **one film a patient, the earliest frontal one that is no companion**. So a
 # prediction is made when it would be needed, and no patient counts more than another. Every
-# picture left out is counted, with the reason.
+# picture left out is counted, with the reason; a zero is a rule that found nothing left to remove.
 
 # %%
 from helpers.cohorts import participant_flow
