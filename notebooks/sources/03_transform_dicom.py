@@ -590,8 +590,7 @@ Markdown(
 # outcome; it is complete only at the end. A column far below one half would be a leak as well,
 # turned round.
 #
-# **Blank sex** is the strangest. Alone it scores least of the leaks, or nearly, because it is
-# rare. But look who has it blank.
+# **Blank sex** is the strangest. Alone it scores low, because it is rare. But look who has it blank.
 
 # %%
 blank = index["sex"].isna().map({True: "sex is blank", False: "sex is given"}).rename("")
