@@ -95,7 +95,7 @@ def test_program_for_slurm_with_a_stand_in_for_sbatch(archive, expected, tmp_pat
     script = job.read_text()
     for line in (
         *("#SBATCH -p general", "#SBATCH -A radiology", "#SBATCH --cpus-per-task=2"),
-        *("#SBATCH -t 04:00:00", f"export PYTHONPATH={PROJECT}", "--nthreads 1 --nworkers 2"),
+        *("#SBATCH -t 04:00:00", f"export PYTHONPATH={PROJECT}", "--nthreads 1", "--nworkers 2"),
         *("--lifetime 230m", "distributed.cli.dask_worker tcp://127.0.0.1:"),
     ):
         assert line in script
@@ -117,7 +117,7 @@ def test_command_line(archive, expected, tmp_path, caplog):
     main([str(archive), str(tmp_path / "pictures"), "--processes", "1"])
     assert contents(tmp_path / "pictures") == expected
     assert "12 converted, 1 refused" in caplog.text
-    assert "1 × The file is not a DICOM file" in caplog.text
+    assert "1 × This is not a DICOM file" in caplog.text
     with pytest.raises(SystemExit) as caught:
         main([str(tmp_path / "nowhere"), str(tmp_path / "pictures")])
     assert caught.value.code == 1
