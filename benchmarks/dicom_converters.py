@@ -29,7 +29,7 @@ class Missing(RuntimeError):
 def floor(path: Path, grey: np.ndarray) -> bytes:
     """Do what no converter can avoid: read, average, pack; on an 8-bit film already in memory."""
     path.read_bytes()
-    return encode_png(shrink(grey, SIZE)).tobytes()
+    return encode_png(shrink(grey, SIZE))
 
 
 def by_pillow(path: Path, out: Path, *, small: bool = True) -> None:
@@ -66,10 +66,10 @@ def by_simpleitk(path: Path, out: Path) -> None:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     picture = reader.Execute()
-    picture = picture[:, :, 0] if picture.GetDimension() == 3 else picture
     center, width = (
         float(picture.GetMetaData(tag).split("\\")[0]) for tag in ("0028|1050", "0028|1051")
     )
+    picture = picture[:, :, 0]
     grey = sitk.IntensityWindowing(picture, center - width / 2, center + width / 2, 0, 255)
     grey = sitk.Cast(grey, sitk.sitkUInt8)
     sides = picture.GetSize()
@@ -125,7 +125,7 @@ def _monai(reader: str):
     try:
         import torch
         from monai.data import PILWriter
-        from monai.transforms import Compose, LoadImage, Resize, ScaleIntensity
+        from monai.transforms import Compose, LoadImage, Resize, ScaleIntensity, SqueezeDim
     except ImportError:
         raise Missing("the package monai is not installed") from None
     if reader == "ITKReader":
@@ -137,8 +137,9 @@ def _monai(reader: str):
     torch.set_num_threads(1)
     load = LoadImage(reader=reader, ensure_channel_first=True)
     small = Resize(SIZE, size_mode="longest", mode="area")
-    writer = PILWriter(output_dtype=np.uint8)
-    return Compose([load, ScaleIntensity(0, 255), small]), writer
+    writer = PILWriter(output_dtype=np.uint8)  # makes 255 of 1
+    flat = [SqueezeDim(-1)] if reader == "ITKReader" else []  # a volume of one slice
+    return Compose([load, *flat, ScaleIntensity(), small]), writer
 
 
 PEERS: dict[str, Converter] = {

@@ -180,7 +180,7 @@ def _picture(data: bytes, folder: Path, parts: Path, size: int) -> dict[str, Any
     film = open_film(data)
     png = folder / f"{xxh3_128_hexdigest(data)}-{size}.png"
     if not png.exists():
-        _write_whole(png, parts, encode_png(shrink(render(film, np.uint8), size)).tobytes())
+        _write_whole(png, parts, encode_png(shrink(render(film, np.uint8), size)))
     return {
         "picture": png.name,
         "rows": film.Rows,

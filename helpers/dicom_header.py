@@ -11,6 +11,7 @@ from typing import Any
 from pydicom import DataElement, FileDataset, dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.pixels.utils import get_expected_length
+from pydicom.tag import Tag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     DigitalIntraOralXRayImageStorageForProcessing,
@@ -48,6 +49,7 @@ _NEEDED = (
     "DoubleFloatPixelPaddingValue",
     "DoubleFloatPixelPaddingRangeLimit",
 )
+_TAGS = [Tag(name) for name in _NEEDED]
 # What says "for processing" where the Presentation Intent Type is left out.
 _FOR_PROCESSING = {
     DigitalXRayImageStorageForProcessing,
@@ -96,7 +98,7 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
 
 def _parse(data: bytes, for_processing: bool) -> FileDataset:
     deferred = None if _may_be_deflated(data) else _LONG
-    film = dcmread(BytesIO(data), specific_tags=list(_NEEDED), defer_size=deferred)
+    film = dcmread(BytesIO(data), specific_tags=_TAGS, defer_size=deferred)
     if not film.file_meta:
         raise UnreadableDicom(
             f"The DICOM file has no header; its {len(data):,} bytes are damaged or cut off."

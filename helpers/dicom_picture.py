@@ -84,9 +84,9 @@ def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
 
 
-def encode_png(pixels: np.ndarray) -> np.ndarray:
-    """Pack a grey picture (rows, columns) of uint8 as PNG, without metadata: uint8 (bytes,)."""
+def encode_png(pixels: np.ndarray) -> bytes:
+    """Pack a grey picture (rows, columns) of uint8 as PNG, without metadata."""
     done, encoded = cv2.imencode(".png", pixels, PNG_SETTINGS)
     if not done:
         raise RuntimeError("the PNG encoder failed")
-    return encoded
+    return encoded.tobytes()
