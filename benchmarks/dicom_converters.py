@@ -26,10 +26,11 @@ class Missing(RuntimeError):
     """Why a converter has no row for a film."""
 
 
-def floor(path: Path, grey: np.ndarray) -> bytes:
+def floor(paths: list[Path], grey: np.ndarray) -> None:
     """Do what no converter can avoid: read, average, pack; on an 8-bit film already in memory."""
-    path.read_bytes()
-    return encode_png(shrink(grey, SIZE))
+    for path in paths:
+        path.read_bytes()
+        encode_png(shrink(grey, SIZE))
 
 
 def by_pillow(path: Path, out: Path, *, small: bool = True) -> None:
@@ -150,6 +151,12 @@ PEERS: dict[str, Converter] = {
     "MONAI, PydicomReader": by_monai("PydicomReader"),
     "MONAI, ITKReader": by_monai("ITKReader"),
 }
+
+
+def convert_by(name: str, paths: list[Path], out: Path) -> None:
+    """Convert films by the peer of a name."""
+    for path in paths:
+        PEERS[name](path, out / f"{name}-{path.stem}.png")
 
 
 def difference(ours: Path, theirs: Path) -> str:

@@ -1,24 +1,29 @@
 """Times of all ways from DICOM to PNG, in turns over the same films, for benchmarks.dicom."""
 
-import os
 import shutil
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import data_store
 import numpy as np
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless
 
-from benchmarks.dicom_converters import PEERS, Converter, Missing, difference, floor
+from benchmarks.dicom_converters import PEERS, Missing, convert_by, difference, floor
 from benchmarks.dicom_speed_page import FLOOR, OURS, POOL, Measured
-from benchmarks.dicom_workers import WORKERS, ask_all, get_ready, peak_megabytes
+from benchmarks.dicom_workers import (
+    TOGETHER,
+    alone,
+    ask_all,
+    get_ready,
+    peak_megabytes,
+    timed,
+)
 from helpers.dicom import convert
 from helpers.dicom_header import open_film
 from helpers.dicom_picture import render
@@ -55,11 +60,11 @@ def make_films(folder: Path) -> Iterator[Film]:
     window = {"WindowCenter": 2000, "WindowWidth": 3200}
     size = f"{ROWS:,} × {COLUMNS:,}, {BITS} bits"
     plain = make_film(stored, bits=BITS, syntax=ExplicitVRLittleEndian, **window)
-    yield _film(f"phantom, {size}, uncompressed", plain, 24, folder)
+    yield _film(f"phantom, {size}, uncompressed", plain, 48, folder)
     packed = make_film(stored, bits=BITS, syntax=JPEG2000Lossless, **window)
     yield _film(f"the same in JPEG 2000, without loss, {size}", packed, 6, folder)
     real = "a real chest film (RG1_UNCR of pydicom-data), 1,955 × 1,841, 15 bits, uncompressed"
-    yield _film(real, REAL.read_bytes(), 24, folder)
+    yield _film(real, REAL.read_bytes(), 48, folder)
 
 
 def _film(name: str, data: bytes, copies: int, folder: Path) -> Film:
@@ -71,68 +76,54 @@ def _film(name: str, data: bytes, copies: int, folder: Path) -> Film:
     return Film(name, paths, grey)
 
 
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Keep this thread, and what it starts, on one core."""
-    if not hasattr(os, "sched_setaffinity"):
-        raise OSError("expected Linux: only there can a benchmark be kept on one core")
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
 def measure(film: Film, folder: Path, repeats: int) -> Measured:
     """Time all ways in turns; the first turn, which imports and fills caches, does not count."""
-    missing: dict[str, str] = {}
-    apart: dict[str, str] = {}
     times: dict[str, list[float]] = {name: [] for name in (FLOOR, OURS, POOL, *PEERS)}
-    cv2.setNumThreads(1)
-    with ProcessPool(WORKERS) as pool:
+    missing: dict[str, str] = {}
+    with ExitStack() as stack:
+        own = {name: stack.enter_context(alone()) for name in times if name != POOL}
+        pool = stack.enter_context(ProcessPool(TOGETHER))
         ask_all(pool, get_ready)
         for turn in range(-1, repeats):
-            found = _turn(film, folder / "out", pool, missing)
+            found = _turn(film, folder / "out", own, pool, missing)
             if turn < 0:
                 apart = _compare(folder / "out", film.copies[0].stem)
             else:
                 for name, seconds in found.items():
                     times[name].append(1000 * seconds)
             print(f"{film.name}: {turn + 1} of {repeats}", file=sys.stderr)
-        megabytes = max(ask_all(pool, peak_megabytes))
-    return Measured(film.name, film.grey, times, missing, apart, megabytes)
+        memory = {
+            name: process.submit(peak_megabytes).result()
+            for name, process in own.items()
+            if name not in missing
+        }
+        memory[POOL] = max(ask_all(pool, peak_megabytes))
+    return Measured(film.name, film.grey, times, missing, apart, memory)
 
 
-def _turn(film: Film, out: Path, pool: ProcessPool, missing: dict[str, str]) -> dict[str, float]:
+def _turn(
+    film: Film, out: Path, own: dict[str, Executor], pool: ProcessPool, missing: dict[str, str]
+) -> dict[str, float]:
     """Go through all ways once: seconds a film."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    copies = film.copies
-    found = {}
-    with one_core():
-        found[FLOOR] = _timed(lambda: [floor(path, film.grey) for path in copies], copies)
-        found[OURS] = _timed(partial(convert, copies, out / "serial"), copies)
-        for name, by_peer in PEERS.items():
-            if name not in missing:
-                work = partial(_convert_all, by_peer, copies[:BY_PEERS], out, name)
-                try:
-                    found[name] = _timed(work, copies[:BY_PEERS])
-                except Missing as reason:
-                    missing[name] = str(reason)
-    found[POOL] = _timed(partial(convert, copies, out / "pool", executor=pool), copies)
+    many, few = film.copies, film.copies[:BY_PEERS]
+
+    def time_of(name: str, films: list[Path], *work: Any) -> float:
+        return own[name].submit(timed, *work).result() / len(films)
+
+    found = {
+        FLOOR: time_of(FLOOR, many, floor, many, film.grey),
+        OURS: time_of(OURS, many, convert, many, out / "serial"),
+        POOL: timed(partial(convert, many, out / "pool", executor=pool)) / len(many),
+    }
+    for name in PEERS:
+        if name not in missing:
+            try:
+                found[name] = time_of(name, few, convert_by, name, few, out)
+            except Missing as reason:
+                missing[name] = str(reason)
     return found
-
-
-def _convert_all(by_peer: Converter, paths: list[Path], out: Path, name: str) -> None:
-    for path in paths:
-        by_peer(path, out / f"{name}-{path.stem}.png")
-
-
-def _timed(work: Callable[[], Any], films: list[Path]) -> float:
-    start = time.perf_counter()
-    work()
-    return (time.perf_counter() - start) / len(films)
 
 
 def _compare(out: Path, stem: str) -> dict[str, str]:
