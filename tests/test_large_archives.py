@@ -1,9 +1,9 @@
 """Conversion of many films: executors, dying processes, what a killed run leaves to do."""
 
-import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +23,7 @@ from helpers.dicom import convert
 from helpers.executors import ProcessPool, WorkersLost, in_order
 from helpers.ledger import FolderInUse
 from tests.dicom_films import make_film
+from tests.dying import die, died, echo
 
 PROJECT = Path(__file__).parents[1]
 SIZE = 96
@@ -82,24 +83,22 @@ def cluster() -> Iterator[LocalCluster]:
 @pytest.fixture
 def address(tmp_path) -> Iterator[str]:
     """Start a scheduler and a worker, each by its own command, as on two machines."""
-    base = [sys.executable, "-m", "distributed.cli"]
-    where = tmp_path / "scheduler.json"
-    options = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(where)]
-    workers = ["--nthreads", "1", "--host", "127.0.0.1", "--local-directory", str(tmp_path)]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    local = ["--host", "127.0.0.1", "--no-dashboard"]
+    worker = ["--nthreads", "1", "--local-directory", str(tmp_path), "--death-timeout", "60"]
     commands = [
-        [base[0], "-m", f"{base[2]}.dask_scheduler", "--port", "0", *options],
-        [
-            *[base[0], "-m", f"{base[2]}.dask_worker", "--scheduler-file", str(where)],
-            *[*workers, "--no-dashboard", "--death-timeout", "60"],
-        ],
+        ["distributed.cli.dask_scheduler", "--port", str(port), *local],
+        ["distributed.cli.dask_worker", f"tcp://127.0.0.1:{port}", *local, *worker],
     ]
     with (tmp_path / "log").open("w") as log:
-        started = [subprocess.Popen(each, stdout=log, stderr=log) for each in commands]
+        started = [
+            subprocess.Popen([sys.executable, "-m", *command], stdout=log, stderr=log)
+            for command in commands
+        ]
     try:
-        deadline = time.monotonic() + 60
-        while not where.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        yield json.loads(where.read_text())["address"]
+        yield f"tcp://127.0.0.1:{port}"
     finally:
         for process in reversed(started):
             process.terminate()
@@ -127,7 +126,7 @@ def test_same_bytes_from_a_local_cluster(cluster, films, serial, tmp_path):
 
 def test_same_bytes_from_a_scheduler_by_its_address(address, films, serial, tmp_path):
     out = tmp_path / "out"
-    with Client(address) as client:
+    with Client(address, timeout=60) as client:
         client.wait_for_workers(1, timeout=60)
         assert_same(result(out, convert(films, out, size=SIZE, executor=client)), serial)
 
@@ -147,7 +146,7 @@ def test_a_scheduler_that_ends_is_a_clear_error(address, films, serial, tmp_path
         scheduler.kill()
         yield from films[20:] * 10
 
-    with Client(address, timeout=5) as client:
+    with Client(address, timeout=60) as client:
         client.wait_for_workers(1, timeout=60)
         with pytest.raises(WorkersLost, match="does not answer any more"):
             convert(ending(), out, size=SIZE, executor=client)
@@ -159,10 +158,6 @@ def test_other_executors_are_refused(tmp_path):
         convert([], tmp_path, executor="127.0.0.1:8786")
     with pytest.raises(ValueError, match="at least 1 process"):
         ProcessPool(0)
-
-
-def echo(number: int) -> int:
-    return number
 
 
 def test_few_tasks_are_under_way(cluster):
@@ -184,19 +179,6 @@ def test_few_tasks_are_under_way(cluster):
 
 
 # --- Dying processes ---
-
-
-def die(number: int, folder: str) -> int:
-    """End the process: for 5 the first time, for 11 every time."""
-    mark = Path(folder, str(number))
-    if number == 11 or (number == 5 and not mark.exists()):
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def died(number: int, _: str) -> int:
-    return -number
 
 
 @posix
