@@ -120,10 +120,10 @@ def test_cut_pixels_are_refused():
 
 
 def test_tables_longer_than_what_is_read_at_once():
-    values = np.linspace(0, 4095, 2**16 - 1).astype(int).tolist()
-    tables = [make_table(values[::step], 0, 12)[0] for step in (1, -1, 1, 1, 1)]
+    values = np.linspace(0, 4095, 30_000).astype(int).tolist()
+    tables = [make_table(values[::step], 0, 12)[0] for step in (1, -1) * 5]
     data = make_film(LARGE, VOILUTSequence=tables)
-    assert len(data) > LARGE.nbytes + 600_000
+    assert len(data) > LARGE.nbytes + 500_000
     assert unlike(data, index=1) == []
 
 
