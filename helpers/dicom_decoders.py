@@ -89,7 +89,7 @@ def is_decodable(syntax: UID) -> bool:
 
 
 def stored_words(film: FileDataset) -> np.ndarray:
-    """Decode the one frame of a film; of an uncompressed one no pixel is touched or copied.
+    """Decode the one frame of a film; what is uncompressed is neither touched nor copied.
 
     Returns
     -------
@@ -103,11 +103,11 @@ def stored_words(film: FileDataset) -> np.ndarray:
         If the frame's own header contradicts the file's, or decoding fails.
     """
     syntax = film.file_meta.TransferSyntaxUID
-    # the bits are taken off by `values_of`, and then nothing hinders a view of the file's bytes
+    # unused bits are left to `values_of`
     options: dict[str, Any] = {} if syntax in _WHOLE else {"correct_unused_bits": False}
-    if not syntax.is_encapsulated:
-        options["view_only"] = True
     try:
+        if (words := _viewed_words(film)) is not None:
+            return words
         if syntax in _WHOLE:
             frame = get_frame(film.PixelData, 0, number_of_frames=1)
             _compare_sizes(film, _size_in_j2k(frame) if syntax in J2K else _size_in_jpeg(frame))
@@ -122,6 +122,19 @@ def stored_words(film: FileDataset) -> np.ndarray:
             f"({type(error).__name__})."
         ) from error
     return words.astype(words.dtype.newbyteorder("="), copy=False)
+
+
+def _viewed_words(film: FileDataset) -> np.ndarray | None:
+    """Return words that `helpers.dicom_header` left in the file; None where pydicom decodes.
+
+    These are pixels of whole bytes, the lowest first, one after the other (PS3.5 8.2).
+    """
+    pixels, bits = film.get("PixelData"), film.get("BitsAllocated")
+    signed = film.get("PixelRepresentation")
+    if not isinstance(pixels, memoryview) or bits not in (8, 16) or signed not in (0, 1):
+        return None
+    words = np.frombuffer(pixels, f"<{'ui'[signed]}{bits // 8}", film.Rows * film.Columns)
+    return words.reshape(film.Rows, film.Columns).astype(words.dtype.newbyteorder("="), copy=False)
 
 
 def values_of(words: np.ndarray, film: FileDataset) -> np.ndarray:

@@ -17,7 +17,6 @@ from pydicom.uid import (
     DigitalIntraOralXRayImageStorageForProcessing,
     DigitalMammographyXRayImageStorageForProcessing,
     DigitalXRayImageStorageForProcessing,
-    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
@@ -33,8 +32,8 @@ PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # More than a stitched whole-spine film. A file of a few bytes may claim 65,535 × 65,535.
 MOST_PIXELS = 64_000_000
 
-_LONG = 500_000  # bytes: values from here on are read when they are asked for
-_PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
+_LONG = 32  # bytes: longer values are read when they are asked for
+_PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _UNDEFINED = 0xFFFFFFFF  # length (PS3.5 7.1.1)
 
 _NEEDED = (
@@ -110,9 +109,9 @@ def _parse(data: bytes, for_processing: bool) -> FileDataset:
 
 
 def _view_pixels(film: FileDataset, data: bytes) -> None:
-    """Let uncompressed pixels that pydicom has not read yet be a view of the file's bytes.
+    """Let uncompressed pixels be a view of the file's bytes, before pydicom makes a copy of them.
 
-    pydicom would copy them, which takes longer than all the rest that it does.
+    Of the other byte order too few films are left to care.
     """
     raw: Any = film.get_item("PixelData", keep_deferred=True)
     unread = isinstance(raw, RawDataElement) and raw.value is None
