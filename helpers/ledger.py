@@ -1,7 +1,7 @@
 """What a run over many films has done, on disk: rows in batches while it runs, then one table.
 
 A run that was killed finds out by names alone what is left: no film is read twice for it, and of
-each no more than sixteen bytes are held in memory.
+each no more than a few bytes are held in memory.
 """
 
 import csv
