@@ -26,11 +26,13 @@ class Missing(RuntimeError):
     """Why a converter has no row for a film."""
 
 
-def floor(paths: list[Path], grey: np.ndarray) -> None:
-    """Do what no converter can avoid: read, average, pack; on an 8-bit film already in memory."""
+def floor(paths: list[Path], grey: np.ndarray, out: Path | None = None) -> None:
+    """Read, average and pack, on an 8-bit film already in memory; write, too, if given a folder."""
     for path in paths:
         path.read_bytes()
-        encode_png(shrink(grey, SIZE))
+        packed = encode_png(shrink(grey, SIZE))
+        if out:
+            (out / f"floor-{path.stem}.png").write_bytes(packed)
 
 
 def by_pillow(path: Path, out: Path, *, small: bool = True) -> None:

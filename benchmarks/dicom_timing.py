@@ -15,7 +15,7 @@ import numpy as np
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless
 
 from benchmarks.dicom_converters import PEERS, Missing, convert_by, difference, floor
-from benchmarks.dicom_speed_page import FLOOR, OURS, POOL, Measured
+from benchmarks.dicom_speed_page import FLOOR, OURS, POOL, WRITTEN, Measured
 from benchmarks.dicom_workers import (
     TOGETHER,
     alone,
@@ -78,7 +78,7 @@ def _film(name: str, data: bytes, copies: int, folder: Path) -> Film:
 
 def measure(film: Film, folder: Path, repeats: int) -> Measured:
     """Time all ways in turns; the first turn, which imports and fills caches, does not count."""
-    times: dict[str, list[float]] = {name: [] for name in (FLOOR, OURS, POOL, *PEERS)}
+    times: dict[str, list[float]] = {name: [] for name in (FLOOR, WRITTEN, OURS, POOL, *PEERS)}
     missing: dict[str, str] = {}
     with ExitStack() as stack:
         own = {name: stack.enter_context(alone()) for name in times if name != POOL}
@@ -114,6 +114,7 @@ def _turn(
 
     found = {
         FLOOR: time_of(FLOOR, many, floor, many, film.grey),
+        WRITTEN: time_of(WRITTEN, many, floor, many, film.grey, out),
         OURS: time_of(OURS, many, convert, many, out / "serial"),
         POOL: timed(partial(convert, many, out / "pool", executor=pool)) / len(many),
     }
