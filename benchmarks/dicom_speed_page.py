@@ -60,6 +60,11 @@ among it; of DCMTK it is that of the process that calls its program.
 - **DCMTK**: its program with the film's window, one process a film, area average.
 - **MONAI**: its loader, then its scaling between the film's own extremes and its area average.
 
+Where greys differ: stretching between a film's own extremes makes every film as bright as its
+letters and collars leave it; linear resampling keeps noise that averages lose; DCMTK averages and
+rounds otherwise. On the real film, which is MONOCHROME1, MONAI's PydicomReader leaves black and
+white exchanged, and SimpleITK turns them before the window rather than after it.
+
 There is no separate fast path: every film of at most 16 bits goes through one lookup table over all
 bit patterns, uncompressed pixels are looked up where they lie in the file's bytes, and
 `tests/test_dicom_speed.py` holds that to pydicom's own arrays, value by value."""
