@@ -24,6 +24,7 @@ from published import (
 )
 
 from helpers import paths
+from helpers.clinical import SBU_CLINICAL_FILE
 from helpers.cohorts import (
     cohort_root,
     load_annotations,
@@ -36,7 +37,6 @@ from helpers.dicom import convert
 from helpers.models import RiskModel, build_resnet18
 from helpers.panel import analyse
 from helpers.pixels import UnreadableRadiograph
-from helpers.publishers import SBU_CLINICAL_FILE
 from helpers.splits import load_split, save_split
 
 
