@@ -155,10 +155,12 @@ _ = add_heat_bar([ax], HEAT_LIMIT, "logits")
 # %%
 from helpers.evaluation import bootstrap_interval
 
-likeness = [np.corrcoef(heat.ravel(), average.ravel())[0, 1] for heat in maps]
-habit = bootstrap_interval(lambda t: t["likeness"].mean(), test.assign(likeness=likeness))
+warm = maps.max(axis=(1, 2)) > 0  # a map without any heat is like no other
+likeness = [np.corrcoef(heat.ravel(), average.ravel())[0, 1] for heat in maps[warm]]
+habit = bootstrap_interval(lambda t: t["likeness"].mean(), test[warm].assign(likeness=likeness))
 Markdown(
-    f"The mean correlation of a film's map with the average map is **{habit}**. Zero would mean that every map is "
+    f"On {(~warm).sum()} of {len(warm)} films nothing speaks for death. On the others the mean correlation of a "
+    f"film's map with the average map is **{habit}**. Zero would mean that every map is "
     "about its film alone, one that all maps are the same picture. What is common to all films cannot say why "
     "*this* patient's risk is high."
 )
@@ -170,7 +172,8 @@ Markdown(
 #
 # - **Pointing game**: is the hottest pixel on a lesion ([Zhang 2016](https://arxiv.org/abs/1608.00507))?
 #   Missing by up to 1/32 of the film's side still counts.
-# - **Heat in lesions**, **heat in lungs**: what share of all heat lies there?
+# - **Heat in lesions**, **heat in lungs**: what share of all heat lies there? (A map without heat has no such share; in
+#   the pointing game it misses.)
 #
 # A score alone says nothing: lesions are large, and mostly at the same places. So three rivals play too, each the
 # same for all films: a **centred blob**, the network's own **average map**, and **chance**, equally warm everywhere.
