@@ -170,8 +170,7 @@ def run(files: int, seed: int = 0) -> Iterator[Finding]:
 
 def _convert_all(first: int, last: int, seed: int, pipe: Connection) -> None:
     """Convert files of these numbers one by one and send what came of each."""
-    import resource
-
+    from benchmarks.archive import peak
     from helpers.dicom import convert
 
     warnings.simplefilter("ignore")
@@ -186,8 +185,7 @@ def _convert_all(first: int, last: int, seed: int, pipe: Connection) -> None:
             start = time.perf_counter()
             row = convert([path], Path(folder, "out"), size=64).loc[0]
             seconds = time.perf_counter() - start
-            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            pipe.send((number, damage, _outcome(row), seconds, most))
+            pipe.send((number, damage, _outcome(row), seconds, peak()))
 
 
 def _outcome(row) -> str:

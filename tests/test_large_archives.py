@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import dask
@@ -64,10 +65,22 @@ def assert_same(one, other) -> None:
 # --- Executors ---
 
 
+@contextmanager
+def environment_kept() -> Iterator[None]:
+    """Undo what Dask sets for its workers (one thread each), or later tests would inherit it."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     settings = {"distributed.scheduler.allowed-failures": 0}
     with (
+        environment_kept(),
         dask.config.set(settings),
         LocalCluster(
             n_workers=2,
