@@ -65,11 +65,7 @@ def kill(process: subprocess.Popen[bytes], victim: str) -> bool:
     """Send SIGKILL; return whether the victim was there to be hit."""
     if process.poll() is not None:
         return False
-    workers = [
-        each
-        for each in psutil.Process(process.pid).children()
-        if "spawn_main" in " ".join(each.cmdline())
-    ]
+    workers = [each for each in psutil.Process(process.pid).children() if _is_worker(each)]
     if victim == "worker":
         if workers:
             workers[0].kill()
@@ -81,6 +77,13 @@ def kill(process: subprocess.Popen[bytes], victim: str) -> bool:
     process.wait()
     psutil.wait_procs(workers, timeout=30)  # they follow their parent
     return True
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # the run is ending
+        return False
 
 
 def main() -> None:
