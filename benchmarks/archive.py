@@ -24,6 +24,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.memory import peak_megabytes
 from benchmarks.simulated_archive import LARGE, large_films, make_archive, numbered
 from helpers.dicom import convert
 from helpers.executors import ProcessPool
@@ -32,18 +33,12 @@ WINDOW = 10_000  # films
 MARKS = (1_000, 10_000, 30_000, 100_000)  # films, at which memory is noted
 
 
-def peak(pid: int | str = "self") -> float:
-    """Return the most memory that a process ever held (MB)."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
 def run(folder: Path, out: Path, size: int, processes: int) -> None:
     """Convert an archive and print a line of JSON at every mark; runs in a process of its own."""
 
     def say(**values: object) -> None:
-        workers = [peak(child.pid) for child in psutil.Process().children()]
-        memory = {"parent": peak(), "worker": max(workers, default=0.0)}
+        workers = [peak_megabytes(child.pid) for child in psutil.Process().children()]
+        memory = {"parent": peak_megabytes(), "worker": max(workers, default=0.0)}
         print(json.dumps({"at": time.time(), **memory, **values}), flush=True)
 
     def archive() -> Iterator[str]:

@@ -29,6 +29,7 @@ import pydicom.data
 from pydicom import dcmread
 from pydicom.filebase import DicomBytesIO
 
+from benchmarks.memory import peak_megabytes
 from helpers.dicom import UnreadableDicom, read_dicom
 from tests.dicom_matrix import ENCODED, cases
 from tests.dicom_plain import unlike
@@ -170,7 +171,6 @@ def run(files: int, seed: int = 0) -> Iterator[Finding]:
 
 def _convert_all(first: int, last: int, seed: int, pipe: Connection) -> None:
     """Convert files of these numbers one by one and send what came of each."""
-    from benchmarks.archive import peak
     from helpers.dicom import convert
 
     warnings.simplefilter("ignore")
@@ -185,7 +185,7 @@ def _convert_all(first: int, last: int, seed: int, pipe: Connection) -> None:
             start = time.perf_counter()
             row = convert([path], Path(folder, "out"), size=64).loc[0]
             seconds = time.perf_counter() - start
-            pipe.send((number, damage, _outcome(row), seconds, peak()))
+            pipe.send((number, damage, _outcome(row), seconds, peak_megabytes()))
 
 
 def _outcome(row) -> str:

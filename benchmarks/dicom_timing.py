@@ -21,7 +21,7 @@ from benchmarks.dicom_workers import (
     alone,
     ask_all,
     get_ready,
-    peak_megabytes,
+    settled_peak,
     timed,
 )
 from helpers.dicom import convert
@@ -93,11 +93,11 @@ def measure(film: Film, folder: Path, repeats: int) -> Measured:
                     times[name].append(1000 * seconds)
             print(f"{film.name}: {turn + 1} of {repeats}", file=sys.stderr)
         memory = {
-            name: process.submit(peak_megabytes).result()
+            name: process.submit(settled_peak).result()
             for name, process in own.items()
             if name not in missing
         }
-        memory[POOL] = max(ask_all(pool, peak_megabytes))
+        memory[POOL] = max(ask_all(pool, settled_peak))
     return Measured(film.name, film.grey, times, missing, apart, memory)
 
 

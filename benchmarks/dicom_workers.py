@@ -10,8 +10,9 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
-from pathlib import Path
 from typing import Any
+
+from benchmarks.memory import peak_megabytes
 
 TOGETHER = 2
 
@@ -50,8 +51,7 @@ def get_ready() -> float:
     return 0.0
 
 
-def peak_megabytes() -> float:
-    """Return the most memory that this process ever held, MB (Linux)."""
+def settled_peak() -> float:
+    """Return the most memory that this process ever held, MB, when all that runs has ended."""
     time.sleep(0.5)
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e6
+    return peak_megabytes()

@@ -347,6 +347,18 @@ def get(root: Path, server: ObjectServer, **options) -> Path:
     return fetch("sbu", root, url=server.url, progress=False, **options)
 
 
+def make_batches_small(monkeypatch, server: ObjectServer) -> int:
+    """Let a batch hold four films; return the bytes of the largest one."""
+    film = max(map(len, server.files.values()))
+    original = archive.Conversion.__init__
+    monkeypatch.setattr(
+        archive.Conversion,
+        "__init__",
+        lambda self, *a, **k: original(self, *a, **{**k, "batch": 4 * film}),
+    )
+    return film
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
@@ -407,19 +419,13 @@ def test_done_is_done(collection, server):
 def test_disk_holds_two_batches_at_most(collection, server, monkeypatch):
     sizes = []
     incoming = collection / "sbu" / ".incoming"
-    film = max(map(len, server.files.values()))
+    film = make_batches_small(monkeypatch, server)
 
     def watch() -> None:
         with contextlib.suppress(FileNotFoundError):  # deleted between listing and looking
             sizes.append(sum(path.stat().st_size for path in incoming.rglob("0*")))
 
     server.watch = watch
-    original = archive.Conversion.__init__
-    monkeypatch.setattr(
-        archive.Conversion,
-        "__init__",
-        lambda self, *a, **k: original(self, *a, **{**k, "batch": 4 * film}),
-    )
     get(collection, server, every=True)
     assert len(sizes) > 100
     assert 3 * film < max(sizes) <= 3 * 5 * film  # one more while the oldest is being deleted
@@ -447,13 +453,7 @@ def test_estimate_is_said_before_the_start(collection, server, caplog):
 def test_pictures_larger_than_estimated_do_not_fill_the_disk(
     collection, server, monkeypatch, tmp_path
 ):
-    film = max(map(len, server.files.values()))
-    original = archive.Conversion.__init__
-    monkeypatch.setattr(
-        archive.Conversion,
-        "__init__",
-        lambda self, *a, **k: original(self, *a, **{**k, "batch": 4 * film}),
-    )
+    make_batches_small(monkeypatch, server)
     usage = namedtuple("usage", "total used free")
     with monkeypatch.context() as patch:
         answers = iter([10**12])  # enough at the start; then somebody fills the disk
@@ -553,13 +553,7 @@ def test_killed_at_any_moment_ends_the_same(collection, server, tmp_path, monkey
     undisturbed.mkdir(parents=True)
     shutil.copy(collection / "sbu" / SBU_CLINICAL_FILE, undisturbed)
     expected = contents(get(undisturbed.parent, server, every=True))
-    film = max(map(len, server.files.values()))
-    original = archive.Conversion.__init__
-    monkeypatch.setattr(
-        archive.Conversion,
-        "__init__",
-        lambda self, *a, **k: original(self, *a, **{**k, "batch": 4 * film}),
-    )
+    make_batches_small(monkeypatch, server)
     context = multiprocessing.get_context("fork")
     rng = np.random.default_rng(8)
     kills = 0
