@@ -25,6 +25,7 @@ from helpers.quarantine import quiet
 
 __all__ = ["UnreadableDicom", "convert", "convert_film", "describe_header", "read_dicom"]
 
+_BEGINNING = 4096  # bytes
 _TYPES: dict[str, Any] = {
     "image_path": pd.StringDtype("python"),  # the other kind holds no name that is not UTF-8
     "picture": "string",
@@ -89,7 +90,8 @@ def convert(
     """Convert films, however many, to 8-bit grey PNGs.
 
     A film that cannot be converted becomes a row with a reason. Pictures are named by a hash of the
-    film's content, carry no metadata, and are written to a temporary name and renamed. Rows go to
+    file's beginning and of the picture, so that equal files share one; they carry no metadata, and
+    are written to a temporary name and renamed. Rows go to
     ``manifest.csv`` beside them (`helpers.ledger`): a run that was killed goes on where it stopped,
     reading no film twice that has its row, and ends with the same files as an undisturbed one. For
     a progress bar pass ``tqdm(paths)``.
@@ -178,9 +180,11 @@ def _lost(path: str, *_: Any) -> dict[str, Any]:
 def _picture(data: bytes, folder: Path, parts: Path, size: int) -> dict[str, Any]:
     """Write the picture of a film's bytes; return what the table tells of it."""
     film = open_film(data)
-    png = folder / f"{xxh3_128_hexdigest(data)}-{size}.png"
+    packed = encode_png(shrink(render(film, np.uint8), size))
+    # The beginning holds the film's own number, which tells films apart that look the same.
+    png = folder / f"{xxh3_128_hexdigest(data[:_BEGINNING] + packed)}-{size}.png"
     if not png.exists():
-        _write_whole(png, parts, encode_png(shrink(render(film, np.uint8), size)))
+        _write_whole(png, parts, packed)
     return {
         "picture": png.name,
         "rows": film.Rows,
