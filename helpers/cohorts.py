@@ -4,7 +4,8 @@ import pandas as pd
 
 from helpers.annotations import Annotations, load_annotations, outline_mask
 from helpers.paths import COHORTS, cohort_root, is_phantom, profile, work_file, work_root
-from helpers.publishers import load_hannover, load_ieee8023, load_sbu
+from helpers.publishers import load_hannover, load_ieee8023
+from helpers.sbu import load_sbu
 from helpers.table import FRONTAL_VIEWS, exclude, participant_flow
 
 __all__ = [
@@ -44,10 +45,19 @@ def data_in_use() -> pd.DataFrame:
 
 
 def select_index_films(cohort: pd.DataFrame) -> pd.DataFrame:
-    """Choose one film a patient: the earliest that is no enhanced companion.
+    """Choose one film a patient: the earliest of the stay that is no enhanced companion.
 
-    Films from before admission are left out. A film of unknown day counts as the last, so that
-    it is chosen only where a patient has no dated one. Ties go to the lower series number.
+    Companions are told by the reference in their header (column ``companion``); what is left of a
+    study may still hold one whose reference is missing, or is unknown as in the index of an
+    archive, so only the lowest series number of each study and view stays. Films from before
+    admission and from after discharge or death are left out. A film of unknown day counts as the
+    last, so that it is chosen only where a patient has no dated one.
+
+    Parameters
+    ----------
+    cohort : pandas.DataFrame
+        From a loader, or from `helpers.idc.load_index`. Of the columns ``companion``, ``study``
+        and ``series_number``, ``after_outcome``, those that it lacks play no part.
 
     Returns
     -------
@@ -57,9 +67,20 @@ def select_index_films(cohort: pd.DataFrame) -> pd.DataFrame:
     films = exclude(cohort, ~cohort["view"].isin(FRONTAL_VIEWS), "not a frontal film")
     if "companion" in films:
         films = exclude(films, films["companion"], "enhanced companion of another film")
+    if "series_number" in films:
+        films = exclude(films, _later_series(films), "higher series number of the same study")
     films = exclude(films, films["day"] < 0, "before admission or onset")
+    if "after_outcome" in films:
+        films = exclude(films, films["after_outcome"], "after discharge or death")
     order = ["site", "patient_id", "day"] + ["series_number"] * ("series_number" in films)
     ranked = films.sort_values([*order, "image_path"], na_position="last")
     ranked.attrs = films.attrs
     later = ranked.duplicated(["site", "patient_id"])
     return exclude(ranked, later, "not the patient's first film").reset_index(drop=True)
+
+
+def _later_series(films: pd.DataFrame) -> pd.Series:
+    """Say which films of a study and view have a higher series number than another one."""
+    number = films["series_number"].astype("Float64").fillna(float("inf"))
+    keys = [films[name].astype("string") for name in ("patient_id", "study", "view")]
+    return number > number.groupby(keys, dropna=False).transform("min")

@@ -1,35 +1,34 @@
 """DICOM films to grey pictures, one or a whole archive.
 
-`dicom_header` opens a film or refuses it, `dicom_grey` maps its stored values to grey in the order
-that DICOM prescribes, and here a picture comes of it. For films of at most 16 bits the mapping runs
-once over every value that a pixel can have, and each pixel looks its grey up: exact by
-construction, and many times faster than to run it over all pixels.
+`dicom_header` opens a film or refuses it, `dicom_decoders` decodes its pixels, `dicom_grey` maps
+them to grey in the order that DICOM prescribes, and `dicom_picture` makes small pictures of them.
 """
 
-from collections import deque
+import os
 from collections.abc import Iterable
-from concurrent.futures import Executor, Future
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-import cv2
 import numpy as np
 import pandas as pd
-from pydicom import FileDataset
-from pydicom.pixels import get_decoder
-from pydicom.uid import RLELossless
+from xxhash import xxh3_128_hexdigest
 
-from helpers.dicom_grey import contrast_of, grey_of
-from helpers.dicom_header import UnreadableDicom, describe_header, open_film
+from helpers.dicom_attributes import describe_header
+from helpers.dicom_decoders import UnreadableDicom
+from helpers.dicom_grey import contrast_of
+from helpers.dicom_header import open_film
+from helpers.dicom_picture import encode_png, render, shrink
+from helpers.executors import in_order
+from helpers.ledger import Ledger
+from helpers.quarantine import quiet
 
-__all__ = ["UnreadableDicom", "convert", "describe_header", "read_dicom"]
+__all__ = ["UnreadableDicom", "convert", "convert_film", "describe_header", "read_dicom"]
 
-_IN_FLIGHT = 64  # films with an executor at a time: enough to keep a cluster busy, little to hold
-
-_TYPES = {
-    "image_path": "string",
-    "png_path": "string",
+_BEGINNING = 4096  # bytes
+_TYPES: dict[str, Any] = {
+    "image_path": pd.StringDtype("python"),  # the other kind holds no name that is not UTF-8
+    "picture": "string",
     "reason": "string",
     "rows": "Int64",
     "columns": "Int64",
@@ -76,8 +75,9 @@ def read_dicom(
         If the file gives no grey picture; the message says why, in a sentence.
     """
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    film = open_film(data, for_processing=for_processing)
-    return _render(film, np.float32, index, prefer_lut)
+    with quiet():
+        film = open_film(data, for_processing=for_processing)
+        return render(film, np.float32, index, prefer_lut)
 
 
 def convert(
@@ -85,14 +85,16 @@ def convert(
     out: str | Path,
     *,
     size: int = 1024,
-    executor: Executor | None = None,
+    executor: Any = None,
 ) -> pd.DataFrame:
     """Convert films, however many, to 8-bit grey PNGs.
 
     A film that cannot be converted becomes a row with a reason. Pictures are named by a hash of the
-    film's content, carry no metadata, and are written to a temporary name and renamed: a run that
-    was killed goes on where it stopped, and ends with the same files as an undisturbed one. For a
-    progress bar pass ``tqdm(paths)``.
+    file's beginning and of the picture, so that equal files share one; they carry no metadata, and
+    are written to a temporary name and renamed. Rows go to
+    ``manifest.csv`` beside them (`helpers.ledger`): a run that was killed goes on where it stopped,
+    reading no film twice that has its row, and ends with the same files as an undisturbed one. For
+    a progress bar pass ``tqdm(paths)``.
 
     Parameters
     ----------
@@ -102,9 +104,9 @@ def convert(
         Folder for the pictures; made if missing.
     size : int
         Pixels of the longer side. Films are shrunk in proportion by area averaging, never enlarged.
-    executor : concurrent.futures.Executor, optional
-        None converts here, one film after the other. A process pool uses one machine; a Dask
-        cluster's ``client.get_executor(pure=False)`` uses many.
+    executor : optional
+        None converts here, one film after the other. `helpers.executors.ProcessPool`, or a process
+        pool of Python's own, uses one machine; a Dask ``Client`` or cluster uses many.
 
     Returns
     -------
@@ -117,121 +119,88 @@ def convert(
     ------
     ValueError
         If `size` is less than 1 or `paths` is a single path.
-    concurrent.futures.BrokenExecutor
-        If a worker of the executor dies. Pictures already written are kept.
+    FolderInUse
+        If another run writes into `out`.
+    WorkersLost
+        If workers die that nobody replaces, or the cluster is gone. What was done is kept. A film
+        that kills each process it runs in is a row with a reason, where processes are replaced.
     """
     if isinstance(paths, (str, Path)):
         raise ValueError(f"expected several paths, got the one path {str(paths)!r}; pass a list")
     if size < 1:
         raise ValueError(f"expected a size of at least 1 pixel, got {size}")
     folder = Path(out).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    pending: deque[Future[dict[str, Any]]] = deque()
-    for path in paths:
-        if executor is None:
-            rows.append(_convert_one(str(path), folder, size))
-            continue
-        pending.append(executor.submit(_convert_one, str(path), folder, size))
-        if len(pending) >= _IN_FLIGHT:
-            rows.append(pending.popleft().result())
-    rows.extend(future.result() for future in pending)
-    return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+    with Ledger(folder, list(_TYPES), size) as ledger:
+        tasks = ((path, folder, ledger.parts, size) for path in ledger.undone(paths))
+        for row in in_order(convert_film, tasks, executor, lost=_lost):
+            ledger.add(row)
+    table = ledger.read(_TYPES)
+    table["picture"] = str(folder) + os.sep + table["picture"]
+    return table.rename(columns={"picture": "png_path"})
 
 
-def _convert_one(path: str, folder: Path, size: int) -> dict[str, Any]:
-    """Convert one film; top-level and never raising, so that any executor's process can run it."""
+def convert_film(path: str, folder: Path, parts: Path, size: int) -> dict[str, Any]:
+    """Convert one film; top-level and never raising, so that any executor's process can run it.
+
+    Parameters
+    ----------
+    path : str
+        Of a DICOM file.
+    folder, parts : pathlib.Path
+        For the picture, and for the file that it is until it is whole; on one disk.
+    size : int
+        Pixels of the longer side.
+
+    Returns
+    -------
+    dict
+        What `convert` tells of a film, with the name of its ``picture`` in `folder`; ``again`` if
+        it was refused for a reason that may pass, such as a full disk.
+    """
     row: dict[str, Any] = {"image_path": path}
     try:
         data = Path(path).read_bytes()
-        film = open_film(data)
-        png = folder / f"{blake2b(data, digest_size=16).hexdigest()}-{size}.png"
-        _write_once(png, path, film, size)
-        row |= {
-            "png_path": str(png),
-            "rows": film.Rows,
-            "columns": film.Columns,
-            "bits_stored": film.get("BitsStored"),
-            "photometric": film.PhotometricInterpretation,
-            "contrast": contrast_of(film),
-        }
+        with quiet():
+            return row | _picture(data, folder, parts, size)
     except UnreadableDicom as error:
-        row["reason"] = str(error)
+        return row | {"reason": str(error)}
     except OSError as error:
-        row["reason"] = f"Reading the file or writing its picture failed: {error.strerror}."
+        reason = f"Reading the file or writing its picture failed: {error.strerror}."
     except Exception as error:  # one bad film among thousands must not end the run
-        row["reason"] = f"Converting failed in a way not foreseen here ({type(error).__name__})."
-    return row
+        reason = f"Converting failed in a way not foreseen here ({type(error).__name__})."
+    return row | {"reason": reason, "again": True}
 
 
-def _write_once(png: Path, path: str, film: FileDataset, size: int) -> None:
-    """Write a film's picture unless it is there; leave no temporary file, not even an old one."""
-    # Several paths may hold the same film at the same time: each has a temporary name of its own,
-    # and the same one again when a killed run is repeated.
-    mark = blake2b(path.encode(errors="surrogateescape"), digest_size=4).hexdigest()
-    temporary = png.with_name(f".{png.name}.{mark}.part")
+def _lost(path: str, *_: Any) -> dict[str, Any]:
+    """Return the row of a film that ends each process that converts it."""
+    reason = "Converting this film ended the process, twice: it may need more memory than there is."
+    return {"image_path": path, "reason": reason, "again": True}
+
+
+def _picture(data: bytes, folder: Path, parts: Path, size: int) -> dict[str, Any]:
+    """Write the picture of a film's bytes; return what the table tells of it."""
+    film = open_film(data)
+    packed = encode_png(shrink(render(film, np.uint8), size))
+    # The beginning holds the film's own number, which tells films apart that look the same.
+    png = folder / f"{xxh3_128_hexdigest(data[:_BEGINNING] + packed)}-{size}.png"
+    if not png.exists():
+        _write_whole(png, parts, packed)
+    return {
+        "picture": png.name,
+        "rows": film.Rows,
+        "columns": film.Columns,
+        "bits_stored": film.get("BitsStored"),
+        "photometric": film.PhotometricInterpretation,
+        "contrast": contrast_of(film),
+    }
+
+
+def _write_whole(png: Path, parts: Path, data: bytes) -> None:
+    """Write a picture under a name of this call's own, then rename it."""
+    part = parts / uuid4().hex  # several processes may have the same film at the same time
     try:
-        if not png.exists():
-            temporary.write_bytes(_png(_shrink(_render(film, np.uint8), size)))
-            temporary.replace(png)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _render(
-    film: FileDataset, kind: type[np.generic], index: int = 0, prefer_lut: bool = True
-) -> np.ndarray:
-    """Return the film (rows, columns) as float32 in [0, 1] or as uint8 in [0, 255]."""
-    stored = _decode(film)
-    small = stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2
-    pattern = np.dtype(f"u{stored.dtype.itemsize}")
-    # Of a small type take every bit pattern: grey n is then that of the pixels with pattern n.
-    every = (
-        np.arange(2 ** (8 * pattern.itemsize), dtype=pattern).view(stored.dtype) if small else None
-    )
-    try:
-        values = stored if every is None else every
-        grey = grey_of(values, film, index=index, prefer_lut=prefer_lut)
-    except UnreadableDicom:
+        part.write_bytes(data)
+        part.replace(png)
+    except BaseException:
+        part.unlink(missing_ok=True)
         raise
-    except (
-        Exception
-    ) as error:  # a damaged window or table fails in as many ways as there are damages
-        raise UnreadableDicom(
-            f"The film's window or lookup table is not valid ({type(error).__name__})."
-        ) from error
-    grey = np.rint(255 * grey).astype(kind) if kind is np.uint8 else grey.astype(kind)
-    return grey[stored.view(pattern)] if small else grey
-
-
-def _decode(film: FileDataset) -> np.ndarray:
-    """Return the stored values (rows, columns), in the byte order of this machine."""
-    syntax = film.file_meta.TransferSyntaxUID
-    # pylibjpeg-rle is faster, but on damaged data it panics, which is no Exception and ends a run.
-    plugin = "pydicom" if syntax == RLELossless else ""
-    try:
-        stored, _ = get_decoder(syntax).as_array(film, index=0, raw=True, decoding_plugin=plugin)
-    except Exception as error:  # each decoder has its own way to fail on damaged data
-        raise UnreadableDicom(
-            f"The pixels are damaged, or of a kind of {syntax.name} that no decoder here knows "
-            f"({type(error).__name__})."
-        ) from error
-    return stored.astype(stored.dtype.newbyteorder("="), copy=False)
-
-
-def _shrink(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Average a picture down to `size` pixels on its longer side, unless it is smaller."""
-    rows, columns = pixels.shape
-    scale = size / max(rows, columns)
-    if scale >= 1:
-        return pixels
-    shape = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    return cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    """Encode a grey picture at level 1: on films nearly as small as level 9, and far faster."""
-    done, encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    if not done:
-        raise RuntimeError("the PNG encoder failed")
-    return encoded.tobytes()

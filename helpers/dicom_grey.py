@@ -57,7 +57,7 @@ def grey_of(
     small_is_bright = film.PhotometricInterpretation == "MONOCHROME1"
     if small_is_bright or film.get("PresentationLUTShape") == "INVERSE":
         grey = 1 - grey
-    return np.where(_is_background(stored, film), 0.0, grey)
+    return np.where(is_background(stored, film), 0.0, grey)
 
 
 def contrast_of(film: Dataset, *, prefer_lut: bool = True) -> str:
@@ -85,10 +85,17 @@ def _look_up(values: np.ndarray, table: Dataset, film: FileDataset) -> np.ndarra
     holder = Dataset()
     holder.file_meta = film.file_meta  # tells the byte order of the table
     holder.VOILUTSequence = [table]
-    entries, first = (int(number) for number in table.LUTDescriptor[:2])
+    entries, written = (int(number) for number in table.LUTDescriptor[:2])
+    first = written
+    # Where values can be negative the first one has to be written as signed (C.11.2.1.1). Often it
+    # is not, and then 65,524 means −12, unless values reach that far.
+    if written >= 2**15 and "PixelData" in film:
+        darkest, brightest = _full_range(film)
+        if darkest < 0 and brightest < 2**15:
+            first = written - 2**16
     # pydicom counts positions in 16 bits, in which a value far outside the table comes round again.
     positions = np.clip(np.rint(values).astype(np.int64), first, first + (entries or 2**16) - 1)
-    return apply_voi(positions, holder).astype(np.int64)
+    return apply_voi(positions - first + written, holder).astype(np.int64)
 
 
 def _highest(table: Dataset) -> float:
@@ -108,9 +115,19 @@ def _by_window(shown: np.ndarray, film: FileDataset, index: int) -> np.ndarray:
     window.WindowCenter = _numbered(_as_list(film.WindowCenter), index)
     window.WindowWidth = _numbered(_as_list(film.WindowWidth), index)
     window.VOILUTFunction = film.get("VOILUTFunction") or "LINEAR"
-    with np.errstate(
-        over="ignore"
-    ):  # far below a narrow sigmoid exp overflows, to the right answer
+    # LINEAR takes at least one value (C.11.2.1.2.1), the others any width above none.
+    least = 1 if window.VOILUTFunction == "LINEAR" else 0
+    if window.VOILUTFunction not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+        raise UnreadableDicom(
+            "The film's window is of no kind known here; expected LINEAR, LINEAR_EXACT or SIGMOID."
+        )
+    if window.WindowWidth < least or window.WindowWidth <= 0:
+        raise UnreadableDicom(
+            "The film's window is too narrow; expected a width of "
+            f"{'at least 1' if least else 'more than 0'}."
+        )
+    # far below a narrow sigmoid exp overflows, to the right answer
+    with np.errstate(over="ignore"):
         return apply_windowing(shown, window) / 65535.0
 
 
@@ -128,7 +145,7 @@ def _full_range(film: FileDataset) -> tuple[float, float]:
     return float(ends.min()), float(ends.max())
 
 
-def _is_background(stored: np.ndarray, film: FileDataset) -> np.ndarray:
+def is_background(stored: np.ndarray, film: FileDataset) -> np.ndarray:
     """Mark pixel padding (C.7.5.1.1.2) and float pixels that are no number."""
     kind = next(name for name in PIXELS if name in film).removesuffix("PixelData")
     first = film.get(f"{kind}PixelPaddingValue")

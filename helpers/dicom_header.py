@@ -1,57 +1,43 @@
-"""What a DICOM file says about itself: refusing what is no radiograph, showing what may be shown.
+"""Opening a DICOM file, and refusing with a reason what is no radiograph.
 
 Only the elements named here are ever read. Names, dates and free text are skipped while the file is
 parsed, so no later step can let them out.
 """
 
 import zlib
-from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
-import pandas as pd
-from pydicom import Dataset, FileDataset, dcmread
-from pydicom.pixels import get_decoder
+from pydicom import DataElement, FileDataset, dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.pixels.utils import get_expected_length
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.tag import Tag
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    DigitalIntraOralXRayImageStorageForProcessing,
+    DigitalMammographyXRayImageStorageForProcessing,
+    DigitalXRayImageStorageForProcessing,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from helpers.dicom_attributes import MEANINGS
+from helpers.dicom_decoders import UnreadableDicom, is_decodable, shown
+from helpers.quarantine import quiet
+
+__all__ = ["PIXELS", "UnreadableDicom", "open_film"]
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 # More than a stitched whole-spine film. A file of a few bytes may claim 65,535 × 65,535.
 MOST_PIXELS = 64_000_000
 
-# What a reader may learn from a header, and no patient from it.
-MEANINGS = {
-    "Modality": "kind of machine: CR (plate) or DX (digital detector)",
-    "PresentationIntentType": "ready for the eye, or raw, still to be processed",
-    "BodyPartExamined": "body part as entered at the machine, often wrong",
-    "ViewPosition": "direction of the beam: AP from the front, PA from behind",
-    "SeriesNumber": "place of the series in its study",
-    "ReferencedImageSequence": "other pictures that this one was made from",
-    "BurnedInAnnotation": "whether text is part of the picture, if anybody noted it",
-    "LossyImageCompression": "00 never, 01 at some time compressed with loss",
-    "Rows": "height in pixels",
-    "Columns": "width in pixels",
-    "ImagerPixelSpacing": "millimetres from pixel to pixel at the detector",
-    "NumberOfFrames": "pictures in this file",
-    "SamplesPerPixel": "1 grey, 3 colour",
-    "PhotometricInterpretation": "MONOCHROME1: small is bright; MONOCHROME2: small is dark",
-    "PresentationLUTShape": "INVERSE says again what MONOCHROME1 says",
-    "BitsAllocated": "bits that a pixel takes in the file",
-    "BitsStored": "bits of them that carry the picture",
-    "HighBit": "place of the highest of those bits",
-    "PixelRepresentation": "0 unsigned, 1 signed",
-    "PixelPaddingValue": "value of pixels outside the picture",
-    "PixelPaddingRangeLimit": "other end of a range of such values",
-    "RescaleSlope": "modality step: stored value times this",
-    "RescaleIntercept": "modality step: plus this",
-    "ModalityLUTSequence": "modality step as a table",
-    "WindowCenter": "middle of the values to show",
-    "WindowWidth": "width of the values to show",
-    "VOILUTFunction": "shape of the window: LINEAR if absent, LINEAR_EXACT or SIGMOID",
-    "VOILUTSequence": "contrast as a table instead of a window",
-}
+_LONG = 32  # bytes: longer values are read when they are asked for
+_PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+_UNDEFINED = 0xFFFFFFFF  # length (PS3.5 7.1.1)
+
 _NEEDED = (
+    "SOPClassUID",
     *MEANINGS,
     *PIXELS,
     "PlanarConfiguration",
@@ -62,19 +48,13 @@ _NEEDED = (
     "DoubleFloatPixelPaddingValue",
     "DoubleFloatPixelPaddingRangeLimit",
 )
-# Even a coded element can hold a name that somebody typed into it, so only these words are shown.
-_KNOWN_WORDS = {
-    *("CR", "DX", "MG", "RF", "XA", "CT", "MR", "SC", "OT"),
-    *("FOR PRESENTATION", "FOR PROCESSING"),
-    *("CHEST", "ABDOMEN", "PORT CHEST", "AP", "PA", "LL", "RL", "LATERAL"),
-    *("YES", "NO", "00", "01", "IDENTITY", "INVERSE", "LINEAR", "LINEAR_EXACT", "SIGMOID"),
-    *("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"),
-    "PALETTE COLOR",
+_TAGS = [Tag(name) for name in _NEEDED]
+# What says "for processing" where the Presentation Intent Type is left out.
+_FOR_PROCESSING = {
+    DigitalXRayImageStorageForProcessing,
+    DigitalMammographyXRayImageStorageForProcessing,
+    DigitalIntraOralXRayImageStorageForProcessing,
 }
-
-
-class UnreadableDicom(ValueError):
-    """A file that gives no grey picture; the message is for the user and names no patient."""
 
 
 def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
@@ -90,7 +70,8 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
     Returns
     -------
     pydicom.FileDataset
-        The elements named in this module, pixels among them, not yet decoded.
+        The elements named in this module, pixels among them, not yet decoded. Use them within
+        `helpers.quarantine.quiet`: pydicom reads a value when it is first asked for.
 
     Raises
     ------
@@ -103,13 +84,8 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
         raise UnreadableDicom("This is not a DICOM file: the letters DICM are missing at byte 128.")
     _refuse_bomb(data)
     try:
-        film = dcmread(BytesIO(data), specific_tags=list(_NEEDED))
-        if not film.file_meta:
-            raise UnreadableDicom(
-                f"The DICOM file has no header; its {len(data):,} bytes are damaged or cut off."
-            )
-        _refuse_other_contents(film, for_processing)
-        _refuse_unreadable_pixels(film)
+        with quiet():
+            return _parse(data, for_processing)
     except UnreadableDicom:
         raise
     except Exception as error:
@@ -117,53 +93,43 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
         raise UnreadableDicom(
             f"The DICOM header is damaged or cut off ({type(error).__name__})."
         ) from error
+
+
+def _parse(data: bytes, for_processing: bool) -> FileDataset:
+    deferred = None if _may_be_deflated(data) else _LONG
+    film = dcmread(BytesIO(data), specific_tags=_TAGS, defer_size=deferred)
+    if not film.file_meta:
+        raise UnreadableDicom(
+            f"The DICOM file has no header; its {len(data):,} bytes are damaged or cut off."
+        )
+    _view_pixels(film, data)
+    _refuse_other_contents(film, for_processing)
+    _refuse_unreadable_pixels(film)
     return film
 
 
-def describe_header(film: Dataset) -> pd.DataFrame:
-    """List what a header teaches about its picture, and nothing that could name the patient.
+def _view_pixels(film: FileDataset, data: bytes) -> None:
+    """Let uncompressed pixels be a view of the file's bytes, before pydicom makes a copy of them.
 
-    Parameters
-    ----------
-    film : pydicom.Dataset
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each element of `MEANINGS` that is present, in text columns `attribute`, `tag`,
-        `value` and `meaning`.
+    Of the other byte order too few films are left to care.
     """
-    present = [name for name in MEANINGS if name in film]
-    tags = [film[name].tag for name in present]
-    return pd.DataFrame(
-        {
-            "attribute": present,
-            "tag": [f"({tag.group:04X},{tag.element:04X})" for tag in tags],
-            "value": [_shown(film[name].value) for name in present],
-            "meaning": [MEANINGS[name] for name in present],
-        },
-        dtype="string",
-    )
+    raw: Any = film.get_item("PixelData", keep_deferred=True)
+    unread = isinstance(raw, RawDataElement) and raw.value is None
+    if not unread or film.file_meta.get("TransferSyntaxUID") not in _PLAIN:
+        return
+    kind = raw.VR or "OW"  # implicit VR (PS3.5 A.1)
+    if kind in ("OB", "OW") and raw.length != _UNDEFINED:
+        value = memoryview(data)[raw.value_tell : raw.value_tell + raw.length]
+        film["PixelData"] = DataElement(raw.tag, kind, value, already_converted=True)
 
 
-def _shown(value: Any) -> str:
-    """Return numbers and known words as text; of anything else, only that it is there."""
-    if value is None or value == "":
-        return "(empty)"
-    if isinstance(value, (int, float)):  # pydicom's own number types are among these
-        return f"{value:g}"
-    if isinstance(value, str):
-        return value if value in _KNOWN_WORDS else "(another value, not shown)"
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        if any(isinstance(item, Dataset) for item in value):
-            return f"{len(value)} item(s)"
-        return ", ".join(_shown(item) for item in value)
-    return "(another value, not shown)"
+def _may_be_deflated(data: bytes) -> bool:
+    return DeflatedExplicitVRLittleEndian.encode() in data[:2048]
 
 
 def _refuse_bomb(data: bytes) -> None:
     """Refuse a deflated file that grows beyond any film, which pydicom would unpack whole."""
-    if DeflatedExplicitVRLittleEndian.encode() not in data[:2048]:
+    if not _may_be_deflated(data):
         return
     # The first element, of twelve bytes, gives the length of what is not deflated (PS3.10 7.1).
     start = 144 + int.from_bytes(data[140:144], "little")
@@ -201,10 +167,12 @@ def _refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
             "The header does not say whether small values are bright or dark (Photometric "
             "Interpretation is neither MONOCHROME1 nor MONOCHROME2)."
         )
-    frames = int(film.get("NumberOfFrames") or 1)
-    if frames > 1:
-        raise UnreadableDicom(f"The file holds {frames} frames; a radiograph is one picture.")
-    if film.get("PresentationIntentType") == "FOR PROCESSING" and not for_processing:
+    if int(film.get("NumberOfFrames") or 1) > 1:
+        raise UnreadableDicom("The file holds several frames; a radiograph is one picture.")
+    raw = film.get("PresentationIntentType") == "FOR PROCESSING" or (
+        film.get("SOPClassUID") in _FOR_PROCESSING and not film.get("PresentationIntentType")
+    )
+    if raw and not for_processing:
         raise UnreadableDicom(
             "The film is raw detector data (FOR PROCESSING), not made for the eye. Export the film "
             "as it is shown to doctors (FOR PRESENTATION)."
@@ -216,25 +184,33 @@ def _refuse_unreadable_pixels(film: FileDataset) -> None:
     rows, columns = int(film.get("Rows") or 0), int(film.get("Columns") or 0)
     if not 0 < rows * columns <= MOST_PIXELS:
         raise UnreadableDicom(
-            f"The header claims {rows} × {columns} pixels; expected at least one and at most "
-            f"{MOST_PIXELS:,}."
+            f"The header claims {shown(film, 'Rows')} × {shown(film, 'Columns')} pixels; expected "
+            f"at least one and at most {MOST_PIXELS:,}."
         )
     allocated, stored = int(film.get("BitsAllocated") or 0), int(film.get("BitsStored") or 0)
     if not allocated >= stored > 0 and "PixelData" in film:
         raise UnreadableDicom(
-            f"The header claims {stored} bits stored in {allocated} bits allocated."
+            f"The header claims {shown(film, 'BitsStored')} bits stored in "
+            f"{shown(film, 'BitsAllocated')} bits allocated."
+        )
+    high = film.get("HighBit")
+    if high is not None and not stored - 1 <= int(high) < allocated and "PixelData" in film:
+        raise UnreadableDicom(
+            f"The header claims that bit {shown(film, 'HighBit')} is the highest of "
+            f"{shown(film, 'BitsStored')} bits stored in {shown(film, 'BitsAllocated')} allocated; "
+            "expected one of those allocated, with room for those stored."
         )
     syntax = film.file_meta.get("TransferSyntaxUID")
     if syntax is None:
         raise UnreadableDicom("The file does not say how its pixels are encoded (Transfer Syntax).")
     try:
-        decoder = get_decoder(syntax)
+        decodable = is_decodable(syntax)
     except NotImplementedError:
         raise UnreadableDicom(
             "The pixels are encoded as a film sequence or in a way that is not known here "
             "(Transfer Syntax)."
         ) from None
-    if not decoder.is_available:
+    if not decodable:
         raise UnreadableDicom(
             f"The pixels are compressed as {syntax.name}, and no decoder for it is installed here."
         )

@@ -1,6 +1,9 @@
-"""Getting the real cohorts: each at one pinned commit, checked by git's own hashes, resumable.
+"""Getting the real cohorts, resumable: repositories at one pinned commit, checked by git's own
+hashes; the films of SBU from a public archive, checked by size and MD5, streamed into pictures.
 
 python -m helpers.downloads ieee8023 hannover segmentations
+python -m helpers.downloads sbu          one film a patient: 21 GB pass through, about 1 GB stays
+python -m helpers.downloads sbu --all    all radiographs: 216 GB pass through, about 12 GB stay
 """
 
 import argparse
@@ -62,31 +65,37 @@ SOURCES = {
     ),
 }
 
-_SBU = """The Stony Brook collection (COVID-19-NY-SBU) is not fetched by this release. By hand:
-  films: collection covid_19_ny_sbu of the NCI Imaging Data Commons, as DICOM, into {folder}
-  clinical table: deidentified_overlap_tcia.csv.cleaned.csv_20210806.csv from the page
-  https://doi.org/10.7937/TCIA.BBAG-2923 of The Cancer Imaging Archive, into the same folder
-data/README.md says more. Until then every notebook runs on phantoms."""
-
 
 def fetch(
-    name: str, root: str | Path | None = None, *, url: str | None = None, progress: bool = True
+    name: str,
+    root: str | Path | None = None,
+    *,
+    url: str | None = None,
+    progress: bool = True,
+    every: bool = False,
+    size: int = 1024,
+    processes: int = 1,
 ) -> Path:
     """Fetch a real cohort at its pinned commit, or return it if it is there.
 
     Files arrive in a hidden folder beside the target, are checked against git's hashes, and appear
-    under the target's name all at once. A fetch that was cut or killed goes on where it was.
+    under the target's name all at once. A fetch that was cut or killed goes on where it was. SBU is
+    another matter: see `helpers.sbu_download.fetch_sbu`.
 
     Parameters
     ----------
     name : str
-        "ieee8023", "hannover" or "segmentations".
+        "ieee8023", "hannover", "segmentations" or "sbu".
     root : str or pathlib.Path, optional
         Folder for the cohort's folder; `data/real` if None.
     url : str, optional
-        A mirror of the repository. It must hold the same commit, so it need not be trusted.
+        A mirror of the repository. It must hold the same commit, so it need not be trusted. For
+        "sbu" the address of an object store.
     progress : bool
         Show a bar.
+    every, size, processes
+        For "sbu": all radiographs instead of one a patient; pixels of a picture's longer side;
+        processes that convert.
 
     Returns
     -------
@@ -99,17 +108,18 @@ def fetch(
         If there is no such cohort.
     DownloadError
         If it cannot be fetched: git missing or too old, no network, no such commit, too little
-        disk, damaged data, another fetch at work; and for "sbu", which has to be brought by hand.
+        disk, damaged data, another fetch at work; for "sbu" also if the clinical table is missing,
+        which has to be brought by hand, or fails a check.
     """
     if name not in (*SOURCES, "sbu"):
         raise ValueError(f"expected one of {', '.join(SOURCES)}, sbu; got {name!r}")
     target = (REAL if root is None else Path(root)).absolute() / name
+    if name == "sbu":
+        return _fetch_sbu(target, url, every, size, processes, progress)
     if target.is_dir() and any(target.iterdir()):
         if (left := target.with_name(f".{name}.partial")).is_dir():
             remove(left)  # of a run that was killed at the very end
         return target
-    if name == "sbu":
-        raise DownloadError(_SBU.format(folder=target))
     require_git()
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -118,6 +128,26 @@ def fetch(
     except Timeout:
         raise DownloadError(f"Another download of {name} is at work there; wait for it.") from None
     return target
+
+
+def _fetch_sbu(
+    target: Path, url: str | None, every: bool, size: int, processes: int, progress: bool
+) -> Path:
+    from helpers.sbu_download import fetch_sbu  # only here are the archive's packages needed
+
+    target.parent.mkdir(parents=True, exist_ok=True)  # not the target: it would hide the phantoms
+    try:
+        with FileLock(target.with_name(".sbu.lock"), timeout=0):
+            return fetch_sbu(
+                target,
+                every=every,
+                size=size,
+                endpoint=url,
+                processes=processes,
+                progress=progress,
+            )
+    except Timeout:
+        raise DownloadError("Another download of sbu is at work there; wait for it.") from None
 
 
 def _fetch_to(target: Path, source: Source, url: str | None, progress: bool) -> None:
@@ -157,16 +187,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Fetch real cohorts at pinned commits. One that was cut goes on where it was.",
     )
     parser.add_argument("names", nargs="+", choices=[*SOURCES, "sbu"], metavar="NAME")
-    parser.add_argument("--url", help="a mirror of the repository, for a single NAME")
+    parser.add_argument("--url", help="a mirror of the repository or store, for a single NAME")
+    parser.add_argument("--all", action="store_true", help="every radiograph of sbu, not one each")
+    parser.add_argument("--size", type=int, default=1024, help="longer side of sbu's pictures")
+    parser.add_argument("--processes", type=int, default=1, help="that convert films of sbu")
     parser.add_argument("--root", type=Path, help="folder for the cohorts (default: data/real)")
     chosen = parser.parse_args(arguments)
     if chosen.url and len(chosen.names) > 1:
         parser.error("--url goes with a single NAME")
+    if chosen.size < 64 or chosen.processes < 1:
+        parser.error("--size is at least 64 pixels, --processes at least 1")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     failed = False
     for name in chosen.names:
         try:
-            _log.info("%s is in %s", name, fetch(name, chosen.root, url=chosen.url))
+            folder = fetch(
+                name,
+                chosen.root,
+                url=chosen.url,
+                every=chosen.all,
+                size=chosen.size,
+                processes=chosen.processes,
+            )
+            _log.info("%s is in %s", name, folder)
         except DownloadError as error:
             _log.error("%s: %s", name, error)
             failed = True

@@ -3,16 +3,14 @@
 from pathlib import Path
 
 import pandas as pd
-import pydicom
 
 from helpers.table import (
     agree_within_patients,
     decode,
-    decode_dates,
     decode_numbers,
-    exclude,
+    eligible,
     one_table,
-    start_flow,
+    read_table,
 )
 
 YES_NO = {"Y": True, "N": False}
@@ -48,24 +46,6 @@ IEEE8023_REQUIRED = [
     *IEEE8023_NUMBERS,
 ]
 
-SBU_CLINICAL_FILE = "deidentified_overlap_tcia.csv.cleaned.csv_20210806.csv"
-SBU_REQUIRED = [
-    *["to_patient_id", "last.status", "age.splits", "gender_concept_name"],
-    *["visit_start_datetime", "is_icu", "was_ventilated", "length_of_stay"],
-]
-# Only bands are published: lower end, upper end. Their middle stands for the age.
-SBU_AGE_BANDS = {"[18,59]": (18, 59), "(59,74]": (59, 74), "(74,90]": (74, 90)}
-SBU_VIEWS = {"AP": "AP", "PA": "PA", "LATERAL": "lateral", "LL": "lateral", "RL": "lateral"}
-SBU_HEADER = {
-    "patient_id": "PatientID",
-    "study": "StudyInstanceUID",
-    "study_date": "StudyDate",
-    "study_description": "StudyDescription",
-    "modality": "Modality",
-    "series_number": "SeriesNumber",
-    "view": "ViewPosition",
-}
-
 HANNOVER_REQUIRED = [
     *["patient_id", "image_id", "sex", "age", "admission_offset", "icu_admission_offset"],
     *["death_offset", "modality", "projection"],
@@ -96,7 +76,7 @@ def load_ieee8023(root: str | Path) -> pd.DataFrame:
         If the table lacks columns.
     """
     root = Path(root).absolute()
-    raw = _read_table(root, "metadata.csv", "ieee8023", IEEE8023_REQUIRED)
+    raw = read_table(root, "metadata.csv", "ieee8023", IEEE8023_REQUIRED)
     raw = raw.apply(lambda column: column.str.strip())
     numbers = {name: decode_numbers(raw[name]) for name in IEEE8023_NUMBERS}
     booleans = {
@@ -132,76 +112,7 @@ def load_ieee8023(root: str | Path) -> pd.DataFrame:
         "picture file absent": ~present,
         "same file listed twice": table["image_path"].duplicated(),
     }
-    return _eligible(one_table(table, "ieee8023"), checks)
-
-
-def load_sbu(root: str | Path) -> pd.DataFrame:
-    """Read the frontal chest films of COVID-19-NY-SBU and join them to the clinical table.
-
-    Parameters
-    ----------
-    root
-        Folder with the clinical CSV and, at any depth, one ``.dcm`` file per series.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The one table; ``day`` is the study's date less the visit's start. ``age`` is the middle of
-        ``age_band``. Further columns: ``study_description``, ``modality``, ``series_number``,
-        ``companion`` (an enhanced copy of another film: it references one) and the clinical columns
-        under their published names. Many of those are known only after the outcome.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder, the clinical CSV or the films are missing.
-    ValueError
-        If the clinical CSV lacks columns or lists a patient twice.
-    """
-    root = Path(root).absolute()
-    clinical = _read_table(root, SBU_CLINICAL_FILE, "sbu", SBU_REQUIRED)
-    if clinical["to_patient_id"].duplicated().any():
-        raise ValueError(
-            f"{SBU_CLINICAL_FILE} must have one row a patient, but to_patient_id repeats. "
-            "Put the file there as published."
-        )
-    headers = _read_headers(root)
-    joined = headers.merge(clinical, left_on="patient_id", right_on="to_patient_id", how="left")
-    known = joined["to_patient_id"].notna()
-    study_day = decode_dates(joined["study_date"], format="%Y%m%d")
-    visit_day = decode_dates(joined["visit_start_datetime"])
-    bands = decode(joined["age.splits"], {band: band for band in SBU_AGE_BANDS})
-    genders = {"MALE": "M", "FEMALE": "F"}
-    outcomes = {"discharged": False, "deceased": True}
-    table = pd.DataFrame(
-        {
-            "patient_id": joined["patient_id"],
-            "image_path": joined["image_path"],
-            "view": decode(joined["view"], SBU_VIEWS).fillna("unknown"),
-            "day": (study_day - visit_day).dt.days,
-            "sex": decode(joined["gender_concept_name"], genders),
-            "age": bands.map(SBU_AGE_BANDS, na_action="ignore").map(_middle, na_action="ignore"),
-            "died": decode(joined["last.status"], outcomes),
-            "age_band": bands.astype("string"),
-            "study": joined["study"],
-            "study_description": joined["study_description"].astype("string"),
-            "modality": joined["modality"].astype("string"),
-            "series_number": decode_numbers(joined["series_number"]).astype("Int64"),
-            "companion": joined["companion"],
-            **{name: _typed(joined[name]) for name in clinical.columns.drop("to_patient_id")},
-        }
-    )
-    checks = {
-        "unreadable DICOM header": joined["unreadable"],
-        "no radiograph (CR, DX)": ~joined["modality"].isin(["CR", "DX"]),
-        "no row in the clinical table": ~known,
-        "not a chest study": ~table["study_description"].str.contains(
-            "CHEST", case=False, na=False
-        ),
-        "lateral view": table["view"] == "lateral",
-        "view unknown": table["view"] == "unknown",
-    }
-    return _eligible(one_table(table, "sbu"), checks)
+    return eligible(one_table(table, "ieee8023"), checks)
 
 
 def load_hannover(root: str | Path) -> pd.DataFrame:
@@ -219,7 +130,7 @@ def load_hannover(root: str | Path) -> pd.DataFrame:
         If the table lacks columns.
     """
     root = Path(root).absolute()
-    raw = _read_table(root, "data.csv", "hannover", HANNOVER_REQUIRED)
+    raw = read_table(root, "data.csv", "hannover", HANNOVER_REQUIRED)
     raw = raw.apply(lambda column: column.str.strip())
     died_after = decode_numbers(raw["death_offset"])
     died = raw.assign(died=died_after.notna()).groupby("patient_id")["died"]
@@ -245,73 +156,4 @@ def load_hannover(root: str | Path) -> pd.DataFrame:
         "picture file absent": ~present,
         "same film listed twice": table["image_path"].duplicated(),
     }
-    return _eligible(one_table(table, "hannover"), checks)
-
-
-def _eligible(table: pd.DataFrame, checks: dict[str, pd.Series]) -> pd.DataFrame:
-    table = start_flow(table)
-    for reason, unwanted in checks.items():
-        table = exclude(table, unwanted.loc[table.index], reason)
-    return table.reset_index(drop=True)
-
-
-def _read_table(root: Path, name: str, cohort: str, required: list[str]) -> pd.DataFrame:
-    path = root / name
-    advice = (
-        "download it from the page of DOI 10.7937/TCIA.BBAG-2923 and put it there"
-        if cohort == "sbu"
-        else f"fetch it with `python -m helpers.downloads {cohort}`"
-    )
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"The {cohort} cohort needs {name} in {root.name}/, and it is not there: {advice}, "
-            "or make the phantoms with `python -m phantoms`."
-        )
-    try:
-        raw = pd.read_csv(path, dtype="string", keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{cohort}: {name} is no UTF-8 CSV table ({error}); {advice}.") from error
-    missing = [column for column in required if column not in raw]
-    if missing:
-        raise ValueError(
-            f"{cohort}: {name} lacks the columns {', '.join(missing)}; found "
-            f"{', '.join(raw.columns[:8])} …. Put the file there as published: {advice}."
-        )
-    return raw
-
-
-def _read_headers(root: Path) -> pd.DataFrame:
-    paths = sorted(root.rglob("*.dcm"))
-    if not paths:
-        raise FileNotFoundError(
-            f"The sbu cohort needs DICOM films (*.dcm) below {root.name}/, and there are none: "
-            "see data/README.md for where they come from, or make the phantoms with "
-            "`python -m phantoms`."
-        )
-    return pd.DataFrame([_read_header(path) for path in paths])
-
-
-def _read_header(path: Path) -> dict[str, object]:
-    tags = [*SBU_HEADER.values(), "ReferencedImageSequence"]
-    try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
-        values = {column: str(header.get(tag, "") or "") for column, tag in SBU_HEADER.items()}
-        companion = bool(header.get("ReferencedImageSequence"))
-    except Exception:  # pydicom raises a zoo of types on damaged files; a bad file becomes a row
-        empty = dict.fromkeys(SBU_HEADER, "")
-        return {"image_path": str(path), **empty, "companion": False, "unreadable": True}
-    return {"image_path": str(path), **values, "companion": companion, "unreadable": False}
-
-
-def _typed(published: pd.Series) -> pd.Series:
-    """Booleans and numbers where every published value is one; else the strings."""
-    known = published.mask(published == "")
-    flags = known.str.upper().map({"TRUE": True, "FALSE": False})
-    if known.notna().any() and flags.notna().sum() == known.notna().sum():
-        return flags.astype("boolean")
-    numbers = pd.to_numeric(known, errors="coerce")
-    return numbers.astype("Float64") if numbers.notna().sum() == known.notna().sum() else known
-
-
-def _middle(band: tuple[int, int]) -> float:
-    return sum(band) / 2
+    return eligible(one_table(table, "hannover"), checks)

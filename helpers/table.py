@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -40,7 +41,13 @@ def one_table(raw: pd.DataFrame, site: str) -> pd.DataFrame:
     return table[[*TYPES, *rest]].astype(TYPES)
 
 
-def decode(values: pd.Series, codes: Mapping[str, object], *, unknown: tuple[str, ...] = ("",)):
+def decode(
+    values: pd.Series,
+    codes: Mapping[str, object],
+    *,
+    unknown: tuple[str, ...] = ("",),
+    named: bool = True,
+) -> pd.Series:
     """Translate a publisher's codes; values that are in no list become NA, with one warning.
 
     Parameters
@@ -51,6 +58,9 @@ def decode(values: pd.Series, codes: Mapping[str, object], *, unknown: tuple[str
         What each documented value means.
     unknown
         Values with which the publisher says "not known": NA without a warning.
+    named
+        Whether the warning names such values. Not where anybody may have typed anything, as into
+        the headers of films.
 
     Returns
     -------
@@ -58,32 +68,34 @@ def decode(values: pd.Series, codes: Mapping[str, object], *, unknown: tuple[str
         Object series with the meanings, ``NA`` where unknown.
     """
     stripped = values.fillna("").str.strip()
-    _warn_of(stripped[~stripped.isin([*codes, *unknown])], values.name)
+    _warn_of(stripped[~stripped.isin([*codes, *unknown])], values.name, named)
     return stripped.map(lambda value: codes.get(value, pd.NA)).astype(object)
 
 
-def decode_numbers(values: pd.Series, *, unknown: tuple[str, ...] = ("", "?")) -> pd.Series:
-    """Read numbers; anything else becomes NA, with one warning that names it."""
+def decode_numbers(
+    values: pd.Series, *, unknown: tuple[str, ...] = ("", "?"), named: bool = True
+) -> pd.Series:
+    """Read numbers; anything else becomes NA, with one warning that names it, if `named`."""
     stripped = values.fillna("").astype("string").str.strip()
     numbers = pd.to_numeric(stripped, errors="coerce").astype("Float64")
-    _warn_of(stripped[numbers.isna() & ~stripped.isin(unknown)], values.name)
+    _warn_of(stripped[numbers.isna() & ~stripped.isin(unknown)], values.name, named)
     return numbers
 
 
-def decode_dates(values: pd.Series, *, format: str | None = None) -> pd.Series:
-    """Read dates; anything else but a blank becomes NaT, with one warning that names it."""
+def decode_dates(values: pd.Series, *, format: str | None = None, named: bool = True) -> pd.Series:
+    """Read dates; others but blanks become NaT, with one warning that names them, if `named`."""
     stripped = values.fillna("").astype("string").str.strip()
     dates = pd.to_datetime(stripped, format=format, errors="coerce")
-    _warn_of(stripped[dates.isna() & (stripped != "")], values.name)
+    _warn_of(stripped[dates.isna() & (stripped != "")], values.name, named)
     return dates.dt.normalize()
 
 
-def _warn_of(odd: pd.Series, column: object) -> None:
+def _warn_of(odd: pd.Series, column: object, named: bool) -> None:
     if len(odd):
-        named = ", ".join(repr(value) for value in sorted(odd.unique())[:5])
+        names = ", ".join(repr(value) for value in sorted(odd.unique())[:5])
         warnings.warn(
             f"Column {column!r}: {len(odd)} values are none of the documented ones "
-            f"and count as missing: {named}.",
+            f"and count as missing{f': {names}' if named else ''}.",
             stacklevel=4,
         )
 
@@ -108,6 +120,7 @@ def agree_within_patients(table: pd.DataFrame, column: str) -> pd.Series:
 def start_flow(table: pd.DataFrame, step: str = "published") -> pd.DataFrame:
     """Begin counting a cohort's participants; :func:`exclude` goes on from here."""
     table.attrs["flow"] = ((step, len(table), table["patient_id"].nunique()),)
+    table.attrs["gigabytes"] = (_gigabytes(table),)
     return table
 
 
@@ -117,7 +130,32 @@ def exclude(table: pd.DataFrame, unwanted: pd.Series, reason: str) -> pd.DataFra
     patients = table["patient_id"].nunique() - kept["patient_id"].nunique()
     step = (f"excluded: {reason}", len(table) - len(kept), patients)
     kept.attrs["flow"] = (*_flow_of(table), step)
+    kept.attrs["gigabytes"] = (
+        *table.attrs.get("gigabytes", ()),
+        _gigabytes(table) - _gigabytes(kept),
+    )
     return kept
+
+
+def _gigabytes(table: pd.DataFrame) -> float:
+    """Return the size of a table's films, where it has a column ``megabytes``."""
+    return float(table["megabytes"].sum()) / 1e3 if "megabytes" in table else float("nan")
+
+
+def eligible(table: pd.DataFrame, checks: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Begin a cohort's flow and drop, one reason after the other, what is not eligible.
+
+    Parameters
+    ----------
+    table
+        As published.
+    checks
+        By reason, whether a row is unwanted; of the rows and index of `table`.
+    """
+    table = start_flow(table)
+    for reason, unwanted in checks.items():
+        table = exclude(table, unwanted.loc[table.index], reason)
+    return table.reset_index(drop=True)
 
 
 def participant_flow(stages: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -132,7 +170,7 @@ def participant_flow(stages: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``cohort``, ``step``, ``radiographs``, ``patients``: the start, a row per reason
-        with what it removed, and what remains.
+        with what it removed, and what remains; and ``gigabytes``, if a cohort tells ``megabytes``.
 
     Raises
     ------
@@ -140,6 +178,7 @@ def participant_flow(stages: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         If the counts do not reconcile, or a table does not carry its counts.
     """
     rows: list[tuple[str, str, int, int]] = []
+    sizes: list[float] = []
     for name, table in stages.items():
         start, *steps = _flow_of(table)
         remaining = (len(table), table["patient_id"].nunique())
@@ -152,7 +191,10 @@ def participant_flow(stages: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                     f"{remaining[position - 1]}. Drop rows with helpers.table.exclude only."
                 )
         rows += [(name, *step) for step in (start, *steps)] + [(name, "in use", *remaining)]
-    return pd.DataFrame(rows, columns=["cohort", "step", "radiographs", "patients"])
+        missing = [float("nan")] * (1 + len(steps))
+        sizes += [*table.attrs.get("gigabytes", missing), _gigabytes(table)]
+    flow = pd.DataFrame(rows, columns=["cohort", "step", "radiographs", "patients"])
+    return flow.assign(gigabytes=sizes) if pd.notna(sizes).any() else flow
 
 
 def _flow_of(table: pd.DataFrame) -> tuple:
@@ -162,3 +204,29 @@ def _flow_of(table: pd.DataFrame) -> tuple:
             "helpers.cohorts, exclude or select_index_films returned."
         )
     return table.attrs["flow"]
+
+
+def read_table(root: Path, name: str, cohort: str, required: list[str]) -> pd.DataFrame:
+    """Read a publisher's CSV as strings, blanks as ""; refuse one that lacks columns."""
+    path = root / name
+    advice = (
+        "download it from the page of DOI 10.7937/TCIA.BBAG-2923 and put it there"
+        if cohort == "sbu"
+        else f"fetch it with `python -m helpers.downloads {cohort}`"
+    )
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The {cohort} cohort needs {name} in {root.name}/, and it is not there: {advice}, "
+            "or make the phantoms with `python -m phantoms`."
+        )
+    try:
+        raw = pd.read_csv(path, dtype="string", keep_default_na=False, encoding="utf-8-sig")
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"{cohort}: {name} is no UTF-8 CSV table ({error}); {advice}.") from error
+    missing = [column for column in required if column not in raw]
+    if missing:
+        raise ValueError(
+            f"{cohort}: {name} lacks the columns {', '.join(missing)}; found "
+            f"{', '.join(raw.columns[:8])} …. Put the file there as published: {advice}."
+        )
+    return raw

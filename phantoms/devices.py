@@ -98,6 +98,7 @@ def _central_line(sheet: Sheet, rng: np.random.Generator, s: Setting) -> None:
     sway = rng.normal(0, 3)
     side = 1 if route in (1, 3, 5) else -1
     if route < 2:  # internal jugular vein
+        points: list[tuple[float, float]]
         points = [(side * (50 + sway), -120), (side * 41, -65), (side * 33, -18), (side * 27, 22)]
     elif route < 4:  # subclavian vein: behind the middle of the clavicle
         points = [(side * 118, 66 + sway), (side * 94, 42), (side * 68, 28), (side * 40, 32)]

@@ -173,7 +173,9 @@ def tube(centreline: FloatArray, half_width: FloatArray | float) -> FloatArray:
     return np.concatenate([centreline + offset, (centreline - offset)[::-1]])
 
 
-def smooth_line(points: Sequence[Sequence[float] | FloatArray], count: int = 40) -> FloatArray:
+def smooth_line(
+    points: FloatArray | Sequence[Sequence[float] | FloatArray], count: int = 40
+) -> FloatArray:
     """A smooth curve (count, 2) through a few points (Catmull–Rom spline, uniform)."""
     knots = np.asarray(points, dtype=float)
     padded = np.vstack([2 * knots[0] - knots[1], knots, 2 * knots[-1] - knots[-2]])

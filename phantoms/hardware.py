@@ -193,8 +193,9 @@ def _lateral_pacemaker(sheet: Sheet, rng: np.random.Generator, s: Setting) -> No
     centre = np.array([-0.42 * s.body.depth, 0.2 * s.body.height])
     sheet.line([centre + np.array([(2, -20), (-3, 20)])], 9.0, 220)
     apex = (-0.42 * s.body.depth, s.pose.dome[0] - 12)
-    way = [centre, (-20, 0.04 * s.body.height), (-2, 0.12 * s.body.height)]
-    lead = smooth_line([*way, (0, 0.45 * s.body.height), (-12, 0.62 * s.body.height), apex], 60)
+    height = s.body.height
+    way = [(-20, 0.04 * height), (-2, 0.12 * height), (0, 0.45 * height), (-12, 0.62 * height)]
+    lead = smooth_line([centre, *way, apex], 60)
     sheet.line([lead], 2.2, 60)
     sheet.line([lead[-2:]], 3.0, 80)
 

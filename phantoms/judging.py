@@ -158,7 +158,8 @@ def machine(device: torch.device, threads: int, workers: int) -> str:
     lines = cpu.read_text().splitlines() if cpu.is_file() else []
     models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     processor = models[0] if models else platform.processor() or platform.machine()
-    words = f"{processor}, {os.cpu_count()} cores, {threads} threads, {workers} drawing processes"
+    counts = {"core": os.cpu_count(), "thread": threads, "drawing process": workers}
+    words = ", ".join([processor, *(_counted(count, name) for name, count in counts.items())])
     return f"{torch.cuda.get_device_name(device)}; {words}" if device.type == "cuda" else words
 
 
@@ -168,6 +169,11 @@ def phantoms_version() -> str:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _counted(count: int | None, name: str) -> str:
+    plural = f"{name}es" if name.endswith("s") else f"{name}s"
+    return f"{count} {name if count == 1 else plural}"
 
 
 def _rounded(value: float) -> float | None:

@@ -82,11 +82,17 @@ def pretrain(
     FileExistsError
         If there is a checkpoint, and it is not to be resumed.
     FileNotFoundError, ValueError
-        If there is none to resume, or it belongs to another configuration or has seen more films.
+        If there is none to resume, or it belongs to another configuration or has seen more films,
+        or if `start` learned from films of the same seed.
     """
     if checkpoint.exists() and not resume:
         raise FileExistsError(
             f"{checkpoint.name} holds an earlier run. Go on from it with --resume, or remove it."
+        )
+    if start is not None and start.card["config"]["seed"] == config.seed:
+        raise ValueError(
+            f"The earlier network learned from the films of seed {config.seed}. It would see them "
+            "again: choose another --seed."
         )
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     run = Run(config, fabric or Fabric(devices=1), checkpoint, start)
@@ -202,8 +208,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _earlier(start: SeverityModel) -> dict[str, Any]:
     """Keep from the card of an earlier network what says how it was made."""
-    kept = ("weights_sha256", "command", "films", "seconds", "phantoms_versions", "earlier")
-    return {name: start.card.get(name) for name in kept}
+    kept = ("weights_sha256", "command", "films", "seconds", "config", "phantoms_versions")
+    return {name: start.card[name] for name in kept} | {"earlier": start.card.get("earlier")}
 
 
 def _command(arguments: list[str]) -> str:

@@ -137,7 +137,7 @@ class Run:
         if phantoms_version() not in self.versions:
             self.versions.append(phantoms_version())
 
-    def _update(self, averaged: Any, current: Any, count: torch.Tensor) -> None:
+    def _update(self, averaged: Any, current: Any, count: torch.Tensor | int) -> None:
         """Average over few steps at first, or the first weights would stay for long."""
         decay = min(self.config.averaging, (1 + int(count)) / (10 + int(count)))
         get_ema_multi_avg_fn(decay)(averaged, current, count)

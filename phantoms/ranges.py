@@ -18,7 +18,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "opacity": (0.0, 0.95),
     "heart": (0.38, 0.70),
     "aspect": (0.68, 1.22),
-    "lung_share": (0.62, 1.06),  # above 1 the ribs are cut off
+    "lung_share": (0.54, 1.06),  # above 1 the ribs are cut off
     "top": (-0.1, 0.8),  # of the film's height that the lungs leave free
     "shift": (-0.06, 0.06),
     "tilt": (-4, 4),  # degrees
@@ -32,9 +32,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "motion": (1.5, 6),
     "flatten": (0.0, 0.5),
     "detail": (0.0, 1.8),
-    "contrast": (0.4, 1.9),
+    "contrast": (0.3, 2.1),
     "middle": (0.2, 0.65),
-    "log gamma": (-0.45, 0.45),
+    "log gamma": (-0.55, 0.55),
     "black": (-0.4, 0.12),
     "white": (0.85, 1.4),
     "black level": (0.0, 0.25),
@@ -43,16 +43,21 @@ RANGES: dict[str, tuple[float, float]] = {
     "resolution": (70, 400),
     "quality": (30, 100),
     "stretch": (0.88, 1.12),
-    "turn": (-5, 5),  # degrees
+    "turn": (-8, 8),  # degrees
     "shear": (-0.08, 0.08),
     "trim": (0.0, 0.05),  # of a side, at any edge
     "cut side": (0.15, 0.45),  # a partial film
     "cut apices": (0.06, 0.28),
     "cut bases": (0.08, 0.35),
-    "disturbed log gamma": (-0.4, 0.4),
+    "disturbed log gamma": (-0.5, 0.5),
+    "bend": (2.0, 12.0),  # Dirichlet's concentration: the lower, the more the curve bends
     "clip low": (0.0, 0.18),
     "clip high": (0.78, 1.0),
+    "even out": (0.2, 0.7),  # of the broad contrast
+    "even out over": (10, 30),  # px
     "gradient": (-0.3, 0.3),
+    "veil": (0.01, 0.07),
+    "filter": (0.1, 0.6),
     "soften": (0.3, 1.1),  # px
     "reduce": (0.4, 0.9),
     "sharpen": (0.3, 1.5),
@@ -79,8 +84,12 @@ CHANCES: dict[str, float] = {
     "cut bases": 0.08,
     "cutout": 0.06,
     "gamma": 0.5,
+    "bend": 0.3,
     "clip": 0.3,
+    "even out": 0.2,
     "light": 0.35,
+    "veil": 0.25,
+    "filter": 0.2,
     "soften": 0.25,
     "sharpen": 0.15,
     "noise": 0.35,

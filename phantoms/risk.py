@@ -2,14 +2,15 @@
 
 For a film V of a patient of known sex at a site,
 
-    P(death | V) = sum over age, comorbidity, severity of p(a, c, s | sex) L(V | a, c, s) P(death | a, c, s)
+    P(death | V) = sum over age, comorbidity and severity of
+                       p(a, c, s | sex) L(V | a, c, s) P(death | a, c, s),
                    divided by the same sum without P(death | a, c, s),
 
 where L is the likelihood of everything the film shows: opaque share, density, view, devices and
 heart size. Age takes its 77 whole years, comorbidity its three values, and severity a grid of step
 0.1 over ±6 standard deviations, on which the trapezoid rule is exact to rounding for Gaussian
 integrands (Trefethen & Weideman 2014, SIAM Review 56:385).
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 

@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 
 from . import letters
+from .exposure import broad_blur
 from .grid import FloatArray
 from .processing import compress, equalise, resample
 from .ranges import happens, uniform
 
 _SIZE = 128  # px; ranges in px hold for a film of this size
+_KNOTS = 6  # of a random grey curve
 _MARKER = 0.3  # chance of a boxed side marker among the marks
 
 
@@ -40,6 +42,42 @@ def _change_gamma(pixels: FloatArray, rng: np.random.Generator) -> FloatArray:
 def _clip_histogram(pixels: FloatArray, rng: np.random.Generator) -> FloatArray:
     low, high = uniform("clip low", rng), uniform("clip high", rng)
     return np.clip((pixels - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
+
+
+def _bend_greys(pixels: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Any rising grey curve: through knots whose steps are random shares of the whole."""
+    steps = rng.dirichlet(np.full(_KNOTS, uniform("bend", rng)))
+    heights = np.concatenate([[0], np.cumsum(steps)]).astype(np.float32)
+    places = np.clip(pixels, 0, 1) * np.float32(255)
+    curve = np.interp(np.arange(256), np.linspace(0, 255, _KNOTS + 1), heights)
+    curve = np.convolve(np.pad(curve, 12, mode="edge"), np.full(25, 1 / 25), "valid")
+    return cv2.remap(
+        curve.astype(np.float32)[None], places, np.zeros_like(places), cv2.INTER_LINEAR
+    )
+
+
+def _even_out(pixels: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Take away part of what is broad, as some consoles and many figures do."""
+    broad = broad_blur(pixels, uniform("even out over", rng) * _pixel(pixels))
+    share = np.float32(uniform("even out", rng))
+    return np.clip(pixels - share * (broad - broad.mean()), 0, 1)
+
+
+def _add_veil(pixels: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Uneven haze over body and lungs alike: folds of skin, cloth, scatter, a poor copy."""
+    cells = rng.integers(3, 8, 2).tolist()
+    lattice = rng.standard_normal(cells, dtype=np.float32)
+    haze = cv2.resize(lattice, pixels.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    there = np.clip(pixels * np.float32(1 / 0.1), 0, 1)  # black stays black
+    return np.clip(pixels + np.float32(uniform("veil", rng)) * haze * there, 0, 1)
+
+
+def _filter_at_random(pixels: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Change fine texture and leave shapes: a random filter, mixed in (Xu et al., ICLR 2021)."""
+    kernel = rng.standard_normal((3, 3), dtype=np.float32) / 3
+    kernel[1, 1] += 1 - kernel.sum()  # what is even stays as it is
+    share = np.float32(uniform("filter", rng))
+    return np.clip(pixels + share * (cv2.filter2D(pixels, -1, kernel) - pixels), 0, 1)
 
 
 def _light_unevenly(pixels: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -88,8 +126,12 @@ def _mark(pixels: FloatArray, rng: np.random.Generator) -> FloatArray:
 # In this order; each has its chance in `CHANCES`.
 _CHANGES = {
     "gamma": _change_gamma,
+    "bend": _bend_greys,
     "clip": _clip_histogram,
+    "even out": _even_out,
     "light": _light_unevenly,
+    "veil": _add_veil,
+    "filter": _filter_at_random,
     "soften": _soften,
     "sharpen": _sharpen,
     "noise": _add_noise,

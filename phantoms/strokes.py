@@ -154,7 +154,7 @@ def course(
 
 
 def oriented(
-    shape: Sequence[tuple[float, float]], centre: FloatArray, heading: FloatArray
+    shape: Sequence[tuple[float, float]] | FloatArray, centre: FloatArray, heading: FloatArray
 ) -> FloatArray:
     """Points (n, 2) of a small part, given along and across `heading`, placed at `centre`, mm."""
     along = np.asarray(heading) / (np.hypot(*heading) + 1e-9)

@@ -9,7 +9,7 @@ import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from helpers.publishers import SBU_CLINICAL_FILE
+from helpers.clinical import SBU_CLINICAL_FILE
 
 IEEE8023_COLUMNS = (
     "patientid,offset,sex,age,finding,survival,intubated,intubation_present,went_icu,in_icu,"

@@ -24,6 +24,7 @@ from published import (
 )
 
 from helpers import paths
+from helpers.clinical import SBU_CLINICAL_FILE
 from helpers.cohorts import (
     cohort_root,
     load_annotations,
@@ -36,7 +37,6 @@ from helpers.dicom import convert
 from helpers.models import RiskModel, build_resnet18
 from helpers.panel import analyse
 from helpers.pixels import UnreadableRadiograph
-from helpers.publishers import SBU_CLINICAL_FILE
 from helpers.splits import load_split, save_split
 
 
@@ -149,9 +149,8 @@ def test_bad_files_become_rows_in_a_conversion(tmp_path):
     converted = table.dropna(subset=["png_path"])
     assert converted["image_path"].tolist() == [str(good)]
     assert table["reason"].notna().sum() == len(paths_in) - 1
-    assert [file.name for file in (tmp_path / "out").iterdir()] == [
-        Path(converted["png_path"].iloc[0]).name
-    ]
+    picture = Path(converted["png_path"].iloc[0]).name
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {picture, "manifest.csv"}
 
 
 def test_no_message_says_the_same_for_different_faults(model, tmp_path):

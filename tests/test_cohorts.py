@@ -15,6 +15,7 @@ from published import (
 )
 
 from helpers import paths
+from helpers.clinical import SBU_CLINICAL_FILE, NotKnownAtAdmission
 from helpers.cohorts import (
     cohort_root,
     is_phantom,
@@ -28,6 +29,7 @@ from helpers.cohorts import (
     work_file,
     work_root,
 )
+from helpers.sbu import written_later
 from helpers.table import TYPES, exclude
 
 
@@ -131,7 +133,7 @@ def sbu(tmp_path):
             "StudyDate": "19000911",
             "ReferencedImageSequence": reference(),
         },
-        "A000001/c": {"StudyDate": "19000908"},
+        "A000001/c": {"StudyDate": "19000908", "StudyInstanceUID": "1.2.4"},
         "A000002/a": {"PatientID": "A000002", "ViewPosition": "PA", "StudyDate": "19000915"},
         "A000002/b": {"PatientID": "A000002", "StudyDescription": "XR ABDOMEN 1 VIEW"},
         "A000002/c": {"PatientID": "A000002", "ViewPosition": "LATERAL"},
@@ -163,12 +165,59 @@ def test_sbu_joins_films_to_the_clinical_table(sbu):
     assert cohort["died"].tolist() == [False, False, False, True]
     assert cohort["age"].tolist() == [66.5, 66.5, 66.5, 38.5]
     assert cohort["sex"].tolist()[:3] == ["M"] * 3 and pd.isna(cohort["sex"][3])
-    assert cohort["is_icu"].dtype == "boolean" and cohort["length_of_stay"].dtype == "Float64"
+    assert not {"is_icu", "length_of_stay", "last.status", "gender_concept_name"} & set(cohort)
+    later = written_later(sbu)
+    assert later["is_icu"].dtype == "boolean" and later["length_of_stay"].dtype == "Float64"
+    assert later.loc["A000001", "is_icu"]
 
 
-def test_sbu_dates_that_are_none_are_named(sbu):
+def test_sbu_joins_only_what_is_known_at_admission(sbu):
+    table = pd.read_csv(sbu / SBU_CLINICAL_FILE, dtype=str, keep_default_na=False)
+    table = table.assign(htn_v=["Yes", "No"], creatinine="1.1")
+    table.to_csv(sbu / SBU_CLINICAL_FILE, index=False)
+    assert "htn_v" in load_sbu(sbu) and "creatinine" not in load_sbu(sbu)
+    assert "htn_v" not in load_sbu(sbu, predictors=["age.splits"])
+    with pytest.raises(NotKnownAtAdmission, match="intensive care comes after admission"):
+        load_sbu(sbu, predictors=["htn_v", "is_icu"])
+    with pytest.raises(NotKnownAtAdmission, match="does not say when it was measured"):
+        load_sbu(sbu, predictors=["creatinine"])
+
+
+def test_sbu_reasons_for_every_film_that_is_left_out(tmp_path):
+    root = tmp_path / "sbu"
+    write_clinical(root, [{"length_of_stay": "3"}])  # admitted on the 10th
+    films = {
+        "first": {"StudyInstanceUID": "1.1", "SeriesNumber": 2, "StudyDate": "19000911"},
+        "again": {"StudyInstanceUID": "1.1", "SeriesNumber": 4, "StudyDate": "19000911"},
+        "companion": {
+            "StudyInstanceUID": "1.1",
+            "SeriesNumber": 1,
+            "StudyDate": "19000911",
+            "ReferencedImageSequence": reference(),
+        },
+        "before": {"StudyInstanceUID": "1.2", "StudyDate": "19000909"},
+        "last day": {"StudyInstanceUID": "1.3", "StudyDate": "19000913"},
+        "after": {"StudyInstanceUID": "1.4", "StudyDate": "19000914"},
+        "PA": {"StudyInstanceUID": "1.3", "StudyDate": "19000913", "ViewPosition": "PA"},
+    }
+    for name, elements in films.items():
+        write_dicom(root / f"{name}.dcm", **elements)
+    cohort = load_sbu(root)
+    late = cohort.loc[cohort["after_outcome"], "image_path"]
+    assert [Path(path).stem for path in late] == ["after"]
+    index = select_index_films(cohort)
+    assert [Path(path).stem for path in index["image_path"]] == ["first"]
+    flow = flow_of(index)
+    assert flow["excluded: enhanced companion of another film"] == 1
+    assert flow["excluded: higher series number of the same study"] == 1
+    assert flow["excluded: before admission or onset"] == 1
+    assert flow["excluded: after discharge or death"] == 1
+    assert flow["excluded: not the patient's first film"] == 2
+
+
+def test_sbu_dates_that_are_none_are_counted_and_not_shown(sbu):
     write_dicom(sbu / "A000001" / "odd.dcm", StudyDate="19001399")
-    with pytest.warns(UserWarning, match="'study_date': 1 values.*'19001399'"):
+    with pytest.warns(UserWarning, match="'study_date': 1 values .* missing\\.$"):
         cohort = load_sbu(sbu)
     assert cohort["day"].isna().sum() == 1
 

@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from pydicom import Dataset, FileMetaDataset, dcmread, dcmwrite
+from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.uid import (
     MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
-    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -31,95 +31,17 @@ from pydicom.uid import (
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
-    generate_uid,
 )
 
 from helpers.dicom import UnreadableDicom, convert, describe_header, read_dicom
 from helpers.dicom_header import MOST_PIXELS
+from tests.dicom_films import make_film, make_table, ramp
+from tests.dicom_matrix import CONTRAST, MODALITY, POLARITY, STORED, TABLE
 
 MARKER = "ZZMARKERZZ"
 
 
-def make_film(
-    stored: np.ndarray, *, bits: int = 12, syntax: str = ExplicitVRLittleEndian, **elements: object
-) -> bytes:
-    """Write a small film with the given stored values; elements set to None are left out."""
-    film = Dataset()
-    film.SOPClassUID = DigitalXRayImageStorageForPresentation
-    film.SOPInstanceUID = generate_uid(entropy_srcs=["film"])
-    film.Modality = "DX"
-    film.Rows, film.Columns = stored.shape[:2]
-    film.SamplesPerPixel = 1
-    film.PhotometricInterpretation = "MONOCHROME2"
-    film.BitsAllocated = 8 * stored.dtype.itemsize
-    film.BitsStored, film.HighBit = bits, bits - 1
-    film.PixelRepresentation = int(stored.dtype.kind == "i")
-    order = ">" if syntax == ExplicitVRBigEndian else "<"
-    film.PixelData = stored.astype(stored.dtype.newbyteorder(order)).tobytes()
-    film["PixelData"].VR = "OB" if stored.dtype.itemsize == 1 else "OW"
-    for name, value in elements.items():
-        if value is None:
-            delattr(film, name)
-        else:
-            setattr(film, name, value)
-    film.file_meta = FileMetaDataset()
-    native = syntax in (
-        ImplicitVRLittleEndian,
-        ExplicitVRLittleEndian,
-        ExplicitVRBigEndian,
-        DeflatedExplicitVRLittleEndian,
-    )
-    film.file_meta.TransferSyntaxUID = syntax if native else ExplicitVRLittleEndian
-    if syntax in (JPEG2000Lossless, JPEGLSLossless, RLELossless):
-        film.compress(syntax, generate_instance_uid=False)
-    elif not native:  # only the claim is needed
-        film.file_meta.TransferSyntaxUID = syntax
-        film.PixelData = b"\xfe\xff\x00\xe0\x00\x00\x00\x00\xfe\xff\x00\xe0\x04\x00\x00\x00abcd"
-        film["PixelData"].is_undefined_length = True
-    buffer = BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # some of these films are wrong on purpose
-        dcmwrite(buffer, film, enforce_file_format=True)
-    return buffer.getvalue()
-
-
-def make_table(values: list[int], first: int, bits: int) -> list[Dataset]:
-    """Make the one item of a lookup table sequence."""
-    item = Dataset()
-    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [len(values), first, bits])
-    item.add_new("LUTData", "US", values)
-    return [item]
-
-
-def ramp(dtype: str, bits: int) -> np.ndarray:
-    """Spread 16 × 16 values over the range of `bits`, both ends included."""
-    low = -(2 ** (bits - 1)) if dtype.startswith("i") else 0
-    return np.linspace(low, low + 2**bits - 1, 256).round().astype(dtype).reshape(16, 16)
-
-
 # --- The matrix: every step of the chain against formulas written from PS3.3, value by value ---
-
-TABLE = [0, 10, 40, 90, 160, 250, 360, 490, 640, 810, 1000, 1023]  # 10 bits, not linear
-
-MODALITY = {
-    "none": {},
-    "rescale": {"RescaleSlope": 2, "RescaleIntercept": -100},
-    "negative slope": {"RescaleSlope": -1, "RescaleIntercept": 50},
-    "table": {"ModalityLUTSequence": make_table(TABLE, first=3, bits=10)},
-}
-CONTRAST = {
-    "none": {},
-    "linear": {"WindowCenter": 60, "WindowWidth": 200},
-    "exact": {"WindowCenter": 60.5, "WindowWidth": 99.5, "VOILUTFunction": "LINEAR_EXACT"},
-    "sigmoid": {"WindowCenter": 60, "WindowWidth": 80, "VOILUTFunction": "SIGMOID"},
-    "table": {"VOILUTSequence": make_table(TABLE, first=20, bits=10)},
-}
-POLARITY = {
-    "MONOCHROME2": {},
-    "MONOCHROME1": {"PhotometricInterpretation": "MONOCHROME1"},
-    "both": {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"},
-}
-STORED = {"u8": ("u1", 8), "u12": ("u2", 12), "u16": ("u2", 16), "i8": ("i1", 8), "i13": ("i2", 13)}
 
 
 def look_up(value: float, first: int) -> float:
@@ -234,6 +156,27 @@ def test_table_after_a_modality_step_that_gives_floats():
     np.testing.assert_allclose(read_dicom(data)[0], expected, atol=1e-6)
 
 
+def test_table_whose_first_value_is_written_as_unsigned():
+    """DCMTK reads 65,524 as −12 too, where values can be negative but not as large as that."""
+    pixels = np.array([[0, 80, 90, 91, 92, 100, 4095]], "u2")
+    signed, unsigned = (
+        read_dicom(
+            make_film(
+                pixels,
+                RescaleSlope=1,
+                RescaleIntercept=-100,
+                VOILUTSequence=make_table(TABLE, first, 10),
+            )
+        )
+        for first in (-12, 65524)
+    )
+    np.testing.assert_array_equal(unsigned, signed)
+    wide = make_film(
+        np.array([[0, 65524, 65526]], "u2"), bits=16, VOILUTSequence=make_table(TABLE, 65524, 10)
+    )
+    np.testing.assert_allclose(read_dicom(wide)[0], [0, 0, 40 / 1023], atol=1e-6)
+
+
 def test_table_of_65536_entries_starting_below_zero():
     item = make_table([0], -32768, 16)[0]
     item.LUTDescriptor = [0, -32768, 16]  # 0 entries means 65,536
@@ -274,6 +217,17 @@ def test_bits_above_the_stored_ones_are_ignored():
     pixels = ramp("u2", 12)
     np.testing.assert_array_equal(
         read_dicom(make_film(pixels | 0x8000)), read_dicom(make_film(pixels))
+    )
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless])
+@pytest.mark.parametrize("dtype", ["u2", "i2"])
+def test_pixels_in_the_upper_bits(dtype, syntax):
+    """Until 2014 the highest bit could be any; what is below the pixel is none of it."""
+    pixels = np.tile(ramp(dtype, 12), (4, 4))
+    shifted = (pixels.astype("i4") * 16 + 5).astype(dtype)
+    np.testing.assert_array_equal(
+        read_dicom(make_film(shifted, syntax=syntax, HighBit=15)), read_dicom(make_film(pixels))
     )
 
 
@@ -328,6 +282,10 @@ REAL = {  # file: rows, columns
     "693_J2KI.dcm": (512, 512),
     "liver_1frame.dcm": (512, 512),
     "examples_overlay.dcm": (300, 484),
+    "JPGExtended.dcm": (1024, 256),
+    "JPEG-lossy.dcm": (1024, 256),
+    "JPEGLSNearLossless_08.dcm": (45, 10),
+    "JPEGLSNearLossless_16.dcm": (50, 10),
 }
 
 
@@ -389,10 +347,15 @@ BROKEN = {
     "cut in the header": (lambda: make_film(GREY)[:300], "a signal, or it was cut off"),
     "cut in the pixels": (lambda: make_film(GREY)[:-40], "cut off: 88 of 128 bytes"),
     "cut J2K": (lambda: encoded()[:-30], "cut off"),
-    "damaged J2K": (lambda: encoded().replace(b"\xff\x4f\xff\x51", bytes(4)), "damaged, or of"),
+    "J2K without header": (lambda: encoded().replace(b"\xff\x4f\xff\x51", bytes(4)), "missing"),
+    "damaged J2K": (lambda: encoded().replace(b"\xff\x52\x00", bytes(3)), "damaged, or of"),
+    "J2K of absurd size": (
+        lambda: encoded().replace(b"\x00\x00\x00\x40" * 2, b"\x00\x00\xff\xff" * 2, 1),
+        "tiles|65535 × 65535",
+    ),
     "J2K of another height": (
         lambda: encoded().replace(b"\x10\x00US\x02\x00\x40", b"\x10\x00US\x02\x00\x20"),
-        "damaged, or of",
+        "header claims 32 × 64 grey pixels, the compressed pixels themselves 64 × 64",
     ),
     "no pixels": (lambda: make_film(GREY, PixelData=None), "holds no pixels"),
     "empty pixels": (lambda: make_film(GREY, PixelData=b""), "cut off: 0 of 128 bytes"),
@@ -402,18 +365,26 @@ BROKEN = {
     "palette": (lambda: Path(real("examples_palette.dcm")).read_bytes(), "in colour"),
     "no photometric": (lambda: make_film(GREY, PhotometricInterpretation=None), "is missing"),
     "odd photometric": (lambda: make_film(GREY, PhotometricInterpretation="X"), "bright or dark"),
-    "several frames": (lambda: Path(real("rtdose.dcm")).read_bytes(), "holds 15 frames"),
+    "several frames": (lambda: Path(real("rtdose.dcm")).read_bytes(), "holds several frames"),
     "raw": (lambda: make_film(GREY, PresentationIntentType="FOR PROCESSING"), "raw detector data"),
     "no rows": (lambda: make_film(GREY, Rows=0), "claims 0 × 8 pixels"),
     "absurd size": (lambda: make_film(GREY, Rows=65535, Columns=65535), "claims 65535 × 65535"),
     "absurd bits": (lambda: make_film(GREY, BitsStored=17), "17 bits stored in 16 bits"),
-    "no decoder": (lambda: make_film(GREY, syntax=JPEGLosslessSV1), "no decoder for it"),
+    "no JPEG": (lambda: make_film(GREY, syntax=JPEGLosslessSV1), "header of their own"),
     "video": (lambda: make_film(GREY, syntax=MPEG2MPML), "film sequence"),
-    "12-bit JPEG": (lambda: Path(real("JPGExtended.dcm")).read_bytes(), "JPEG Extended"),
-    "zero window": (lambda: make_film(GREY, WindowCenter=5, WindowWidth=0), "not valid"),
+    "raw by its class": (
+        lambda: make_film(GREY, SOPClassUID=DigitalXRayImageStorageForProcessing),
+        "raw detector data",
+    ),
+    "absurd high bit": (lambda: make_film(GREY, HighBit=16), "bit 16 is the highest"),
+    "high bit too low": (lambda: make_film(GREY, HighBit=5), "bit 5 is the highest"),
+    "zero window": (
+        lambda: make_film(GREY, WindowCenter=5, WindowWidth=0),
+        "too narrow; expected a width of at least 1",
+    ),
     "odd window": (
         lambda: make_film(GREY, WindowCenter=5, WindowWidth=9, VOILUTFunction="CURVE"),
-        "not valid",
+        "expected LINEAR, LINEAR_EXACT or SIGMOID",
     ),
     "short table": (
         lambda: make_film(GREY, VOILUTSequence=make_table(TABLE[:3], 0, 10), BitsStored=12).replace(
@@ -525,6 +496,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def pictures(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+
+
 def test_convert_gives_a_row_a_file(folder, tmp_path):
     paths = sorted(folder.iterdir())
     table = convert(paths, tmp_path / "out", size=48)
@@ -560,7 +535,7 @@ def test_converted_pictures_are_the_films(folder, tmp_path):
 
 def test_pngs_carry_no_metadata(folder, tmp_path):
     convert(folder.iterdir(), tmp_path / "out", size=48)
-    for data in contents(tmp_path / "out").values():
+    for data in pictures(tmp_path / "out").values():
         chunks, at = [], 8
         while at < len(data):
             chunks.append(data[at + 4 : at + 8])
@@ -644,7 +619,7 @@ def test_failures_to_read_or_write_are_rows(folder, tmp_path, monkeypatch):
     table = convert([folder / "0.dcm"], tmp_path / "out")
     assert "No space left" in table["reason"][0]
     assert table["png_path"].isna().all()
-    assert contents(tmp_path / "out") == {}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["manifest.csv"]
 
 
 def test_wrong_arguments(tmp_path):
@@ -681,12 +656,12 @@ def test_killed_conversion_goes_on_and_ends_the_same(tmp_path):
         run.wait()
         assert run.returncode == -signal.SIGKILL if os.name == "posix" else run.returncode
         whole = contents(tmp_path / "undisturbed")
-        done = {name: data for name, data in contents(out).items() if name.endswith(".png")}
+        done = pictures(out)
         assert stop_at <= len(done) < len(whole)
         assert done.items() <= whole.items()
     # A temporary file such as a kill at the worst moment leaves.
     subprocess.run([sys.executable, "-c", LEAVE_PART, str(paths[-1]), str(out)], check=False)
-    assert list(out.glob(".*.part"))
+    assert list(out.glob(".rows/parts/*"))
     convert(paths, out)
     assert contents(out) == contents(tmp_path / "undisturbed")
 

@@ -227,11 +227,12 @@ def test_unknown_and_sbu(tmp_path):
         fetch("sbu", tmp_path)
     for part in (
         "10.7937/TCIA.BBAG-2923",
-        "covid_19_ny_sbu",
+        "by\nhand",
         "deidentified_overlap_tcia.csv.cleaned.csv_20210806.csv",
         str(tmp_path / "sbu"),
     ):
         assert part in str(caught.value)
+    assert not (tmp_path / "sbu").exists()  # an empty folder would hide the phantoms
 
 
 @posix

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from helpers.cohorts import load_sbu, participant_flow, select_index_films
 from phantoms import make_cohorts, truth
 from phantoms.publish import cohorts, later_metadata
 from phantoms.publish.ieee8023.tables import COLUMNS, LATER_FINDINGS
@@ -459,6 +460,31 @@ def test_sbu_sex_in_headers_is_the_published_one(root, headers):
     published = clinical["gender_concept_name"].map({"MALE": "M", "FEMALE": "F"}).fillna("")
     for row in headers:
         assert row["dataset"].PatientSex in ("", published[row["dataset"].PatientID])
+
+
+def test_sbu_has_films_that_every_rule_of_selection_leaves_out(root):
+    chosen = select_index_films(load_sbu(root / "sbu"))
+    flow = participant_flow({"sbu": chosen}).set_index("step")["radiographs"]
+    for reason in (
+        "not a chest study",
+        "view unknown",
+        "enhanced companion of another film",
+        "higher series number of the same study",
+        "before admission or onset",
+        "after discharge or death",
+        "not the patient's first film",
+    ):
+        assert flow[f"excluded: {reason}"] > 0, reason
+
+
+def test_sbu_films_that_are_left_out_change_no_other(monkeypatch):
+    with_them = cohorts.plan_cohorts(0.1, 0)
+    monkeypatch.setattr(cohorts.sbu, "left_out", lambda *_: iter(()))
+    without = cohorts.plan_cohorts(0.1, 0)
+    assert [job for job in with_them.jobs if job in without.jobs] == without.jobs
+    assert len(with_them.jobs) > len(without.jobs)
+    assert with_them.clinical.equals(without.clinical)
+    assert with_them.truth["sbu"].equals(without.truth["sbu"])
 
 
 # --------------------------------------------------------------------------------- hannover

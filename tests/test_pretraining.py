@@ -219,13 +219,16 @@ def test_a_finished_run_can_be_made_longer(run, tmp_path):
 
 
 def test_a_run_goes_on_from_an_earlier_network(run, tmp_path):
-    earlier = SeverityModel(small_network(len(COLUMNS), seed=7), 64)
+    card = {"config": {"seed": 5}}
+    earlier = SeverityModel(small_network(len(COLUMNS), seed=7), 64, card)
     still = replace(TINY, films=8, rate=0.0, start="7")
     found = run(tmp_path / "later.pt", still, start=earlier).network.state_dict()
     weights = {name for name in found if "running" not in name and "tracked" not in name}
     assert all(torch.equal(found[name], earlier.network.state_dict()[name]) for name in weights)
     with pytest.raises(ValueError, match="Resume with the same settings"):
         run(tmp_path / "later.pt", replace(still, start="8"), resume=True)
+    with pytest.raises(ValueError, match="would see them again: choose another --seed"):
+        run(tmp_path / "same.pt", replace(still, seed=5), start=earlier)
 
 
 def test_checkpoints_are_not_mixed_up(run, tmp_path):

@@ -25,26 +25,36 @@ data_in_use()
 #
 # Hospitals keep films as DICOM: pixels, and in front of them a header of numbered *elements* that
 # say how the pixels are meant, and also whose they are. We open one film and list only elements
-# that describe the picture. The list is fixed beforehand, so that no name can slip in.
+# that describe the picture. The list is fixed beforehand, and of each element only numbers of a
+# sensible size and known words are shown, so that no name can slip in. Headers are read in silence
+# (`quiet`): when pydicom finds a value odd, it quotes it in a warning, and odd values may be names.
 
 # %%
+from pathlib import Path
+
 import pandas as pd
 from pydicom import dcmread
 
-from helpers.cohorts import load_cohort, select_index_films
+from helpers.cohorts import cohort_root, load_sbu, select_index_films
 from helpers.dicom import describe_header
+from helpers.quarantine import quiet
 
 pd.set_option("display.max_colwidth", None)
-films = load_cohort("sbu")
+root = cohort_root("sbu")
+if (root / "manifest.csv").is_file():  # fetched films are pictures already: learn on phantoms
+    root = Path("../data/phantom/sbu").resolve()
+films = load_sbu(root)
 index = select_index_films(films)
-film = dcmread(index["image_path"][0])
+with quiet():
+    film = dcmread(index["image_path"][0])
+    total = sum(1 for _ in film.iterall())
+    pixels = film.pixel_array
 header = describe_header(film)
 header.set_index("attribute")
 
 # %%
 from IPython.display import Markdown
 
-total = sum(1 for _ in film.iterall())
 Markdown(
     f"The header has **{total}** elements; the table shows **{len(header)}** of them. "
     "Most of the others say who, when and where."
@@ -70,18 +80,17 @@ import numpy as np
 
 from helpers.dicom import read_dicom
 
-pixels = film.pixel_array
 largest = 2**film.BitsStored - 1
 
 
 def stored_as(stored: np.ndarray, **elements) -> bytes:
     """Give our film other stored values and header elements; return the bytes of the file."""
-    twin = deepcopy(film)
+    twin, file = deepcopy(film), BytesIO()
     twin.PixelData = stored.astype(np.uint16).tobytes()
     for name, value in elements.items():
         setattr(twin, name, value)
-    file = BytesIO()
-    twin.save_as(file)
+    with quiet():
+        twin.save_as(file)
     return file.getvalue()
 
 
@@ -108,7 +117,7 @@ monochrome1 = {
 }
 negative = stored_as(largest - pixels, **monochrome1)
 _ = plot_films(
-    [dcmread(BytesIO(negative)).pixel_array / largest, read_dicom(negative)],
+    [(largest - pixels) / largest, read_dicom(negative)],
     ["mistake: as stored", "polarity from header"],
     columns=2,
 )
@@ -264,30 +273,69 @@ Markdown(
 # made up here. The mistake: a file named by the patient's number, a header shown in a notebook.
 
 # %%
-named = stored_as(pixels, PatientName="EXAMPLE^PATRICIA", PatientID="X000000")
-mistake = dcmread(BytesIO(named))
+named = stored_as(pixels, PatientName="EXAMPLE^PATRICIA", PatientID="X638204")
+with quiet():
+    mistake = dcmread(BytesIO(named))
 f"{mistake.PatientID}.png", str(mistake.PatientName)
 
 # %% [markdown]
-# `convert` goes the other way round. It reads only the elements that it needs, names the picture
-# by a hash of the file, and writes no metadata. (Whoever has the file can compute its hash, too.
-# Where that matters, use a keyed hash and hide the key.) Did anything get through? We search all
-# it made.
+# A hash instead of the number is no cure. Numbers of six digits are a million, and a computer
+# hashes them all in a second. Look how long the number above stays hidden behind one.
 
 # %%
-from pathlib import Path
+from hashlib import sha256
+from time import perf_counter
+
+secret = sha256(mistake.PatientID.encode()).hexdigest()
+start = perf_counter()
+guesses = (f"X{number:06d}" for number in range(1_000_000))
+found = next(guess for guess in guesses if sha256(guess.encode()).hexdigest() == secret)
+found == mistake.PatientID, f"{perf_counter() - start:.2f} seconds"
+
+# %% [markdown]
+# `deidentify` goes the other way round. Names are hashes with a *key*, which lives in the user's
+# settings, never in the repository (`helpers/keys.py`); here it is a throw-away one. The manifest
+# has a fixed list of columns, each a number, a keyed hash or a word from a list, never text of the
+# header. Dates become days since the patient's first film. And three kinds of film are held back
+# for a human: those that say that text is burned in, screen shots, and derived images. We make one
+# of each kind from our film.
+
+# %%
+import secrets
 from tempfile import TemporaryDirectory
 
-from helpers.dicom import convert
+from helpers.deidentify import deidentify
 
+kinds = {
+    "plain": {},
+    "two days later": {"StudyDate": "19000912", "StudyInstanceUID": "1.2.3"},
+    "burned in": {"BurnedInAnnotation": "YES"},
+    "screen shot": {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"},
+    "derived": {"ImageType": ["DERIVED", "SECONDARY"]},
+}
+whose = {"PatientName": "EXAMPLE^PATRICIA", "PatientID": "X638204", "StudyDate": "19000910"}
+key = secrets.token_bytes(32)
 with TemporaryDirectory() as folder:
-    source = Path(folder, "film.dcm")
-    source.write_bytes(named)
-    row = convert([source], folder).loc[0].drop("image_path")
-    picture = Path(row["png_path"])
-    made = picture.read_bytes() + row.to_json().encode()
+    for name, elements in kinds.items():
+        Path(folder, f"{name}.dcm").write_bytes(stored_as(pixels, **whose | elements))
+    paths = [Path(folder, f"{name}.dcm") for name in kinds]
+    manifest = deidentify(paths, Path(folder, "out"), key=key)
+    made = [path.read_bytes() for path in Path(folder, "out").iterdir()]
 
-picture.name, b"PATRICIA" in made, b"X000000" in made
+shown = ["day", "modality", "view", "chest", "status", "reason"]
+manifest[shown].set_index(pd.Index(kinds, name="film"))
+
+# %% [markdown]
+# Did a name or a number get through? We search the pictures, their names and the manifest.
+
+# %%
+made.append(manifest.to_csv().encode())
+[any(secret in data for data in made) for secret in (b"PATRICIA", b"X638204", b"19000910")]
+
+# %% [markdown]
+# That is one film. `tests/test_deidentify.py` plants markers in every text element that the
+# standard knows, over five hundred films, and searches every byte that comes out, this kind of
+# notebook included.
 
 # %% [markdown]
 # But no header can tell what is written *in* a picture. `BurnedInAnnotation` is what somebody
@@ -304,7 +352,30 @@ plot_films([edge], [f"BurnedInAnnotation: {answer}"], columns=1).set_size_inches
 #
 # Such letters name no patient. They tell the machine, and so the ward, and so how ill somebody is:
 # a shortcut for a network (notebook 07). Letters that do name a patient would look no different to
-# the header. Only eyes find them.
+# the header. Only eyes find them: the flag says what somebody believed, most films lack it, and a
+# plain film with a name on it is neither screen shot nor derived image. **No header can tell that a
+# film is clean.** So that a human can look at thousands, a *review
+# sheet* sets films side by side, borders at full contrast and middles dimmed, with a table to fill
+# in (`helpers.review.write_review`). Look along the edges for letters.
+
+# %%
+import cv2
+import matplotlib.pyplot as plt
+
+from helpers.dicom import convert
+from helpers.review import review_sheet
+
+with TemporaryDirectory() as folder:
+    pictures = convert(index["image_path"].head(4), folder)["png_path"].dropna()
+    sheet = review_sheet(list(pictures))
+
+_, ax = plt.subplots(figsize=(9, 2.4))
+ax.imshow(sheet, cmap="gray")
+_ = ax.axis("off")
+
+# %% [markdown]
+# *Figure: a review sheet of four films in a row. Their borders are bright and grainy, their middles
+# dark with a number on them.*
 
 # %% [markdown]
 # ## From archive to pictures
@@ -312,7 +383,7 @@ plot_films([edge], [f"BurnedInAnnotation: {answer}"], columns=1).set_size_inches
 # Now the whole collection. Not every picture in it is a chest film, and not every chest film the
 # one we want: **one film a patient, the earliest frontal one that is no companion**. So a
 # prediction is made when it would be needed, and no patient counts more than another. Every
-# picture left out is counted, with the reason.
+# picture left out is counted, with the reason; a zero is a rule that found nothing left to remove.
 
 # %%
 from helpers.cohorts import participant_flow
@@ -320,17 +391,82 @@ from helpers.cohorts import participant_flow
 participant_flow({"sbu": index}).set_index("step")[["radiographs", "patients"]]
 
 # %% [markdown]
-# Converting is one call. It takes any executor: here two processes, in a hospital a cluster.
-# Killed and started again, it goes on where it was.
+# The archive of the real collection has an index that can be read offline: a row a series, with
+# study and series description, series number, date and size, but neither view nor references. The
+# same rules on it say what would have to be fetched. Look at the gigabytes: which rule saves most?
 
 # %%
-from concurrent.futures import ProcessPoolExecutor
+from helpers.idc import load_index, read_index
 
+real = read_index()
+chosen = select_index_films(load_index(real))
+real_flow = participant_flow({"sbu": chosen}).set_index("step").drop(columns="cohort")
+real_flow[real_flow["radiographs"] > 0].round(1)
+
+# %%
+frontal_ap = real.loc[real["series_description"] == "AP", "patient_id"].nunique()
+Markdown(
+    f"Of **{len(real):,}** radiographs of **{real['patient_id'].nunique():,}** patients "
+    f"({real['megabytes'].sum() / 1e3:.0f} GB), **{len(chosen):,}** are index films "
+    f"(**{chosen['megabytes'].sum() / 1e3:.1f} GB**); {frontal_ap:,} patients have an AP film."
+)
+
+# %% [markdown]
+# Two things the index cannot know are checked when a film is there: whether its header makes it a
+# companion, and whether it lies between admission and outcome, for which the clinical table is
+# needed. `python -m helpers.downloads sbu` does both. It streams: some hundred megabytes are
+# fetched, checked, converted without identifiers and deleted, then the next; where a header belies
+# the index, the patient's next film is fetched. Killed and started again, it goes on.
+#
+# ### Do the dates go together?
+#
+# "At or after admission" compares a date in a header (`StudyDate`) with one in the clinical table
+# (`visit_start_datetime`). The publisher has shifted both, to the years around 1900, so that no
+# real date is left. The comparison holds only if a patient's two dates were shifted by the same
+# number of days, and nothing in the files says so. But it shows: then most patients have a film
+# between admission and discharge. Look how many would, had the two been shifted apart.
+
+# %%
+from helpers.sbu import written_later
+
+later = written_later(root)
+stay = films["patient_id"].map(later["length_of_stay"]).astype(float)
+patients = films["patient_id"].unique()
+shifts = pd.Series(np.random.default_rng(0).integers(-90, 91, len(patients)), patients)
+
+
+def filmed_in_stay(day: pd.Series) -> float:
+    within = (day >= 0) & (day <= stay)
+    return within.groupby(films["patient_id"]).any().mean()
+
+
+day = films["day"].astype(float)
+together, apart = filmed_in_stay(day), filmed_in_stay(day + films["patient_id"].map(shifts))
+Markdown(
+    f"**{together:.0%}** of patients have a film between admission and discharge. With dates "
+    f"shifted apart by up to {shifts.abs().max()} days it would be **{apart:.0%}**."
+)
+
+# %% [markdown]
+# The download asks this of the real table and the real index first (`helpers.idc.agrees`). If fewer
+# than half of the patients have a film in their stay, it warns, and counts days from each patient's
+# first study instead of admission. No film can then be told to lie before admission or after
+# discharge: "the earliest" is all that is left of the rule.
+#
+# ### Files that are there
+#
+# Converting them is one call. It takes any executor: here two processes, in a hospital a cluster.
+# Killed and started again, it goes on where it was. For that it keeps a table of the files that it
+# has read, whose names may name patients: that folder stays where the films are. Pictures to hand
+# on are made by `deidentify`.
+
+# %%
 from tqdm.auto import tqdm
 
 from helpers.cohorts import work_root
+from helpers.executors import ProcessPool
 
-with ProcessPoolExecutor(2) as executor:
+with ProcessPool(2) as executor:
     converted = convert(tqdm(index["image_path"]), work_root() / "png", executor=executor)
 converted.groupby(["photometric", "bits_stored", "contrast"], dropna=False).size().to_frame("films")
 
@@ -355,8 +491,6 @@ list(zip(broken, refused["reason"], strict=True))
 # or black.
 
 # %%
-import cv2
-
 sample = converted["png_path"].dropna().head(8)
 _ = plot_films([cv2.imread(path, cv2.IMREAD_GRAYSCALE) for path in sample], [""] * len(sample))
 
@@ -370,20 +504,34 @@ _ = plot_films([cv2.imread(path, cv2.IMREAD_GRAYSCALE) for path in sample], [""]
 # The loader has joined the clinical table by patient. It is tempting to use all its columns. But
 # many were written down *after* the outcome, or because of it. To see how much each gives away, we
 # take it alone for a model's risk and compute its AUROC: the chance that a patient who died has
-# the higher value. One half is a coin.
+# the higher value. One half is a coin. Words become numbers without a look at the outcome: 0 where
+# they say no, 1 otherwise.
 
 # %%
-values = {
+from helpers.clinical import KNOWN_LATER
+
+NO = ("", "No", "not documented", "Emergency Room Visit", "Outpatient Visit")
+
+
+def as_number(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(column) or column.dtype == "boolean":
+        return column.astype("Float64").fillna(0)  # blank: no day, no treatment
+    return (~column.fillna("").isin(NO)).astype("Float64")
+
+
+known_later = [name for name in KNOWN_LATER if name in later and name != "last.status"]
+of_patient = later.loc[index["patient_id"]].reset_index(drop=True)
+
+# %%
+known = {
     "age band": index["age"],
     "male sex, where sex is given": (index["sex"] == "M").where(index["sex"].notna()),
+}
+found_out = {
     "sex is blank": index["sex"].isna(),
     "number of films": index["patient_id"].map(films["patient_id"].value_counts()),
-    "length of stay": index["length_of_stay"],
-    "intensive care": index["is_icu"],
-    "ventilation": index["was_ventilated"] == "Yes",
-    "kidney injury": index["Acute.Kidney.Injury..during.hospitalization."] == "Yes",
-    "dialysis": index["kidney_replacement_therapy"] == "Yes",
 }
+values = known | found_out | {name: as_number(of_patient[name]) for name in known_later}
 scores = index[["site", "patient_id", "died", "label_source"]].copy()
 for name, column in values.items():
     scores[name] = column.astype("Float64").rank(pct=True)
@@ -415,6 +563,21 @@ _ = plot_intervals(leaks, reference=0.5, xlabel="AUROC for death in hospital, wi
 # *Figure: how well single columns tell deaths from survivals without any film, as AUROC with 95 %
 # intervals; a line marks one half, a coin. The further to the right of it, the more a column gives
 # away.*
+#
+# The same as a table, with the reason why each cannot be known when the film is taken:
+
+# %%
+why = KNOWN_LATER | {
+    "sex is blank": "the publisher blanked it where it told, with age and outcome, who somebody is",
+    "number of films": "it is complete only when the patient has left or died",
+}
+pd.DataFrame(
+    {
+        "AUROC (95 % interval)": [str(intervals[name]) for name in [*found_out, *known_later]],
+        "not known at admission, because": [why[name] for name in [*found_out, *known_later]],
+    },
+    index=[*found_out, *known_later],
+)
 
 # %%
 Markdown(
@@ -427,8 +590,7 @@ Markdown(
 # outcome; it is complete only at the end. A column far below one half would be a leak as well,
 # turned round.
 #
-# **Blank sex** is the strangest. Alone it scores least of the leaks, or nearly, because it is
-# rare. But look who has it blank.
+# **Blank sex** is the strangest. Alone it scores low, because it is rare. But look who has it blank.
 
 # %%
 blank = index["sex"].isna().map({True: "sex is blank", False: "sex is given"}).rename("")
@@ -451,8 +613,26 @@ Markdown(
 # is known when the film is taken, nothing else, and no indicator of what is missing.
 
 # %%
-known_at_admission = ["view", "age_band", "sex"]
-index[known_at_admission].describe()
+from helpers.clinical import NotKnownAtAdmission, predictors
+
+asked = ["age.splits", "gender_concept_name"]
+predictors(index, asked).describe().loc[["count", "mean", "min", "max"]]
+
+# %% [markdown]
+# No row was dropped, and sex has two values, not three: a blank became one or the other by chance,
+# in the shares of those known. Whoever asks for a column that is not on the list is refused, and
+# told why.
+
+# %%
+for name in ("is_icu", "length_of_stay", "kidney_replacement_therapy"):
+    try:
+        predictors(index, [name])
+    except NotKnownAtAdmission as refusal:
+        print(str(refusal).split(". The list")[0])
+
+# %% [markdown]
+# `load_sbu` joins only what is on the list, so that a leak has to be asked for by another name:
+# `written_later`, as above.
 
 # %% [markdown]
 # ## Closing
@@ -471,7 +651,8 @@ index[known_at_admission].describe()
 # 1. Store the film with two windows, `WindowCenter=[1000, 2500]` and `WindowWidth=[500, 3000]`,
 #    and show it with `index=0` and `index=1`. Which would you choose for lungs?
 # 2. Store it with `VOILUTFunction="SIGMOID"` and compare. Where does the grey change most?
-# 3. Which other columns of the clinical table are written after the film? Add three to the figure.
+# 3. Laboratory values are refused too: the table does not say when they were measured. Add three to
+#    the figure. Of which would you want the time stamp first?
 # 4. The film itself can show a breathing tube. Is that a leak? Say when the film was taken, and
 #    what the model is for.
 #

@@ -141,7 +141,8 @@ Markdown(
 # Why phantoms, and not simply more films with known outcomes? An outcome is one bit a patient, most of it chance.
 # Of a phantom we know, at every pixel, what is lung and what is opaque. So it can teach *dense* targets, which
 # no hospital writes down: which share of each lung zone is opaque, how densely, how large lungs and heart are,
-# from which side the beam came. Nothing about death is among them.
+# from which side the beam came. The opaque share it learns place by place, so it is told where, too. Nothing about
+# death is among them.
 #
 # Here are eight films as the start met them, drawn anew. They are far stranger than any hospital's: turned, cropped,
 # washed out, covered with letters and tubes. That is on purpose: to a network that has seen all this, a real film
@@ -151,8 +152,8 @@ Markdown(
 from phantoms.fresh_films import draw_film
 
 drawn = [draw_film(128, [4, number]) for number in range(8)]
-titles = [f"{shares[0]:.0%} of the lungs opaque" for _, shares in drawn]
-figure = plot_films([film for film, _ in drawn], titles)
+titles = [f"{shares[0]:.0%} of the lungs opaque" for _, shares, _ in drawn]
+figure = plot_films([film for film, *_ in drawn], titles)
 # %% [markdown]
 # *Figure: eight randomised phantoms at the size at which the start saw them, with the first of the targets that it
 # had to read: the opaque share of the visible lungs.*
@@ -165,10 +166,15 @@ seen = ["opaque_share", "opaque_right_lower", "density_left_upper", "lung_area",
 pd.Series(card["r_squared"])[seen].rename("R² on phantoms it never saw").to_frame()
 
 # %%
+runs = [card]
+while runs[-1].get("earlier"):  # a run may go on from the weights of an earlier one
+    runs.append(runs[-1]["earlier"])
+films, seconds = (sum(run[what] for run in runs) for what in ("films", "seconds"))
+commands = "; then ".join(f"`{run['command']}`" for run in reversed(runs))
 Markdown(
-    f"So says the card that lies beside the weights. They saw **{card['films']:,} phantoms**, each once, in "
-    f"{card['seconds'] / 60:.0f} minutes ({card['machine']}), and were judged on {card['unseen_films']:,} others. "
-    f"`{card['command']}` makes them anew."
+    f"So says the card that lies beside the weights. They saw **{films:,} phantoms**, each once, in "
+    f"{seconds / 60:.0f} minutes ({card['machine']}), and were judged on {card['unseen_films']:,} others. "
+    f"What makes them anew: {commands}."
 )
 
 # %% [markdown]

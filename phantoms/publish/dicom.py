@@ -72,13 +72,15 @@ class Header:
 class DicomFile:
     """One series of one file, in the tree that idc-index downloads.
 
-    ``companion_of`` makes it the enhanced companion of another series of the study.
+    ``companion_of`` makes it the enhanced companion of another series of the study; ``enhanced``
+    alone leaves out the reference to it, and all else that says so.
     """
 
     folder: str
     collection: str
     header: Header
     companion_of: Header | None = None
+    enhanced: bool = False
 
     @property
     def path(self) -> str:
@@ -91,7 +93,8 @@ class DicomFile:
 
     def write(self, film: Film, root: Path) -> list[dict[str, Any]]:
         """Write the file."""
-        pixels = equalise(film.pixels, 3.0) if self.companion_of else film.pixels
+        enhanced = self.enhanced or self.companion_of is not None
+        pixels = equalise(film.pixels, 3.0) if enhanced else film.pixels
         dataset = _dataset(self.header, pixels)
         if self.companion_of:
             reference = Dataset()

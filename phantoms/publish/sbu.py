@@ -18,6 +18,7 @@ from phantoms.people import draw_films, draw_people, to_patient
 from phantoms.publish.dicom import DicomFile, Header, uid
 from phantoms.publish.files import Job, TruthMask
 from phantoms.publish.sbu_clinical import clinical_table
+from phantoms.publish.sbu_left_out import left_out
 
 FOLDER = "sbu"
 COLLECTION = "covid_19_ny_sbu"
@@ -61,14 +62,20 @@ def plan(scale: float, rng: np.random.Generator) -> SbuPlan:
     sex = clinical.set_index("to_patient_id")["gender_concept_name"]
     jobs: list[Job] = []
     truth: list[dict[str, object]] = []
+    headers: list[Header] = []
     for study, (_, film) in enumerate(films.iterrows()):
         shown_sex = {"MALE": "M", "FEMALE": "F"}.get(sex[film["patient_id"]], "")
         new_jobs, new_truth = _chest_study(film, study, shown_sex, rng)
         jobs += new_jobs
         truth += new_truth
+        headers.append(_plain(new_jobs[0]).header)
     for number in range(max(1, round(ABDOMEN * len(films)))):
         person = filmed.iloc[int(rng.integers(len(filmed)))]
         jobs.append(_abdomen_study(person, number, rng))
+    stays = clinical.set_index("to_patient_id")["length_of_stay"]
+    for film, header, enhanced in left_out(films, headers, stays, scale, rng):
+        file = DicomFile(FOLDER, COLLECTION, header, enhanced=enhanced)
+        jobs.append(Job("chest", SIZE, (file,), to_patient(film, "sbu")))
     return SbuPlan(jobs, clinical, pd.DataFrame(truth))
 
 
@@ -116,6 +123,14 @@ def _chest_study(
             Job("chest", SIZE, (DicomFile(FOLDER, COLLECTION, seen),), to_patient(side, "sbu"))
         )
     return jobs, rows
+
+
+def _plain(job: Job) -> DicomFile:
+    """Return the file of a study's film, which its first job writes first."""
+    file = job.outputs[0]
+    if not isinstance(file, DicomFile) or file.companion_of:
+        raise TypeError(f"expected the plain film of a study, found {file}")
+    return file
 
 
 def _abdomen_study(person: pd.Series, number: int, rng: np.random.Generator) -> Job:

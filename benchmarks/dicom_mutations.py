@@ -1,0 +1,241 @@
+"""Damaged DICOM files by the thousand: each must become a row with a reason or a sound picture.
+
+    python -m benchmarks.dicom_mutations --files 10000
+    python -m benchmarks.dicom_mutations --files 10000 --plain    greys against the plain path
+
+The conversion runs in a process of its own, which is watched: its death is a crash, five seconds
+without an answer a hang. Every damage follows from the seed and the file's number, so each finding
+can be made again by `mutated(number, seed)`.
+"""
+
+import argparse
+import multiprocessing
+import struct
+import tempfile
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from io import BytesIO
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pydicom
+import pydicom.data
+from pydicom import dcmread
+from pydicom.filebase import DicomBytesIO
+
+from benchmarks.memory import peak_megabytes
+from helpers.dicom import UnreadableDicom, read_dicom
+from tests.dicom_matrix import ENCODED, cases
+from tests.dicom_plain import unlike
+
+PATIENCE = 5.0  # s
+LARGEST_SOURCE = 40_000  # bytes: small files are damaged in places that matter
+
+
+class Finding(NamedTuple):
+    """What came of one damaged file."""
+
+    number: int
+    damage: str
+    outcome: str  # picture, reason, unforeseen, bad picture, crash, hang
+    seconds: float
+    megabytes: float  # most memory that the process ever held
+
+
+@lru_cache
+def sources() -> list[bytes]:
+    """Return sound files: films of every encoding, of every contrast, and what pydicom carries."""
+    films = [path.read_bytes() for path in sorted(ENCODED.glob("*.dcm"))]
+    films += [case.film() for case in list(cases())[::11]]
+    real = sorted(Path(pydicom.data.__file__).with_name("test_files").glob("*.dcm"))
+    small = [path.read_bytes() for path in real if path.stat().st_size <= LARGEST_SOURCE]
+    return films + [data for data in small if data[128:132] == b"DICM"]
+
+
+def flip(data: bytes, rng: np.random.Generator) -> bytes:
+    """Change 1 to 20 bytes anywhere behind the preamble."""
+    damaged = bytearray(data)
+    for at in rng.integers(128, len(data), rng.integers(1, 21)):
+        damaged[at] = rng.integers(256)
+    return bytes(damaged)
+
+
+def flip_in_frame(data: bytes, rng: np.random.Generator) -> bytes:
+    """Change 1 to 6 bytes in the first 100 of the pixels: a compressed frame's own header."""
+    damaged = bytearray(data)
+    start = data.find(b"\xe0\x7f\x10\x00") + 8
+    for at in start + rng.integers(0, 100, rng.integers(1, 7)):
+        damaged[min(at, len(data) - 1)] = rng.integers(256)
+    return bytes(damaged)
+
+
+def cut(data: bytes, rng: np.random.Generator) -> bytes:
+    """Keep the beginning only."""
+    return data[: rng.integers(0, len(data))]
+
+
+def swap(data: bytes, rng: np.random.Generator) -> bytes:
+    """Exchange two stretches of up to 200 bytes."""
+    length = int(rng.integers(1, 200))
+    one, other = sorted(rng.integers(132, max(133, len(data) - length), 2))
+    if other - one < length:
+        return data[:one] + data[one + length :]
+    middle = data[one + length : other]
+    end = other + length
+    return data[:one] + data[other:end] + middle + data[one : one + length] + data[end:]
+
+
+def remove_elements(data: bytes, rng: np.random.Generator) -> bytes:
+    """Leave out 1 to 3 elements; flip bytes where the rest cannot be written without them."""
+    buffer = DicomBytesIO()
+    try:
+        film = dcmread(BytesIO(data))
+        tags = list(film.keys())
+        for at in sorted(rng.choice(len(tags), min(len(tags), rng.integers(1, 4)), replace=False)):
+            del film[tags[at]]
+        film.save_as(buffer)
+    except Exception:  # pydicom has its own opinions on what may be written
+        return flip(data, rng)
+    return buffer.getvalue()
+
+
+def lie(data: bytes, rng: np.random.Generator) -> bytes:
+    """Write an extreme number into one of the elements that give sizes and depths."""
+    places = [
+        at + 8
+        for element in (2, 8, 0x10, 0x11, 0x100, 0x101, 0x102, 0x103, 0x1050, 0x1051, 0x3002)
+        if (at := data.find(struct.pack("<HH", 0x28, element), 132)) >= 0
+    ]
+    # the length of any element of group 0028 or of the pixels
+    at = 132
+    while (at := data.find(b"\x28\x00", at + 1)) >= 0:
+        places += [at + 4, at + 6]
+    places.append(data.find(b"\xe0\x7f\x10\x00") + 8)
+    damaged = bytearray(data)
+    at = int(rng.choice(places))
+    number = rng.choice([0, 1, 7, 255, 256, 4095, 32767, 32768, 65534, 65535])
+    damaged[at : at + 2] = struct.pack("<H", number)
+    return bytes(damaged)
+
+
+DAMAGES: tuple[Callable[[bytes, np.random.Generator], bytes], ...] = (
+    flip,
+    flip_in_frame,
+    cut,
+    swap,
+    remove_elements,
+    lie,
+)
+
+
+def mutated(number: int, seed: int = 0) -> tuple[str, bytes]:
+    """Return the damage's name and the damaged file of a number."""
+    rng = np.random.default_rng([seed, number])
+    damage = DAMAGES[number % len(DAMAGES)]
+    films = sources()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return damage.__name__, damage(films[rng.integers(len(films))], rng)
+
+
+def run(files: int, seed: int = 0) -> Iterator[Finding]:
+    """Convert damaged files in a watched process, which is started again after a crash or hang."""
+    context = multiprocessing.get_context("spawn")
+    done = 0
+    while done < files:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_convert_all, args=(done, files, seed, theirs))
+        process.start()
+        theirs.close()
+        ours.recv()  # it has imported everything
+        while done < files:
+            try:
+                outcome = "" if ours.poll(PATIENCE) else "hang"
+                finding = None if outcome else Finding(*ours.recv())
+            except EOFError:
+                outcome, finding = "crash", None
+            done += 1
+            if finding is None:
+                yield Finding(done - 1, mutated(done - 1, seed)[0], outcome, PATIENCE, np.nan)
+                break
+            yield finding
+        process.kill()
+        process.join()
+
+
+def _convert_all(first: int, last: int, seed: int, pipe: Connection) -> None:
+    """Convert files of these numbers one by one and send what came of each."""
+    from helpers.dicom import convert
+
+    warnings.simplefilter("ignore")
+    cv2.setNumThreads(1)
+    sources()
+    pipe.send("ready")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "film.dcm")
+        for number in range(first, last):
+            damage, data = mutated(number, seed)
+            path.write_bytes(data)
+            start = time.perf_counter()
+            row = convert([path], Path(folder, "out"), size=64).loc[0]
+            seconds = time.perf_counter() - start
+            pipe.send((number, damage, _outcome(row), seconds, peak_megabytes()))
+
+
+def _outcome(row) -> str:
+    """Name what came of a file; pictures are read again and removed."""
+    if isinstance(row["reason"], str):
+        return "unforeseen" if "not foreseen" in row["reason"] else "reason"
+    picture = cv2.imread(row["png_path"], cv2.IMREAD_UNCHANGED)
+    Path(row["png_path"]).unlink()
+    sound = picture is not None and picture.dtype == np.uint8 and picture.ndim == 2
+    return "picture" if sound else "bad picture"
+
+
+def compare(numbers: Iterable[int], seed: int = 0) -> Counter[str]:
+    """Count damaged films read equal to the plain path or unlike it, refused, or read here only."""
+    found: Counter[str] = Counter()
+    for number in numbers:
+        _, data = mutated(number, seed)
+        try:
+            read_dicom(data)
+        except UnreadableDicom:
+            found["refused"] += 1
+            continue
+        try:
+            found["unlike" if unlike(data) else "equal"] += 1
+        except Exception:  # the plain path has no way of its own to refuse
+            found["read here only"] += 1
+    return found
+
+
+def main() -> None:
+    """Print what came of the damaged files, by damage."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--plain", action="store_true", help="compare with the plain path instead")
+    chosen = parser.parse_args()
+    if chosen.plain:
+        warnings.simplefilter("ignore")
+        print(dict(compare(range(chosen.files), chosen.seed)))
+        return
+    findings = list(run(chosen.files, chosen.seed))
+    counts = Counter((finding.damage, finding.outcome) for finding in findings)
+    for (damage, outcome), films in sorted(counts.items()):
+        print(f"{damage:16} {outcome:12} {films:6}")
+    print(f"slowest: {max(finding.seconds for finding in findings):.2f} s")
+    print(f"most memory: {np.nanmax([finding.megabytes for finding in findings]):.0f} MB")
+    for finding in findings:
+        if finding.outcome not in ("picture", "reason"):
+            print(*finding)
+
+
+if __name__ == "__main__":
+    main()

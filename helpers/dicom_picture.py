@@ -1,0 +1,92 @@
+"""From an opened film to a picture: greys looked up, areas averaged, packed as PNG.
+
+A pixel of at most 16 bits has at most 65,536 words, so the whole chain from words to grey runs once
+over all of them, and each pixel looks its grey up. That is exact by construction, and there is no
+other path beside it. Averages are of greys, not of stored values: so the small picture is the film
+as it is shown at full size, seen from afar, and nothing that its window cuts off comes back.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from pydicom import FileDataset
+
+from helpers.dicom_decoders import UnreadableDicom, stored_words, unused_bits, values_of
+from helpers.dicom_grey import grey_of
+
+# A film's noise leaves deflate no repetitions to find, so looking for runs only, after the filter
+# that foretells a pixel from three neighbours, gives smaller files than level 6 in a fraction of
+# its time: docs/dicom-speed.md has the figures.
+PNG_SETTINGS = (
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
+)
+
+
+def render(
+    film: FileDataset, kind: type[np.generic], index: int = 0, prefer_lut: bool = True
+) -> np.ndarray:
+    """Return a film's grey at its full size.
+
+    Parameters
+    ----------
+    film : pydicom.FileDataset
+        From `helpers.dicom_header.open_film`.
+    kind : numpy.float32 or numpy.uint8
+        For grey in [0, 1], or rounded to one of 0 to 255.
+    index, prefer_lut
+        Which contrast, as for `helpers.dicom.read_dicom`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows, columns) of the type `kind`, lungs dark.
+
+    Raises
+    ------
+    UnreadableDicom
+        If the pixels, the window or a table are damaged; with the reason.
+    """
+    words = stored_words(film)
+    choice = {"index": index, "prefer_lut": prefer_lut}
+    if words.dtype.kind not in "iu" or words.dtype.itemsize > 2:
+        return _grey(words, film, kind, choice)
+    above, _ = unused_bits(film)  # whatever they hold, the grey is the same
+    pattern = np.dtype(f"u{words.dtype.itemsize}")
+    every = np.arange(2 ** (8 * pattern.itemsize - above), dtype=pattern)
+    table = np.tile(_grey(every.view(words.dtype), film, kind, choice), 2**above)
+    return cv2.LUT(np.require(words.view(pattern), requirements=("C", "A")), table.reshape(1, -1))
+
+
+def _grey(
+    words: np.ndarray, film: FileDataset, kind: type[np.generic], choice: dict[str, Any]
+) -> np.ndarray:
+    """Map words of any shape to grey of the type `kind`."""
+    try:
+        grey = grey_of(values_of(words, film), film, **choice)
+    except UnreadableDicom:
+        raise
+    except Exception as error:  # a damaged window or table fails in as many ways as there are
+        raise UnreadableDicom(
+            f"The film's window or lookup table is not valid ({type(error).__name__})."
+        ) from error
+    return np.rint(255 * grey).astype(kind) if kind is np.uint8 else grey.astype(kind)
+
+
+def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Average a picture down to `size` pixels on its longer side, unless it is smaller."""
+    rows, columns = pixels.shape
+    scale = size / max(rows, columns)
+    if scale >= 1:
+        return pixels
+    shape = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    return cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """Pack a grey picture (rows, columns) of uint8 as PNG, without metadata."""
+    done, encoded = cv2.imencode(".png", pixels, PNG_SETTINGS)
+    if not done:
+        raise RuntimeError("the PNG encoder failed")
+    return encoded.tobytes()

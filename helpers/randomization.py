@@ -1,0 +1,75 @@
+"""Does a heat map show the network or only the film? The network is destroyed stage by stage."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pandas as pd
+import torch
+from skimage.metrics import structural_similarity
+from torch import Tensor, nn
+
+from helpers.activation import class_activation, to_own_range
+
+CASCADE = ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")
+"""Stages of a ResNet from the output to the input: the order of cascading randomisation."""
+
+
+def randomization_similarity(
+    network: nn.Module, images: Tensor, *, seed: int = 0, relu: bool = True
+) -> pd.DataFrame:
+    """Do the maps change when what the network has learned is destroyed, stage by stage?
+
+    Cascading weight randomisation (Adebayo et al. 2018, arXiv:1810.03292): the last stage gets
+    fresh random weights, then the last two, and so on to the first. A method whose maps stay the
+    same draws the film, not the network. Maps are compared by their structural similarity, each
+    scaled to its own range first, since only the pattern is asked about here.
+
+    Parameters
+    ----------
+    network : nn.Module
+        One logit, eval mode; it is copied, not changed.
+    images : Tensor, shape (n, 1, h, w)
+        Normalised films.
+    seed : int
+        Of the fresh weights.
+    relu : bool
+        As in `class_activation`.
+
+    Returns
+    -------
+    DataFrame
+        A row a film and stage: `stage` (category "trained", then `CASCADE`, in that order),
+        `image` (position in `images`), `similarity` (SSIM, 1 where nothing changed).
+    """
+    _, trained = class_activation(network, images, relu=relu)
+    shuffled = copy.deepcopy(network)
+    stages = dict(shuffled.named_children())
+    rows = [("trained", image, 1.0) for image in range(len(images))]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for stage in CASCADE:
+            _reinitialise(stages[stage])
+            if stage == "conv1":
+                _reinitialise(stages["bn1"])
+            _, maps = class_activation(shuffled, images, relu=relu)
+            for image, (before, after) in enumerate(zip(trained, maps, strict=True)):
+                rows.append((stage, image, _similarity(before.numpy(), after.numpy())))
+    table = pd.DataFrame(rows, columns=["stage", "image", "similarity"])
+    order = pd.CategoricalDtype(["trained", *CASCADE], ordered=True)
+    return table.astype({"stage": order})
+
+
+def _reinitialise(stage: nn.Module) -> None:
+    """Fresh weights as torchvision draws them before training."""
+    for module in stage.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, nn.BatchNorm2d | nn.Linear):
+            module.reset_parameters()
+
+
+def _similarity(before: np.ndarray, after: np.ndarray) -> float:
+    before, after = to_own_range(np.stack([before, after]))
+    return float(structural_similarity(before, after, data_range=1.0))
