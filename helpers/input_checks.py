@@ -35,7 +35,7 @@ def check_input(
     square : ndarray, shape (size, size), uint8
         The same, preprocessed: what the network sees.
     mean_film : sequence of rows, or None
-        Of the training films, from `helpers.training.mean_film`; None leaves that check out.
+        Of the training films, from `helpers.training_data.mean_film`; None leaves that check out.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def resemblance(square: np.ndarray, mean: Sequence[Sequence[float]]) -> float:
     ----------
     square : ndarray, shape (size, size), uint8
     mean : sequence of rows
-        As `helpers.training.mean_film` returns it: coarse, so that the layout of a chest is
+        As `helpers.training_data.mean_film` returns it: coarse, so that the layout of a chest is
         compared and not its detail.
 
     Returns
