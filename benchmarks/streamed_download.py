@@ -70,11 +70,9 @@ def write_index(path: Path, files: dict[str, bytes]) -> None:
 
 def disk(folder: Path) -> int:
     """Return the bytes of all files below a folder that is being written to."""
-    total = 0
-    for path in list(folder.rglob("*")):
-        with suppress(FileNotFoundError):  # renamed or deleted meanwhile
-            total += path.stat().st_size * path.is_file()
-    return total
+    while True:
+        with suppress(FileNotFoundError):  # renamed or deleted meanwhile: look again
+            return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def stream(films: int, batch: int) -> None:
