@@ -74,6 +74,7 @@ class Measured(NamedTuple):
     """What was found for one film."""
 
     film: str
+    copies: int  # films that ours and the floor take in a turn
     grey: np.ndarray  # uint8 (rows, columns)
     times: dict[str, list[float]]  # ms a film, by way, of each turn
     missing: dict[str, str]  # reason, by way
@@ -101,6 +102,8 @@ def section(measured: Measured) -> str:
     """Return a film's table."""
     rows = [
         f"## {measured.film[0].upper()}{measured.film[1:]}",
+        "",
+        f"Ours and the floor take {measured.copies} films a turn, the others a few of them.",
         "",
         "| way | ms a film | × ours | × floor | MB a process | grey from ours: mean, greatest |",
         "|---|---|---|---|---|---|",
