@@ -266,7 +266,7 @@ Markdown(
 # is perfect; below 1, deaths were invented; above 1, they were missed.
 
 # %%
-from helpers.evaluation import bootstrap_interval, calibration
+from helpers.evaluation import bootstrap_interval
 
 
 def score(method):
@@ -274,16 +274,16 @@ def score(method):
     table["truth"] = true_died.reindex(table["patient_id"]).to_numpy()
     guesses = table.filter(like="draw_") if method == "draws" else table[["died"]]
     right = guesses.astype("boolean").eq(table["truth"], axis=0).mean(axis=None)
-    expected = "died" if method.startswith("forest") else "risk"
+    label = "died" if method.startswith("forest") else "risk"
     assessed = table[["site", "patient_id", "truth", "risk"]].assign(
-        label=table[expected].astype(float)
+        label=table[label].astype(float)
     )
     rank = bootstrap_interval(lambda t: auroc(t["truth"], t["risk"]), assessed, repeats=500)
-    ratio = calibration(assessed["truth"], assessed["label"]).observed_expected
+    dead, expected = assessed["truth"].sum(), assessed["label"].sum()
     return {
         "right": "no labels" if method == "calibrated" else f"{right:.0%}",
         "AUROC of the risk": str(rank),
-        "observed / expected deaths": f"{ratio:.2f}",
+        "observed / expected deaths": f"{dead / expected:.2f}" if expected else "none expected",
     }
 
 

@@ -247,7 +247,8 @@ pd.DataFrame(
 #
 # The strictest rival has learned nothing about death at all. The phantom start (notebook 04) reads the opaque share of
 # the lungs, which it was taught on phantoms. More opaque, more ill: that share alone is a score. It was not trained on any
-# film of these hospitals, so every patient with an observed outcome can be asked, and intensive care as well.
+# film of these hospitals, so every patient with an observed outcome can be asked, and intensive care as well. At SBU that
+# is written down after admission (notebook 03): it may be asked about, never predicted from.
 
 # %%
 from helpers.training import predict_severity
@@ -260,14 +261,18 @@ def opacity(films):
 
 
 # %%
+from helpers.cohorts import cohort_root
 from helpers.evaluation import as_endpoint
+from helpers.sbu import written_later
 
+later = written_later(cohort_root("sbu"))
+sbu_later = sbu.assign(is_icu=sbu["patient_id"].map(later["is_icu"]))
 in_care = select_index_films(
     exclude_shared_patients(as_endpoint(everyone, "went_icu"), duplicates, old)
 )
 asked = {
     "SBU: death": opacity(sbu_index),
-    "SBU: intensive care": opacity(select_index_films(as_endpoint(sbu, "is_icu"))),
+    "SBU: intensive care": opacity(select_index_films(as_endpoint(sbu_later, "is_icu"))),
     "ieee8023: death": opacity(old_index),
     "ieee8023: intensive care": opacity(select_index_films(as_endpoint(old, "went_icu"))),
     "Hannover: death": opacity(external),
@@ -361,8 +366,8 @@ def with_endpoint(predicted, cohort, event):
 
 care = {
     "Hannover, iteration 2 (external)": (everyone, "went_icu"),
-    "SBU, iteration 2 (internal)": (sbu, "is_icu"),
-    "SBU, iteration 1 (external)": (sbu, "is_icu"),
+    "SBU, iteration 2 (internal)": (sbu_later, "is_icu"),
+    "SBU, iteration 1 (external)": (sbu_later, "is_icu"),
     "ieee8023, iteration 1 (internal)": (old, "went_icu"),
 }
 second = {name: with_endpoint(predictions[name], *where) for name, where in care.items()}
@@ -428,7 +433,7 @@ plan.assign(
 # share of the achievable discrimination is (AUROC − ½) / (best − ½): none for a coin, all for the best reader.
 
 # %%
-from helpers.cohorts import cohort_root, is_phantom
+from helpers.cohorts import is_phantom
 from helpers.evaluation import best_possible_share, bootstrap_interval
 
 if is_phantom("sbu"):
