@@ -163,7 +163,7 @@ import matplotlib.pyplot as plt
 from helpers.figures import plot_precision_recall, plot_roc
 
 patients = {name: pool_by_patient(predictions[name]) for name in list(tests)[:2]}
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5))
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
 plot_roc(patients, ax=left)
 _ = plot_precision_recall(patients, ax=right)
 # %% [markdown]
@@ -180,7 +180,7 @@ _ = plot_precision_recall(patients, ax=right)
 from helpers.figures import plot_calibration, plot_confusion, plot_risk_by_outcome
 
 one, threshold = patients["SBU, iteration 2 (internal)"], models["iteration2"].threshold
-figure, axes = plt.subplots(1, 3, figsize=(15, 4.5))
+figure, axes = plt.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
 plot_calibration(one, ax=axes[0])
 plot_risk_by_outcome(one, ax=axes[1], threshold=threshold)
 _ = plot_confusion(one, threshold, ax=axes[2])
