@@ -115,7 +115,7 @@ def test_progress_bars_and_places_are_not_kept():
 def fresh_tree(phantom_root, tmp_path_factory) -> Path:
     """The project as in a new clone, with the phantoms but without any work of the notebooks."""
     tree = tmp_path_factory.mktemp("clone")
-    for name in ("helpers", "phantoms", "data/weights"):
+    for name in ("helpers", "phantoms", "data/weights", "docs/study"):
         shutil.copytree(PROJECT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tree / "notebooks").mkdir()
     shutil.copy(NOTEBOOKS / "build.py", tree / "notebooks")
