@@ -538,7 +538,7 @@ def before_and_after(model):
 cost = {name: before_and_after(model) for name, model in heads.items()}
 pd.DataFrame(
     {(name, state): one._asdict() for name, both in cost.items() for state, one in both.items()}
-).T
+).T.astype(float).round(2)
 
 # %% [markdown]
 # One seed, few deaths, and the very patients on whom the recalibration was fitted, so its numbers had to come out
