@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -21,6 +22,7 @@ from helpers.stored import read_model, write_model
 
 SIDES = ("right", "left")  # the patient's
 ZONES = ("upper", "middle", "lower")  # thirds of a lung's visible height
+_CLIP_LIMIT, _TILES = 3.0, 8  # of the equalised look; within what the start has seen
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,16 @@ class SeverityModel:
     def predict(self, films: np.ndarray) -> pd.DataFrame:
         """Read films, uint8 (n, side, side): a row a film, a column for each of ``COLUMNS``.
 
-        Shares are clipped to [0, 1]; views and devices are probabilities.
+        Some publishers equalise their films and others do not. So that this counts less, each film
+        is read as it is and equalised, and the network's two outputs are averaged. Shares are
+        clipped to [0, 1]; views and devices are probabilities.
         """
-        outputs = torch.cat([torch.zeros(0, len(COLUMNS)), *in_batches(self.network, films)])
-        readings = split_outputs(outputs)
+        nothing = torch.zeros(0, len(COLUMNS))
+        plain, equalised = (
+            torch.cat([nothing, *in_batches(self.network, look)])
+            for look in (films, equalise(films))
+        )
+        readings = split_outputs((plain + equalised) / 2)
         centre, scale = (
             torch.tensor([getattr(target, key) for target in SHARES]) for key in ("centre", "scale")
         )
@@ -173,6 +181,15 @@ class SeverityModel:
         except RuntimeError as error:
             raise ValueError(f"{path.name} holds no phantom start: {error}") from error
         return cls(network.eval(), card["size_px"], card)
+
+
+def equalise(films: np.ndarray) -> np.ndarray:
+    """Equalise the contrast of films place by place, uint8 (n, side, side) to the same.
+
+    Contrast-limited adaptive histogram equalisation (Zuiderveld, Graphics Gems IV, 1994).
+    """
+    method = cv2.createCLAHE(_CLIP_LIMIT, (_TILES, _TILES))
+    return np.stack([method.apply(film) for film in films]) if len(films) else films
 
 
 def predict_severity(cohort: pd.DataFrame, *, size: int = 128) -> pd.DataFrame:

@@ -13,8 +13,17 @@ from torch import nn
 
 from helpers import starts
 from helpers.cache import FilmCache
+from helpers.models import in_batches
 from helpers.radiographs import Radiographs
-from helpers.severity import COLUMNS, DEVICES, SHARES, VIEWS, SeverityModel, split_outputs
+from helpers.severity import (
+    COLUMNS,
+    DEVICES,
+    SHARES,
+    VIEWS,
+    SeverityModel,
+    equalise,
+    split_outputs,
+)
 from helpers.starts import build_resnet18, resnet18
 from helpers.training import predict_severity
 from phantoms import fresh_films, pretraining
@@ -299,6 +308,30 @@ def test_severity_of_any_cohort(start, tmp_path, monkeypatch):
     np.testing.assert_allclose(read[views].sum(axis=1), 1, rtol=1e-5)
     films = Radiographs(cohort, 64).images
     np.testing.assert_array_equal(read[COLUMNS], SeverityModel.load(start).predict(films))
+
+
+def test_each_film_is_read_as_it_is_and_equalised():
+    model = SeverityModel(small_network(len(COLUMNS), seed=3), 64)
+    films = np.stack([draw_film(64, [0, UNSEEN, number])[0] for number in range(4)])
+    looks = [torch.cat(list(in_batches(model.network, look))) for look in (films, equalise(films))]
+    assert not torch.equal(*looks)
+    shares = split_outputs((looks[0] + looks[1]) / 2).shares
+    expected = [
+        (shares[:, number] * target.scale + target.centre).clip(0, 1)
+        for number, target in enumerate(SHARES)
+    ]
+    found = model.predict(films)[[target.name for target in SHARES]].to_numpy()
+    np.testing.assert_allclose(found, torch.stack(expected, dim=1), atol=1e-6)
+
+
+def test_equalising_evens_out_contrast_and_leaves_films_as_they_were():
+    faint = np.random.default_rng(0).integers(100, 120, (2, 64, 64)).astype(np.uint8)
+    kept = faint.copy()
+    even = equalise(faint)
+    assert even.shape == faint.shape and even.dtype == np.uint8
+    assert np.ptp(even) > 2 * np.ptp(faint)
+    np.testing.assert_array_equal(faint, kept)
+    assert equalise(faint[:0]).shape == (0, 64, 64)
 
 
 def test_the_start_keeps_the_backbone_and_renews_the_head(start):
