@@ -311,7 +311,7 @@ def test_severity_of_any_cohort(start, tmp_path, monkeypatch):
 
 
 def test_each_film_is_read_as_it_is_and_equalised():
-    model = SeverityModel(small_network(len(COLUMNS), seed=3), 64)
+    model = SeverityModel(resnet18(len(COLUMNS), seed=3), 64)
     films = np.stack([draw_film(64, [0, UNSEEN, number])[0] for number in range(4)])
     looks = [torch.cat(list(in_batches(model.network, look))) for look in (films, equalise(films))]
     assert not torch.equal(*looks)

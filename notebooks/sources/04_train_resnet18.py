@@ -179,8 +179,8 @@ Markdown(
 
 # %% [markdown]
 # R² is the share of a target's variation that the network reads off the film. But those were films of the same
-# kind. What does it read off *this* cohort, of which it has seen nothing? `predict_severity` asks it. On phantoms
-# the masks tell the true share; look for how closely the dots follow the line, and where they leave it.
+# kind. What does it read off *this* cohort, of which it has seen nothing? `predict_severity` asks it, about each film
+# as it is and with its contrast equalised, as some publishers do, and takes the mean of the two readings. On phantoms the masks tell the true share; look for how closely the dots follow the line, and where they leave it.
 
 # %%
 import matplotlib.pyplot as plt

@@ -310,7 +310,7 @@ severity = SeverityModel.load()
 
 
 def share_maps(images, name):
-    """What each place adds to a share: its mean over the places is the share that is read."""
+    """What each place adds to a share: its mean over the places is the share read off the film as it is."""
     number = COLUMNS.index(name)
     target, constant = SHARES[number], severity.network.fc.bias[number].detach()
     _, grid = class_activation(severity.network, images, output=number, relu=False, upsample=False)
