@@ -11,7 +11,6 @@ out of the repository, and so does the sheet.
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,13 +30,11 @@ from benchmarks.film_statistics import (
     spectrum_measures,
     split_lungs,
 )
+from benchmarks.phantom_speed import speed
 from benchmarks.real_data import table
 from benchmarks.telling_apart import Verdict, grey_and_spectrum, small_square, tell_apart
 from helpers.paths import PROJECT, cohort_root, is_phantom
-from phantoms.film import Film, render
-from phantoms.randomisation import disturb, draw_look, draw_patient
 
-SPEED_SIZE, SPEED_FILMS, SPEED_RUNS = 128, 40, 3
 MADE_COHORTS = PROJECT / "data" / "phantom"
 WORK = PROJECT / "data" / "work"  # the only folder of the repository that may hold the sheet
 
@@ -253,39 +250,6 @@ def told_apart(verdicts: dict[str, Verdict]) -> str:
         + "\n\nLargest coefficients of the first classifier on standardised measures (+: more in "
         "phantoms):\n\n" + "\n".join(lines).replace("(-", "(−")
     )
-
-
-def speed() -> str:
-    """Films a second that one core draws, best of three runs."""
-    rates = [
-        (name, f"{max(_films_a_second(draw) for _ in range(SPEED_RUNS)):.0f}")
-        for name, draw in (
-            ("a cohort's look", render_plain),
-            ("randomised, as for pretraining", render_randomised),
-        )
-    ]
-    return (
-        f"## Speed\n\nFrontal and lateral films of {SPEED_SIZE} px on one core, best of "
-        f"{SPEED_RUNS} runs of {SPEED_FILMS} films.\n\n"
-        + table(pd.DataFrame(rates, columns=["film", "films a second"]))
-    )
-
-
-def render_plain(rng: np.random.Generator) -> Film:
-    return render(draw_patient(rng), size=SPEED_SIZE)
-
-
-def render_randomised(rng: np.random.Generator) -> Film:
-    patient = draw_patient(rng)
-    return disturb(render(patient, size=SPEED_SIZE, look=draw_look(patient, rng)), rng)
-
-
-def _films_a_second(draw: Callable[[np.random.Generator], Film]) -> float:
-    rng = np.random.default_rng(0)
-    start = time.perf_counter()
-    for _ in range(SPEED_FILMS):
-        draw(rng)
-    return SPEED_FILMS / (time.perf_counter() - start)
 
 
 if __name__ == "__main__":
