@@ -1,7 +1,10 @@
 """How many deaths a treatment of missing labels finds, with the interval that it would claim."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 from scipy.stats import norm
 from statsmodels.stats.proportion import proportion_confint
 
@@ -34,13 +37,14 @@ def imputed_rate(labels: pd.DataFrame, *, level: float = 0.95) -> Interval:
     draws = _draws(table)
     if draws.shape[1]:
         rates = draws.mean()
-        return pool_draws(rates, np.zeros(len(rates)), level=level).interval
+        return _within(pool_draws(rates, np.zeros(len(rates)), level=level).interval)
     if table["died"].notna().all():
         return counted_rate(table["died"], level=level)
     risk = table["risk"].to_numpy(float)
     error = float(np.sqrt((risk * (1 - risk)).sum()) / len(risk))
     reach = float(norm.ppf((1 + level) / 2)) * error
-    return Interval(float(risk.mean()), float(risk.mean() - reach), float(risk.mean() + reach))
+    mean = float(risk.mean())
+    return _within(Interval(mean, mean - reach, mean + reach))
 
 
 def training_rate(labels: pd.DataFrame, *, level: float = 0.95) -> Interval:
@@ -60,7 +64,7 @@ def training_rate(labels: pd.DataFrame, *, level: float = 0.95) -> Interval:
     draws = _draws(table)
     if draws.shape[1]:
         rates = draws.mean()
-        return pool_draws(rates, rates * (1 - rates) / len(table), level=level).interval
+        return _within(pool_draws(rates, rates * (1 - rates) / len(table), level=level).interval)
     return counted_rate(table["died"].dropna(), level=level)
 
 
@@ -69,6 +73,20 @@ def counted_rate(died: pd.Series, *, level: float = 0.95) -> Interval:
     deaths, n = int(died.sum()), len(died)
     low, high = proportion_confint(deaths, n, alpha=1 - level, method="wilson")
     return Interval(deaths / n, float(low), float(high))
+
+
+def _within(rate: Interval) -> Interval:
+    """Take a symmetric interval of a rate to the logit scale, where it stays within 0 and 1.
+
+    The reach is divided by the slope p (1 - p), which is the delta method. A rate of 0 or 1 has no
+    logit; there every draw agrees, and the interval is a point.
+    """
+    p = rate.estimate
+    if not 0 < p < 1:
+        return rate
+    reach = (rate.high - p) / (p * (1 - p))
+    low, high = (float(expit(logit(p) + way * reach)) for way in (-1, 1))
+    return replace(rate, low=low, high=high)
 
 
 def _draws(table: pd.DataFrame) -> pd.DataFrame:

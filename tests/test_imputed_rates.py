@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logit
 
 from helpers.imputed_rates import counted_rate, imputed_rate, training_rate
+from helpers.intervals import Interval
 
 
 def labels(**columns):
@@ -35,7 +37,9 @@ def test_risks_are_as_uncertain_as_the_coins_they_stand_for():
     rate = imputed_rate(labels())
     assert rate.estimate == pytest.approx(0.4)
     spread = np.sqrt(2 * 0.2 * 0.8 + 2 * 0.6 * 0.4) / 4
-    assert rate.high - rate.estimate == pytest.approx(1.96 * spread, abs=1e-4)
+    reach = 1.96 * spread / (0.4 * 0.6)  # on the logit scale, by the delta method
+    assert logit(rate.high) - logit(0.4) == pytest.approx(reach, abs=1e-4)
+    assert logit(0.4) - logit(rate.low) == pytest.approx(reach, abs=1e-4)
 
 
 def test_draws_are_as_uncertain_as_they_differ():
@@ -51,6 +55,19 @@ def test_draws_are_as_uncertain_as_they_differ():
     within, between = (rates * (1 - rates) / 6).mean(), rates.var(ddof=1)
     assert whole.estimate == pytest.approx(0.5)
     assert whole.standard_error == pytest.approx(np.sqrt(within + 1.5 * between))
+
+
+def test_no_interval_of_a_rate_leaves_0_and_1():
+    answers = [True, False, False, False]
+    drawn = {
+        f"draw_{number}": pd.array([True, False, *([answer] + [False] * 3), pd.NA], dtype="boolean")
+        for number, answer in enumerate(answers)
+    }
+    rate = imputed_rate(labels(**drawn))
+    assert rate.estimate == pytest.approx(1 / 16)
+    assert 0 < rate.low < rate.estimate < rate.high < 1
+    never = {name: pd.array([True] + [False] * 5 + [pd.NA], dtype="boolean") for name in drawn}
+    assert imputed_rate(labels(**never)) == Interval(0.0, 0.0, 0.0, 0.0)
 
 
 def test_complete_cases_leave_the_others_out():
