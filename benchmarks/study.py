@@ -3,9 +3,10 @@
     make study        # after make notebooks, whose split and labels are used
 
 On phantoms: ways of fine-tuning, class weights and what they cost, forgetting (about an hour on two
-cores). With real films of ieee8023 (CXR_DATA=… make study): what each start is worth, by grouped
-cross-validation (about forty minutes). The tables go to docs/study/, each with a JSON file that
-says what made it. Every finished run is kept in data/work/, so a study that was stopped goes on.
+cores). With real films of ieee8023 (CXR_DATA=… make study): networks, cheap rivals and the
+predecessor's recipe by grouped cross-validation (about forty minutes). The tables go to
+docs/study/, each with a JSON file that says what made it. Every finished run is kept in data/work/,
+so a study that was stopped goes on.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import os
 import time
 from dataclasses import asdict
 
-from benchmarks import study_starts
+from benchmarks import study_real
 from benchmarks.real_data import table
 from benchmarks.study_runs import Runs
 from benchmarks.study_summary import summarise
@@ -33,7 +34,7 @@ def main() -> None:
     if is_phantom("ieee8023") and is_phantom("sbu"):
         name, study = "phantom-variants", run_variants
     elif not is_phantom("ieee8023"):
-        name, study = "real-starts", study_starts.run
+        name, study = "real-films", study_real.run
     else:
         raise SystemExit("The study needs phantoms for both cohorts, or real films of ieee8023.")
     begun = time.strftime("%Y-%m-%d")

@@ -54,6 +54,7 @@ class Variant:
 WEIGHTED, UNWEIGHTED = CAREFUL, replace(CAREFUL, class_weights=False)
 FIRST, FIRST_UNWEIGHTED = "iteration 1", "iteration 1, no class weights"
 SECOND = "head, then all layers"
+SCRATCH_FIRST = "iteration 1, from scratch"
 VARIANTS = (
     Variant(FIRST, "ieee8023", "phantom", WEIGHTED),
     Variant(FIRST_UNWEIGHTED, "ieee8023", "phantom", UNWEIGHTED),
@@ -65,6 +66,8 @@ VARIANTS = (
     Variant("phantom start, no iteration 1", "sbu", "phantom", WEIGHTED),
     Variant("ImageNet start, no iteration 1", "sbu", "imagenet", WEIGHTED),
     Variant("from scratch", "sbu", "random", CARELESS),
+    Variant(SCRATCH_FIRST, "ieee8023", "random", CARELESS),
+    Variant("from scratch, both iterations", "sbu", SCRATCH_FIRST, CARELESS),
 )
 
 

@@ -7,11 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.study_real import (
+    REFERENCES,
+    auroc_within,
+    cross_validate,
+    describe,
+    folds,
+    teaching,
+)
+from benchmarks.study_real import summarise as summarise_ways
 from benchmarks.study_runs import Runs
-from benchmarks.study_starts import auroc_within, folds
-from benchmarks.study_starts import summarise as summarise_starts
 from benchmarks.study_summary import RANKS, side_by_side, summarise
 from benchmarks.study_variants import FIRST, SECOND, VARIANTS, Films, _recipe
+from benchmarks.study_ways import WAYS, Fold
+from helpers.cohorts import load_cohort, select_index_films
 from helpers.models import STARTS
 from helpers.studies import compare, load_study, save_study
 
@@ -171,8 +180,8 @@ def test_folds_hold_every_patient_once_whatever_the_order():
     assert folds(films[::-1], seed=3) == made != folds(films, seed=4)
 
 
-def test_starts_are_compared_on_the_same_patients(monkeypatch):
-    monkeypatch.setattr("benchmarks.study_starts.REPEATS", 40)
+def test_ways_are_compared_on_the_same_patients(monkeypatch):
+    monkeypatch.setattr("benchmarks.study_real.REPEATS", 40)
     rng = np.random.default_rng(1)
     patients = pd.DataFrame(
         {
@@ -185,11 +194,55 @@ def test_starts_are_compared_on_the_same_patients(monkeypatch):
     knows = np.where(patients["died"], 0.7, 0.3) + rng.normal(0, 0.1, 60)
     noise, fold = rng.random(60), np.arange(60) // 3 % 5
     tables = {
-        ("random", 0): patients.assign(risk=noise, fold=fold),
-        ("phantom", 0): patients.assign(risk=knows.clip(0, 1), fold=fold),
+        (REFERENCES["predecessor"], 0): patients.assign(risk=noise, fold=fold),
+        (REFERENCES["phantom"], 0): patients.assign(risk=knows.clip(0, 1), fold=fold),
     }
-    found = summarise_starts(tables, patients.assign(risk=noise)).set_index(["start", "measure"])
-    gain = found.loc[("random", "AUROC, within folds")]
-    assert gain["phantom_less_this_low"] > 0
-    assert found.loc[("phantom", "AUROC, pooled"), "phantom_less_this_estimate"] == 0
+    found = summarise_ways(tables).set_index(["way", "measure"])
+    rival = found.loc[(REFERENCES["predecessor"], "AUROC, within folds")]
+    assert rival["phantom_less_this_low"] > 0
+    assert rival["predecessor_less_this_estimate"] == 0
+    best = found.loc[(REFERENCES["phantom"], "AUROC, pooled")]
+    assert best["phantom_less_this_estimate"] == 0 and best["predecessor_less_this_high"] < 0
     assert found["deaths"].eq(20).all()
+    tables[REFERENCES["phantom"], 0] = patients.iloc[1:].assign(risk=0.5, fold=0)
+    with pytest.raises(ValueError, match="different patients"):
+        summarise_ways(tables)
+
+
+def test_every_way_says_what_it_does():
+    said = [json.dumps(describe(way)) for way in WAYS.values()]
+    assert len(set(said)) == len(WAYS)
+    assert set(REFERENCES.values()) <= set(WAYS)
+
+
+@pytest.mark.parametrize("name", ["age and sex", "view", "random forest: age, sex, day, position"])
+def test_a_way_judges_each_observed_patient_once_and_never_sees_the_answer(
+    phantom_root, tmp_path, name
+):
+    cohort = load_cohort("ieee8023")
+    found = cross_validate(cohort, WAYS[name], 0, tmp_path / "run")
+    observed = cohort.loc[cohort["label_source"] == "observed", "patient_id"]
+    assert set(found["patient_id"]) <= set(observed) and found["patient_id"].is_unique
+    assert found["risk"].between(0, 1).all() and found["fold"].nunique() == 5
+    # The judged patients' own outcomes are turned round: nothing that is said of them may move.
+    index = found[found["fold"] == 0]
+    films = cohort[cohort["image_path"].isin(_index_films(cohort, index))]
+    rest = cohort[~cohort["patient_id"].isin(index["patient_id"])]
+    said = [
+        WAYS[name](Fold(teaching(rest, 0), judged, 0, tmp_path / "run"))["risk"].to_numpy()
+        for judged in (films, films.assign(died=~films["died"]))
+    ]
+    np.testing.assert_array_equal(*said)
+    np.testing.assert_allclose(said[0], index["risk"])
+
+
+def test_patients_without_an_outcome_never_choose(phantom_root):
+    parts = teaching(load_cohort("ieee8023"), 0)
+    assert parts.loc[parts["part"] == "validation", "label_source"].eq("observed").all()
+    assert parts.groupby("patient_id")["part"].nunique().max() == 1
+    assert {"observed", "unknown"} <= set(parts.loc[parts["part"] == "train", "label_source"])
+
+
+def _index_films(cohort, patients):
+    observed = select_index_films(cohort[cohort["label_source"] == "observed"])
+    return observed.loc[observed["patient_id"].isin(patients["patient_id"]), "image_path"]
