@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -18,6 +18,9 @@ from .randomisation import disturb, draw_look, draw_patient
 from .targets import dense_targets
 
 TRAINING, UNSEEN = 0, 1  # streams of films: those learned from, and those judged by
+
+# From the side in px and a seed to a film, what is to be read off it, and where.
+Draw = Callable[[int, Sequence[int]], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 class Batch(NamedTuple):
@@ -46,17 +49,22 @@ class FreshFilms(Dataset):
         Of all films.
     stream
         ``TRAINING`` or ``UNSEEN``.
+    draw
+        What draws a film: :func:`draw_film`, unless an experiment wants other ones.
     """
 
-    def __init__(self, size: int, batch: int, seed: int, stream: int) -> None:
+    def __init__(
+        self, size: int, batch: int, seed: int, stream: int, draw: Draw | None = None
+    ) -> None:
         self.size, self.batch, self.seed, self.stream = size, batch, seed, stream
+        self.draw = draw or draw_film
 
     def __getitem__(self, number: int) -> Batch:
         """Draw a batch."""
         cv2.setNumThreads(1)  # a worker process keeps to one core
         first = number * self.batch
         drawn = [
-            draw_film(self.size, [self.seed, self.stream, film])
+            self.draw(self.size, [self.seed, self.stream, film])
             for film in range(first, first + self.batch)
         ]
         return Batch(*(torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True)))

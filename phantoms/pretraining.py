@@ -26,7 +26,7 @@ from helpers.paths import PROJECT
 from helpers.severity import SHARES, SeverityModel, split_outputs
 from helpers.starts import PHANTOM_START
 
-from .fresh_films import TRAINING, UNSEEN, FreshFilms
+from .fresh_films import TRAINING, UNSEEN, Draw, FreshFilms
 from .judging import judge, machine, r_squared, split_truths
 from .pretraining_run import PretrainingConfig, Run, plateau_file
 
@@ -57,6 +57,7 @@ def pretrain(
     workers: int = 0,
     resume: bool = False,
     progress: bool = True,
+    draw: Draw | None = None,
 ) -> Pretrained:
     """Teach a network to read phantoms.
 
@@ -76,6 +77,8 @@ def pretrain(
         Go on from the checkpoint.
     progress
         Show a progress bar.
+    draw
+        What draws the films, as :class:`phantoms.fresh_films.FreshFilms` takes it.
 
     Raises
     ------
@@ -98,13 +101,13 @@ def pretrain(
     run = Run(config, fabric or Fabric(devices=1), checkpoint, start)
     if resume:
         run.load()
-    _learn_all(run, workers, progress)
+    _learn_all(run, workers, progress, draw)
     return Pretrained(run.average.module.cpu().eval(), run.seconds, run.history, run.versions)
 
 
-def _learn_all(run: Run, workers: int, progress: bool) -> None:
+def _learn_all(run: Run, workers: int, progress: bool, draw: Draw | None) -> None:
     config = run.config
-    batches = FreshFilms(config.size, config.batch, config.seed, TRAINING)
+    batches = FreshFilms(config.size, config.batch, config.seed, TRAINING, draw)
     run.places.train()
     seen, since, saved = [], time.perf_counter(), time.perf_counter()
     bar = tqdm(

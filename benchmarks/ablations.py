@@ -1,0 +1,197 @@
+"""Which ingredients of the phantoms matter to a network that reads real films? Prints a table.
+
+    CXR_DATA=… .venv/bin/python -m benchmarks.ablations [--films 16000] [--seeds 1]
+
+A small pretraining with everything, and one each without an ingredient; all see equally many films
+and start from the same weights. Each is judged on the same unseen phantoms, which have everything,
+and on real films that none has learned from, by the figures of benchmarks/severity.py. Differences
+are paired: the same films, and the same resampled patients. They choose nothing: the network that
+ships was trained before.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+
+from benchmarks.real_data import table
+from benchmarks.severity import SHARE, outlined_share, with_patients
+from helpers.cohorts import cohort_root, is_phantom, load_annotations, load_cohort
+from helpers.evaluation import auroc, bootstrap_interval
+from helpers.radiographs import Radiographs
+from helpers.severity import SeverityModel
+from phantoms import anatomy, film, fresh_films, lesions, randomisation
+from phantoms.fresh_films import UNSEEN, FreshFilms, draw_film
+from phantoms.judging import judge
+from phantoms.pretraining import pretrain
+from phantoms.pretraining_run import PretrainingConfig
+
+UNSEEN_BATCHES = 16
+WHOLE = "everything"
+Change = tuple[object, str, Callable]
+
+
+def _zeros(*arguments, **_):
+    """Draw nothing on the grid of the frame among the arguments."""
+    frame = next(one for one in arguments if hasattr(one, "blank"))
+    return np.zeros(frame.shape, np.float32)
+
+
+def _ones(*arguments, **_):
+    return _zeros(*arguments) + np.float32(1)
+
+
+def _no_devices(_patient, _body, _pose, frame):
+    return np.zeros(frame.shape, np.float32), np.zeros(frame.shape, bool)
+
+
+WITHOUT: dict[str, tuple[Change, ...]] = {
+    WHOLE: (),
+    "lesions' texture": (
+        (lesions, "texture", _ones),
+        (lesions, "air_bronchograms", _zeros),
+    ),
+    "bones and vessels": (
+        (anatomy, "frontal_bones", _zeros),
+        (anatomy, "pulmonary_vessels", _zeros),
+    ),
+    "devices": (
+        (randomisation, "_draw_devices", lambda rng: frozenset()),
+        (film, "add_devices", _no_devices),
+    ),
+    "random looks": ((fresh_films, "draw_look", lambda patient, rng: film.choose_look(patient)),),
+    "random crops and spoiling": ((fresh_films, "disturb", lambda drawn, rng: drawn),),
+}
+
+
+def main() -> None:
+    """Teach all the networks and print what each reads."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--films", type=int, default=16_000)
+    parser.add_argument("--seeds", type=int, default=1)
+    options = parser.parse_args()
+    if is_phantom("ieee8023"):
+        raise SystemExit("This judges real films: set CXR_DATA to a folder with ieee8023.")
+    torch.set_num_threads(1)  # a second process draws
+    films, rows = real_films(), []
+    for seed in range(options.seeds):
+        config = PretrainingConfig(films=options.films, seed=seed)
+        for name in WITHOUT:
+            model = SeverityModel(teach(config, name), config.size)
+            rows.append((name, seed, explained(model, config)))
+            share = read(model, films)
+            films[f"{name}|{seed}"] = share["film"]
+            films[f"patient {name}|{seed}"] = share["patient"]
+            print(f"seed {seed}, without {name}: done", flush=True)
+    print(f"\n{options.films} films each, {options.seeds} seeds.\n")
+    print(table(report(films, pd.DataFrame(rows, columns=["without", "seed", "r2"]))))
+
+
+def draw_without(name: str, size: int, seed: Sequence[int]):
+    """Draw a film as :func:`phantoms.fresh_films.draw_film` does, but for an ingredient."""
+    with without(name):
+        return draw_film(size, seed)
+
+
+@contextmanager
+def without(name: str) -> Iterator[None]:
+    """Take an ingredient out of the drawing code for a while."""
+    with ExitStack() as changes:
+        for module, function, instead in WITHOUT[name]:
+            changes.enter_context(patch.object(module, function, instead))
+        yield
+
+
+def teach(config: PretrainingConfig, name: str) -> torch.nn.Module:
+    """Teach a network on phantoms without an ingredient."""
+    fabric = Fabric(devices=1, precision="bf16-mixed")
+    draw = partial(draw_without, name)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "run.pt"
+        return pretrain(
+            config, checkpoint, fabric=fabric, workers=2, progress=False, draw=draw
+        ).network
+
+
+def explained(model: SeverityModel, config: PretrainingConfig) -> float:
+    """R² of the opaque share on unseen phantoms that have everything."""
+    films = FreshFilms(config.size, config.batch, config.seed, UNSEEN)
+    return judge(model, films, UNSEEN_BATCHES, workers=2)["r_squared"][SHARE]
+
+
+def real_films() -> pd.DataFrame:
+    """Films of ieee8023 that are scored, outlined or of a patient with a known outcome."""
+    annotations = load_annotations(cohort_root("ieee8023"))
+    paths = annotations.outlines["image_path"].drop_duplicates()
+    outlined = pd.DataFrame({"image_path": paths[paths.map(lambda path: Path(path).is_file())]})
+    outlined["outlined"] = [
+        outlined_share(annotations.outlines, path) for path in outlined["image_path"]
+    ]
+    marked = annotations.severity[["image_path", "geographic"]].merge(
+        outlined, on="image_path", how="outer"
+    )
+    cohort = load_cohort("ieee8023")
+    known = cohort.loc[cohort["died"].notna(), ["image_path", "died"]].rename(
+        columns={"died": "outcome"}
+    )
+    films = with_patients(marked.merge(known, on="image_path", how="outer"))
+    judged = films["outcome"].notna()
+    return films.assign(first=judged & ~films[judged].duplicated("patient_id").reindex(films.index))
+
+
+def read(model: SeverityModel, films: pd.DataFrame) -> dict[str, pd.Series]:
+    """Read the opaque share of each film, and its mean over a patient's films, if judged."""
+    share = model.predict(Radiographs(films, model.size).images)[SHARE].set_axis(films.index)
+    known = films["outcome"].notna()
+    return {"film": share, "patient": share[known].groupby(films["patient_id"]).transform("mean")}
+
+
+def report(films: pd.DataFrame, r2: pd.DataFrame) -> pd.DataFrame:
+    """Mean over the seeds of each figure, and how much is lost without each ingredient."""
+    seeds = r2["seed"].unique()
+
+    def measures(sample: pd.DataFrame) -> dict[tuple[str, str, str], float]:
+        found = {}
+        for name in WITHOUT:
+            runs = [figures(sample, f"{name}|{seed}") for seed in seeds]
+            for what in FIGURES:
+                found["value", name, what] = float(np.mean([run[what] for run in runs]))
+                found["lost", name, what] = found["value", WHOLE, what] - found["value", name, what]
+        return found
+
+    intervals = bootstrap_interval(measures, films.drop(columns="died"))
+    explained_by = r2.groupby("without")["r2"].mean()
+    rows = []
+    for name in WITHOUT:
+        row = {"without": name, "R², unseen phantoms": f"{explained_by[name]:.2f}"}
+        for what in FIGURES:
+            row[what] = str(intervals["value", name, what])
+            row[f"lost: {what}"] = "" if name == WHOLE else str(intervals["lost", name, what])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+FIGURES = ("experts' extent, Spearman", "outlined lesions, Spearman", "death, AUROC")
+
+
+def figures(films: pd.DataFrame, column: str) -> dict[str, float]:
+    """Agreement of what a network reads with experts, outlines and outcomes."""
+    patients = films[films["first"]]
+    values = (
+        films[column].corr(films["geographic"], method="spearman"),
+        films[column].corr(films["outlined"], method="spearman"),
+        auroc(patients["outcome"].astype(bool), patients[f"patient {column}"]),
+    )
+    return dict(zip(FIGURES, values, strict=True))
+
+
+if __name__ == "__main__":
+    main()
