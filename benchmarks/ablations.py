@@ -22,11 +22,11 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from benchmarks.real_data import table
 from benchmarks.severity import SHARE, outlined_share, with_patients
 from helpers.cohorts import cohort_root, is_phantom, load_annotations, load_cohort
 from helpers.evaluation import auroc, bootstrap_interval
 from helpers.radiographs import Radiographs
+from helpers.reporting import markdown_table
 from helpers.severity import SeverityModel
 from phantoms import anatomy, film, fresh_films, lesions, randomisation
 from phantoms.fresh_films import UNSEEN, FreshFilms, draw_film
@@ -92,7 +92,7 @@ def main() -> None:
             films[f"patient {name}|{seed}"] = share["patient"]
             print(f"seed {seed}, without {name}: done", flush=True)
     print(f"\n{options.films} films each, {options.seeds} seeds.\n")
-    print(table(report(films, pd.DataFrame(rows, columns=["without", "seed", "r2"]))))
+    print(markdown_table(report(films, pd.DataFrame(rows, columns=["without", "seed", "r2"]))))
 
 
 def draw_without(name: str, size: int, seed: Sequence[int]):

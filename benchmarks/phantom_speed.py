@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from benchmarks.real_data import table
+from helpers.reporting import markdown_table
 from phantoms.film import Film, render
 from phantoms.randomisation import disturb, draw_look, draw_patient
 
@@ -25,7 +25,7 @@ def speed() -> str:
     return (
         f"## Speed\n\nFrontal and lateral films of {SPEED_SIZE} px on one core, best of "
         f"{SPEED_RUNS} runs of {SPEED_FILMS} films.\n\n"
-        + table(pd.DataFrame(rates, columns=["film", "films a second"]))
+        + markdown_table(pd.DataFrame(rates, columns=["film", "films a second"]))
     )
 
 

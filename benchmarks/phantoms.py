@@ -31,9 +31,9 @@ from benchmarks.film_statistics import (
     split_lungs,
 )
 from benchmarks.phantom_speed import speed
-from benchmarks.real_data import table
 from benchmarks.telling_apart import Verdict, grey_and_spectrum, small_square, tell_apart
 from helpers.paths import PROJECT, cohort_root, is_phantom
+from helpers.reporting import markdown_table
 
 MADE_COHORTS = PROJECT / "data" / "phantom"
 WORK = PROJECT / "data" / "work"  # the only folder of the repository that may hold the sheet
@@ -147,7 +147,7 @@ def section(
     if not real or not phantom:
         return heading + f"No {'phantoms' if real else 'real films'} with such masks are here."
     compared = compare(_measure(row, real), _measure(row, phantom))
-    return "\n\n".join([heading + _counts(real, phantom), table(compared), *notes])
+    return "\n\n".join([heading + _counts(real, phantom), markdown_table(compared), *notes])
 
 
 def _measure(row: Callable[[Example], dict[str, float]], films: list[Example]) -> pd.DataFrame:
@@ -181,7 +181,7 @@ def greys(real: list[Example], phantom: list[Example]) -> str:
     return (
         compared
         + "\n\nWasserstein distance of the pooled histograms, each film counted alike:\n\n"
-        + table(distances)
+        + markdown_table(distances)
     )
 
 
@@ -246,7 +246,7 @@ def told_apart(verdicts: dict[str, Verdict]) -> str:
     return (
         "## Telling phantom from real\n\nAUROC, five-fold cross-validated by patient; 0.5 would "
         "mean that they cannot be told apart.\n\n"
-        + table(rows.rename_axis("classifier").reset_index())
+        + markdown_table(rows.rename_axis("classifier").reset_index())
         + "\n\nLargest coefficients of the first classifier on standardised measures (+: more in "
         "phantoms):\n\n" + "\n".join(lines).replace("(-", "(−")
     )

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.real_data import table
 from helpers.cohorts import load_cohort
 from helpers.models import build_resnet18
 from helpers.recipes import TrainingConfig
+from helpers.reporting import markdown_table
 from helpers.runs import weights_hash
 from helpers.splits import split_patients
 from helpers.training import fit
@@ -43,7 +43,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         rows = kill_and_resume(Path(folder), options.moments, np.random.default_rng(options.seed))
-    print(table(rows))
+    print(markdown_table(rows))
     same = rows["identical"].sum()
     print(f"\n{same} of {len(rows)} resumed runs ended with the undisturbed run's weights.")
     if same < len(rows):

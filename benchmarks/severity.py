@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.real_data import table
 from helpers.cohorts import (
     cohort_root,
     is_phantom,
@@ -23,6 +22,7 @@ from helpers.cohorts import (
     outline_mask,
 )
 from helpers.evaluation import Interval, auroc, bootstrap_interval
+from helpers.reporting import markdown_table
 from helpers.starts import PHANTOM_START
 from helpers.stored import write_whole
 from helpers.training import predict_severity
@@ -48,7 +48,7 @@ def main() -> None:
     shown = figures.assign(
         value=[str(Interval(row.estimate, row.low, row.high)) for row in figures.itertuples()]
     )
-    print(table(shown.drop(columns=["estimate", "low", "high"])))
+    print(markdown_table(shown.drop(columns=["estimate", "low", "high"])))
     if options.card:
         keep(figures)
 

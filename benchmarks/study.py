@@ -15,11 +15,11 @@ import time
 from dataclasses import asdict
 
 from benchmarks import study_real
-from benchmarks.real_data import table
 from benchmarks.study_runs import Runs
 from benchmarks.study_summary import summarise
 from benchmarks.study_variants import VARIANTS, load_films, train_variant
 from helpers.cohorts import is_phantom, profile
+from helpers.reporting import markdown_table
 from helpers.starts import PHANTOM_START
 from helpers.studies import file_hash, save_study
 
@@ -42,7 +42,7 @@ def main() -> None:
     start = file_hash(PHANTOM_START)
     machine = {"cores": os.cpu_count(), "begun": begun, "phantom_start_sha256": start}
     path = save_study(name, found, {"command": f"make study (seeds: {seeds})", **machine, **made})
-    print(table(found))
+    print(markdown_table(found))
     print(f"\nStored as {path.parent.name}/{path.name}.")
 
 

@@ -24,9 +24,9 @@ import pandas as pd
 import torch
 
 from benchmarks.processes import compare_processes, train_in_child
-from benchmarks.real_data import table
 from benchmarks.training_peers import FASTAI_MISSING, contenders
 from helpers.cohorts import load_cohort
+from helpers.reporting import markdown_table
 
 CACHE, MEMORY = "the cache (this series)", "tensors in memory"
 WANTED_OF_MEMORY = 0.95
@@ -51,11 +51,11 @@ def main() -> None:
         print(f"fastai is left out: {FASTAI_MISSING}")
     for size in options.sizes:
         seconds = interleave(films, size, options.rounds)
-        shown = table(throughput(seconds, len(films)))
+        shown = markdown_table(throughput(seconds, len(films)))
         print(f"\n## {size} px\n\n{shown}\n\n{verdict(seconds, size)}")
     with tempfile.TemporaryDirectory() as folder:
         rows, sentence = compare_processes(Path(folder), options.films)
-    print(f"\n## Two processes of one thread, one of two\n\n{table(rows)}\n\n{sentence}")
+    print(f"\n## Two processes of one thread, one of two\n\n{markdown_table(rows)}\n\n{sentence}")
 
 
 def load_films(number: int) -> pd.DataFrame:

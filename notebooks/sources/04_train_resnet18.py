@@ -547,8 +547,6 @@ pd.DataFrame(
 # 95 % interval over the patients, behind ± the standard deviation over the seeds.
 
 # %%
-from IPython.display import display
-
 from helpers.studies import compare, load_study
 
 numbers = ["AUROC", "observed / expected", "calibration intercept", "calibration slope"]
@@ -559,13 +557,9 @@ both = {
     "head, then all layers": "class weights",
     "head, then all layers, no class weights": "no weights",
 }
-try:
-    study = load_study("phantom-variants")
-    stored = compare(study, test="sbu", measures=[numbers[0], *states], variants=list(both))
-except FileNotFoundError as missing:
-    print(f"Not here: {missing}")
-else:
-    display(stored.rename(index=both).T.rename_axis(index=None, columns=None))
+study = load_study("phantom-variants")
+stored = compare(study, test="sbu", measures=[numbers[0], *states], variants=list(both))
+stored.rename(index=both).T.rename_axis(index=None, columns=None)
 
 # %% [markdown]
 # If recalibration gives back what the weights cost, and the ranking is the same, then the weights were for nothing;
