@@ -82,7 +82,9 @@ class Radiographs:
 
     def batch(self, indices: Sequence[int] | np.ndarray | torch.Tensor | slice) -> torch.Tensor:
         """Return films by their place in the cohort: uint8, shape (len(indices), size, size)."""
-        return torch.from_numpy(self._films[self._rows[indices]])
+        # NumPy takes a tensor with one element for a single number, and would drop the first axis.
+        places = indices if isinstance(indices, slice) else np.asarray(indices)
+        return torch.from_numpy(self._films[self._rows[places]])
 
     def sha256(self) -> str:
         """Hash of films and outcomes in their order, which decides what a seed makes of them."""

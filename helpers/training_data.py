@@ -18,13 +18,20 @@ CHUNK = 256  # films in memory at a time
 def load_parts(name: str) -> dict[str, pd.DataFrame]:
     """Load training, validation and test films of a cohort as notebooks 04 and 05 use them.
 
-    Of ieee8023 all films, with the labels of notebook 02; of sbu the index films of patients with
-    an observed outcome.
+    Of ieee8023 all films, with the labels of notebook 02: training patients with an unknown outcome
+    have their imputed risk as soft target. The log loss is linear in the label, so this is training
+    on all draws at once. Of sbu the index films of patients with an observed outcome.
 
     Parameters
     ----------
     name
         ``ieee8023`` or ``sbu``.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        A table a part; ``died`` is Float64 (a risk where imputed) in the training part of ieee8023,
+        boolean everywhere else.
 
     Raises
     ------
@@ -38,11 +45,13 @@ def load_parts(name: str) -> dict[str, pd.DataFrame]:
     split = work_file("split.csv", made_by="01_explore_the_cohorts")
     if name == "ieee8023":
         labels = load_labels(work_file("labels.csv", made_by="02_impute_the_labels"))
-        films = label_films(load_split(split, load_cohort(name)), labels)
+        films = label_films(load_split(split, load_cohort(name)), labels, "risk")
     else:
         films = load_split(split, select_index_films(load_cohort(name)))
         films = films[films["label_source"] == "observed"]
-    return {part: films[films["part"] == part].reset_index(drop=True) for part in PARTS}
+    parts = {part: films[films["part"] == part].reset_index(drop=True) for part in PARTS}
+    observed = [part for part in PARTS if parts[part]["label_source"].eq("observed").all()]
+    return parts | {part: parts[part].astype({"died": "boolean"}) for part in observed}
 
 
 def check_labels(train: pd.DataFrame, validation: pd.DataFrame) -> None:

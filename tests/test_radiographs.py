@@ -4,6 +4,7 @@ import threading
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from films import random_film, write_film
 from PIL import Image
 
@@ -211,6 +212,8 @@ def test_radiographs_names_unreadable_films_and_the_flow_counts_them(tmp_path):
     assert films.died[0] == 1 and films.died[1].isnan()
     assert films.batch([1, 0]).shape == (2, 64, 64)
     assert (films.batch([1])[0].numpy() == films.images[1]).all()
+    for one in (torch.tensor([1]), np.array([1]), slice(1, 2)):  # a batch of one is a batch
+        assert torch.equal(films.batch(one), films.batch([1]))
 
 
 def test_constant_picture_is_refused():

@@ -608,19 +608,19 @@ Markdown(
 # %% [markdown]
 # ## What goes on to notebook 04
 #
-# The training patients' labels: the observed ones, and for the others the *first of the twenty
-# draws*, which keeps deaths among them, as a plain forest may not. Whether their number is
-# right, the figures above say. All draws and the risk are stored beside it. Validation and test
-# patients keep what was observed and nothing else.
+# The training patients' labels: the observed ones, and for the others the **risk** that the draws
+# come from, as a *soft target* between 0 and 1. A single draw would do for a pooled AUROC, which
+# averages over twenty; a network that trains on one alone learns its coin tosses by heart. The log
+# loss is linear in the label: training on the mean of all draws is training on all of them at
+# once. Whether the risks are right, the figures above say. Validation and test patients keep
+# what was observed and nothing else.
 
 # %%
 from helpers.cohorts import work_root
 from helpers.imputation import save_labels
 
-chosen = labels["draws"].assign(died=labels["draws"]["draw_0"])
-pd.crosstab(
-    chosen["label_source"], [chosen["part"], chosen["died"].astype("string").fillna("no label")]
-)
+chosen = labels["draws"]
+chosen.groupby(["part", "label_source"])["risk"].agg(patients="size", deaths="sum").round(1)
 
 # %%
 save_labels(chosen, work_root() / "labels.csv").name

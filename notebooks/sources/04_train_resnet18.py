@@ -29,22 +29,19 @@ data_in_use()
 # %%
 import pandas as pd
 
-from helpers.cohorts import load_cohort, profile, work_file, work_root
-from helpers.imputation import label_films, load_labels
-from helpers.splits import load_split
+from helpers.cohorts import load_cohort, profile, work_root
+from helpers.training_data import load_parts
 
-split = work_file("split.csv", made_by="01_explore_the_cohorts")
-films = load_split(split, load_cohort("ieee8023"))
-films = label_films(films, load_labels(work_file("labels.csv", made_by="02_impute_the_labels")))
-pd.crosstab(films["part"], films["label_source"], values=films["patient_id"], aggfunc="nunique")
+parts = load_parts("ieee8023")
+train, validation, test = parts["train"], parts["validation"], parts["test"]
+pd.concat(parts, names=["part"]).groupby(["part", "label_source"], observed=True).agg(
+    films=("image_path", "size"), patients=("patient_id", "nunique")
+)
 
 # %% [markdown]
-# The table counts patients. **Training** may use imputed labels: a label that is right more often than not
-# still teaches. **Validation** and **test** may not: a model judged on guessed labels is judged on how well
+# **Training** may use imputed outcomes: a risk of 0.2 as label says "one in five like this one died", and the log
+# loss takes it as it is. **Validation** and **test** may not: a model judged on guessed labels is judged on how well
 # it agrees with the guesser. So only patients with an observed outcome are there.
-
-# %%
-train, validation, test = (films[films["part"] == part] for part in ("train", "validation", "test"))
 
 # %% [markdown]
 # ## The mistake first: accuracy
@@ -108,7 +105,7 @@ from dataclasses import replace
 from helpers.figures import plot_learning_curves
 from helpers.training import CARELESS, build_resnet18, fit
 
-few = pd.concat([train[train["died"]].head(20), train[~train["died"]].head(40)])
+few = pd.concat([train[train["died"] == 1].head(20), train[train["died"] == 0].head(40)])
 long = replace(CARELESS, size=size, epochs=12, patience=99)
 by_heart = fit(build_resnet18("random"), few, validation, long)
 _ = plot_learning_curves(by_heart.history)
@@ -246,12 +243,10 @@ pd.DataFrame(
 #   there is no other way.
 
 # %%
-from helpers.cohorts import select_index_films
 from helpers.training import CAREFUL, RiskModel, predict
 
-index = load_split(split, select_index_films(load_cohort("sbu")))
-index = index[index["label_source"] == "observed"].reset_index(drop=True)
-learned, judged = (index[index["part"] == part] for part in ("train", "validation"))
+at_sbu = load_parts("sbu")
+learned, judged = at_sbu["train"], at_sbu["validation"]
 careful = replace(CAREFUL, size=size)
 careless = replace(CARELESS, size=size, epochs=careful.epochs)  # equally often over all layers
 ways = {
