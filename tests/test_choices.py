@@ -44,8 +44,8 @@ def cohort(tmp_path):
 
 def chosen(cohort: pd.DataFrame) -> dict:
     """Go the series' way from labels to a finished model; return all that was chosen on it."""
-    labels = impute_survival(cohort, method="forest", seed=0)
-    films = label_films(cohort, labels)
+    labels = impute_survival(cohort, method="draws", seed=0)
+    films = label_films(cohort, labels, "risk")
     train = films[films["part"] == "train"]
     validation = films[(films["part"] == "validation") & (films["label_source"] == "observed")]
     fitted = fit(build_resnet18("random", seed=0), train, validation, CONFIG, progress=False)

@@ -10,8 +10,11 @@ from sklearn.metrics import roc_auc_score
 
 from helpers.augmentation import change, draw_changes
 from helpers.cache import FilmCache
+from helpers.cohorts import load_cohort
+from helpers.imputation import impute_survival, save_labels
 from helpers.models import RiskModel, build_resnet18
 from helpers.radiographs import Radiographs, normalise
+from helpers.splits import save_split, split_patients
 from helpers.stages import Task, layer_groups
 from helpers.training import CAREFUL, CARELESS, TrainingConfig, augment, fit, predict
 from helpers.training_data import load_parts, mean_film, training_data_hash
@@ -235,3 +238,25 @@ def test_parts_are_those_of_the_notebooks(monkeypatch, tmp_path):
     monkeypatch.setattr("helpers.paths.work_root", lambda: tmp_path)
     with pytest.raises(FileNotFoundError, match="01_explore_the_cohorts"):
         load_parts("sbu")
+
+
+def test_imputed_risks_teach_as_soft_targets_and_never_judge(phantom_root, monkeypatch, tmp_path):
+    films = split_patients(load_cohort("ieee8023"), seed=0)
+    labels = impute_survival(films, method="draws", seed=0)
+    files = {
+        "split.csv": save_split(films, tmp_path / "split.csv"),
+        "labels.csv": save_labels(labels, tmp_path / "labels.csv"),
+    }
+    monkeypatch.setattr("helpers.training_data.work_file", lambda name, made_by: files[name])
+    found = load_parts("ieee8023")
+    risks = labels.set_index("patient_id")["risk"]
+    learned = found["train"]
+    np.testing.assert_allclose(
+        learned["died"].astype(float), risks[learned["patient_id"].astype(str)].astype(float)
+    )
+    imputed = learned["label_source"] == "imputed"
+    assert learned.loc[imputed, "died"].between(0.001, 0.999).any()
+    assert learned.loc[~imputed, "died"].isin([0, 1]).all()
+    for part in ("validation", "test"):
+        assert found[part]["label_source"].eq("observed").all()
+        assert found[part]["died"].dtype == "boolean" and found[part]["died"].notna().all()
