@@ -100,10 +100,11 @@ def finish_model(
 
 def _describe(cohort: pd.DataFrame) -> dict[str, Any]:
     patients = cohort.drop_duplicates(["site", "patient_id"])
+    observed = patients[patients["label_source"] == "observed"]
     return {
         "sites": sorted(patients["site"].astype(str).unique()),
         "radiographs": len(cohort),
         "patients": len(patients),
-        "patients_with_observed_outcome": int((patients["label_source"] == "observed").sum()),
-        "deaths": int(patients["died"].sum()),
+        "patients_with_observed_outcome": len(observed),
+        "observed_deaths": int(observed["died"].sum()),
     }

@@ -73,7 +73,7 @@ def facts(run: Run) -> dict[str, str]:
         ),
         "training": "; ".join(
             f"{name}: {card['training_data']['patients']} patients, "
-            f"{card['training_data']['deaths']} deaths"
+            f"{card['training_data']['observed_deaths']} observed deaths"
             for name, card in run.cards.items()
         ),
         "thresholds": "; ".join(

@@ -32,8 +32,8 @@ def run():
         "start": "phantom",
         "weights_sha256": "abc",
         "training": {"seed": 7},
-        "training_data": {"patients": 353, "deaths": 46, "sha256": "x"},
-        "validation_data": {"patients": 119, "deaths": 16},
+        "training_data": {"patients": 353, "observed_deaths": 46, "sha256": "x"},
+        "validation_data": {"patients": 119, "observed_deaths": 16},
         "calibration": {"intercept": -1.6, "slope": 1.4},
         "calibration_note": "Fitted.",
         "threshold": 0.17,
@@ -92,7 +92,7 @@ def test_figures_come_from_the_run(run):
     area = run.reports.set_index("metric").loc["AUROC"]
     text = reporting_document(run)
     assert str(Interval(area["estimate"], area["low"], area["high"])) in text
-    assert "98 deaths among 740 patients" in text and "353 patients, 46 deaths" in text
+    assert "98 deaths among 740 patients" in text and "353 patients, 46 observed deaths" in text
     assert "sbu (phantom)" in text and "{" not in text
     # A figure of this run that stands in the tables themselves was typed in.
     for name in GUIDELINES:

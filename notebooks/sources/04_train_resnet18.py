@@ -34,7 +34,7 @@ from helpers.training_data import load_parts
 
 parts = load_parts("ieee8023")
 train, validation, test = parts["train"], parts["validation"], parts["test"]
-pd.concat(parts, names=["part"]).groupby(["part", "label_source"], observed=True).agg(
+pd.concat(parts).groupby(["part", "label_source"], observed=True).agg(
     films=("image_path", "size"), patients=("patient_id", "nunique")
 )
 
