@@ -171,7 +171,8 @@ compare(study, test="sbu", measures=["AUROC", "share of the best possible AUROC"
 
 # %% [markdown]
 # On phantoms the risk that the best reader would give to each film is known, for survivors, too. So the rank correlation with
-# it says more about few patients than the AUROC, which sees one bit of each.
+# it says more about few patients than the AUROC, which sees one bit of each. (With few deaths, chance may rank a model above
+# the true risk; then its share of the best possible exceeds one. Its interval says how easily.)
 
 # %% [markdown]
 # ## What is forgotten
@@ -197,7 +198,8 @@ at_old = compare(study, test="ieee8023", measures=["AUROC", ranks])
 changed = study.table.query("test == 'ieee8023' and measure == @ranks").set_index("variant")
 changed = changed[["difference_estimate", "difference_low", "difference_high"]]
 at_old["change since iteration 1"] = [
-    format(Interval(*changed.loc[name]), "+.2f") for name in at_old.index
+    "—" if name == "iteration 1" else format(Interval(*changed.loc[name]), "+.2f")
+    for name in at_old.index
 ]
 at_old
 
@@ -220,9 +222,11 @@ def shown(columns, spec=""):
 keys = ["estimate", "low", "high"]
 gained = [f"phantom_less_this_{key}" for key in keys]
 print(f"{real['patients'].iloc[0]} patients, {real['deaths'].iloc[0]} deaths")
-pd.DataFrame(
+table = pd.DataFrame(
     {"AUROC": shown(keys), "phantom start less this": shown(gained, "+.2f")}, index=real.index
-).rename_axis(None)
+)
+table.loc["ResNet18, phantom start", "phantom start less this"] = "—"
+table.rename_axis(None)
 
 # %% [markdown]
 # *Untrained* means that no outcome taught it: the share of the lungs that it reads as opaque is taken for the risk. The
