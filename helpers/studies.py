@@ -118,6 +118,27 @@ def compare(
     return wide.reindex(index=order, columns=list(measures)).astype(object).fillna("not here")
 
 
+def differences(study: Study, *, test: str, measure: str) -> pd.Series:
+    """How far each variant is ahead of the one it was compared with, paired by patients.
+
+    Parameters
+    ----------
+    study
+        ``phantom-variants``.
+    test, measure
+        Cohort whose test patients judged, and by what.
+
+    Returns
+    -------
+    pandas.Series
+        ``+0.02 (−0.01 to +0.05)`` a variant; a dash for the one that the others were compared with.
+    """
+    rows = study.table.query("test == @test and measure == @measure").set_index("variant")
+    numbers = rows[["difference_estimate", "difference_low", "difference_high"]].to_numpy(float)
+    shown = [format(Interval(*row), "+.2f") for row in numbers]
+    return pd.Series(shown, index=rows.index).where(rows.index != rows["against"], "—")
+
+
 def code_hash() -> str:
     """SHA-256 of the modules that decide how a network comes out, ends of lines aside."""
     texts = [(PROJECT / "helpers" / f"{name}.py").read_text(encoding="utf-8") for name in CODE]

@@ -22,7 +22,7 @@ from benchmarks.study_variants import FIRST, SECOND, VARIANTS, Films, _recipe
 from benchmarks.study_ways import WAYS, Fold
 from helpers.cohorts import load_cohort, select_index_films
 from helpers.models import STARTS
-from helpers.studies import compare, load_study, save_study
+from helpers.studies import compare, differences, load_study, save_study
 
 
 @pytest.fixture
@@ -145,11 +145,18 @@ def test_a_comparison_shows_means_intervals_and_seeds(tmp_path):
         "low": [0.6, 0.5],
         "high": [0.8, 0.7],
         "seed_sd": [0.031, 0.0],
+        "against": "a",
+        "difference_estimate": [0.0, -0.114],
+        "difference_low": [np.nan, -0.2],
+        "difference_high": [np.nan, 0.01],
     }
     save_study("one", pd.DataFrame(rows), {}, tmp_path)
-    shown = compare(load_study("one", tmp_path), test="sbu", measures=["AUROC", "slope"])
+    study = load_study("one", tmp_path)
+    shown = compare(study, test="sbu", measures=["AUROC", "slope"])
     assert shown.loc["a", "AUROC"] == "0.71 (0.60–0.80) ± 0.03"
     assert shown["slope"].eq("not here").all()
+    ahead = differences(study, test="sbu", measure="AUROC")
+    assert ahead.to_dict() == {"a": "—", "b": "−0.11 (−0.20 to +0.01)"}
 
 
 def test_runs_on_different_patients_are_not_compared():
