@@ -26,7 +26,7 @@ data_in_use()
 # it is trained and tested on that film: the index film. The parts were fixed in notebook 01.
 
 # %%
-from helpers.cohorts import load_cohort, profile, select_index_films, work_file, work_root
+from helpers.cohorts import load_cohort, select_index_films, work_file, work_root
 from helpers.splits import load_split
 
 split = work_file("split.csv", made_by="01_explore_the_cohorts")
