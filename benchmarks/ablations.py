@@ -144,7 +144,7 @@ def real_films() -> pd.DataFrame:
     )
     films = with_patients(marked.merge(known, on="image_path", how="outer"))
     judged = films["outcome"].notna()
-    return films.assign(first=judged & ~films[judged].duplicated("patient_id").reindex(films.index))
+    return films.assign(first=judged & ~films["patient_id"].where(judged, "").duplicated())
 
 
 def read(model: SeverityModel, films: pd.DataFrame) -> dict[str, pd.Series]:
