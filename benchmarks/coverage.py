@@ -36,6 +36,15 @@ RIVAL_BLUR = 3.0  # sd in logits, of a second model of the same patients
 THRESHOLD = 0.13  # the death rate
 RESAMPLES = 200  # behind each bootstrap interval: enough for its coverage
 
+HOW_TO_READ = """\
+`python -m benchmarks.coverage` prints this page. Patients come from the phantoms' causal model,
+so that the truth of every row is known. *Too low* and *too high* are the shares of intervals
+that lie wholly below or above it; in brackets is what chance allows, given this number of
+cohorts. The series shows the intervals that are named after it; the other rows say why it shows
+no others. Rows of films taken for patients show what that mistake costs. Where few die, look at
+the rows of the report first: an interval that holds the truth less often than it says is to be
+read as too narrow."""
+
 
 def main() -> None:
     """Draw the cohorts and print the tables."""
@@ -44,7 +53,7 @@ def main() -> None:
     cohorts = parser.parse_args().cohorts
     started = perf_counter()
     truth = true_values(draw_films(POPULATION, seed=1))
-    print(f"# Coverage of 95 % intervals over {cohorts} simulated cohorts\n")
+    print(f"# Coverage of 95 % intervals over {cohorts} simulated cohorts\n\n{HOW_TO_READ}\n")
     for name, size in SIZES.items():
         drawn = list(split(draw_films(cohorts * size, seed=size), size))
         deaths = np.mean([pool(films)["died"].sum() for films in drawn])
