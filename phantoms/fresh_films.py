@@ -72,12 +72,16 @@ class FreshFilms(Dataset):
     def load(self, first: int, last: int, workers: int) -> DataLoader:
         """Yield batches `first` to `last` - 1 in order, drawn by `workers` processes (0: here).
 
-        A worker's error is raised here; so is the death of a worker.
+        A worker's error is raised here; so is the death of a worker. Workers are started afresh: a
+        copy of a process in which OpenCV has drawn or read films waits for its threads for ever.
         """
-        ahead = 4 if workers else None
-        numbers = range(first, last)
         return DataLoader(
-            self, batch_size=None, sampler=numbers, num_workers=workers, prefetch_factor=ahead
+            self,
+            batch_size=None,
+            sampler=range(first, last),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            multiprocessing_context="spawn" if workers else None,
         )
 
 
