@@ -110,6 +110,8 @@ def bootstrap_interval(
     rows, strata = _units(table, cluster, stratify)
     generator = np.random.default_rng(seed)
     wrapped = _as_mapping(statistic)
+    table = table.copy(deep=False)
+    table.attrs = {}  # pandas copies them with every column that is looked at
     estimates = wrapped(table)
     values = pd.DataFrame(
         [wrapped(table.take(_resample(rows, strata, generator))) for _ in range(repeats)]
