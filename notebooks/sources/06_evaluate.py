@@ -251,32 +251,31 @@ pd.DataFrame(
 # is written down after admission (notebook 03): it may be asked about, never predicted from.
 
 # %%
-from helpers.training import predict_severity
-
-
-def opacity(films):
-    """Patients with the opaque share of their films in the place of a risk."""
-    films = films[films["label_source"] == "observed"]
-    return pool_by_patient(predict_severity(films).assign(risk=lambda t: t["opaque_share"]))
-
-
-# %%
 from helpers.cohorts import cohort_root
 from helpers.evaluation import as_endpoint
 from helpers.sbu import written_later
 
 later = written_later(cohort_root("sbu"))
 sbu_later = sbu.assign(is_icu=sbu["patient_id"].map(later["is_icu"]))
-in_care = select_index_films(
-    exclude_shared_patients(as_endpoint(everyone, "went_icu"), duplicates, old)
-)
-asked = {
-    "SBU: death": opacity(sbu_index),
-    "SBU: intensive care": opacity(select_index_films(as_endpoint(sbu_later, "is_icu"))),
-    "ieee8023: death": opacity(old_index),
-    "ieee8023: intensive care": opacity(select_index_films(as_endpoint(old, "went_icu"))),
-    "Hannover: death": opacity(external),
-    "Hannover: intensive care": opacity(in_care),
+in_care = exclude_shared_patients(as_endpoint(everyone, "went_icu"), duplicates, old)
+whom = {
+    "SBU: death": sbu_index,
+    "SBU: intensive care": select_index_films(as_endpoint(sbu_later, "is_icu")),
+    "ieee8023: death": old_index,
+    "ieee8023: intensive care": select_index_films(as_endpoint(old, "went_icu")),
+    "Hannover: death": external,
+    "Hannover: intensive care": select_index_films(in_care),
+}
+whom = {name: films[films["label_source"] == "observed"] for name, films in whom.items()}
+
+# %%
+from helpers.training import predict_severity
+
+every_film = pd.concat(whom.values()).drop_duplicates("image_path")  # each is read once
+share = predict_severity(every_film).set_index("image_path")["opaque_share"]
+asked = {  # the opaque share in the place of a risk
+    name: pool_by_patient(films.assign(risk=films["image_path"].map(share)))
+    for name, films in whom.items()
 }
 
 
