@@ -9,9 +9,10 @@ prints the measurement. Mirrored and turned copies are not looked for.
 """
 
 import logging
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -141,19 +142,23 @@ def _compare(films: Sequence[_Film]) -> Iterator[tuple[int, int, int, float]]:
     hashes = np.stack([film.hashes for film in films])
     thumbnails = np.stack([film.thumbnails for film in films])
     proposed = aligned = 0
-    for pairs, distances in _near(hashes):
-        proposed += len(pairs)
-        for start in range(0, len(pairs), _CHUNK):
-            chunk = pairs[start : start + _CHUNK]
-            coarse = thumbnails[chunk[:, 0]] @ thumbnails[chunk[:, 1]].transpose(0, 2, 1)
-            squares = coarse.reshape(-1, 9).argmax(axis=1)
-            for k in np.flatnonzero(coarse.max(axis=(1, 2)) >= COARSE_CORRELATION):
-                (a, b), (i, j) = chunk[k], divmod(int(squares[k]), 3)
-                first, second = _square(films[a].picture, i), _square(films[b].picture, j)
-                if _registered_correlation(*map(_half, (first, second))) >= HALF_CORRELATION:
-                    aligned += 1
-                    fine = _registered_correlation(first, second)
-                    yield int(a), int(b), int(distances[start + k]), fine
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # OpenCV lets other threads run
+        for pairs, distances in _near(hashes):
+            proposed += len(pairs)
+            for start in range(0, len(pairs), _CHUNK):
+                chunk = pairs[start : start + _CHUNK]
+                coarse = thumbnails[chunk[:, 0]] @ thumbnails[chunk[:, 1]].transpose(0, 2, 1)
+                squares = coarse.reshape(-1, 9).argmax(axis=1)
+                near = np.flatnonzero(coarse.max(axis=(1, 2)) >= COARSE_CORRELATION)
+                sides = [
+                    (_square(films[a].picture, place // 3), _square(films[b].picture, place % 3))
+                    for (a, b), place in zip(chunk[near], squares[near], strict=True)
+                ]
+                for k, fine in zip(near, threads.map(_fine_correlation, sides), strict=True):
+                    if fine is not None:
+                        aligned += 1
+                        a, b = chunk[k]
+                        yield int(a), int(b), int(distances[start + k]), fine
     _logger.info("%d films: hashes proposed %d pairs, %d aligned", len(films), proposed, aligned)
 
 
@@ -174,6 +179,13 @@ def _near(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         later = second > first
         pairs = np.stack([first[later], second[later]], axis=1)
         yield pairs + start, distance[pairs[:, 0], pairs[:, 1]]
+
+
+def _fine_correlation(squares: tuple[np.ndarray, np.ndarray]) -> float | None:
+    """Correlate two squares, registered; None if they do not even agree at half the size."""
+    if _registered_correlation(*map(_half, squares)) < HALF_CORRELATION:
+        return None
+    return _registered_correlation(*squares)
 
 
 def _half(square: np.ndarray) -> np.ndarray:
