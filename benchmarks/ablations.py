@@ -143,8 +143,13 @@ def real_films() -> pd.DataFrame:
         columns={"died": "outcome"}
     )
     films = with_patients(marked.merge(known, on="image_path", how="outer"))
-    judged = films["outcome"].notna()
-    return films.assign(first=judged & ~films["patient_id"].where(judged, "").duplicated())
+    return films.assign(first=first_judged(films))
+
+
+def first_judged(films: pd.DataFrame) -> pd.Series:
+    """Mark one film of each patient with a known outcome: the first that has it."""
+    judged = films.loc[films["outcome"].notna(), "patient_id"]
+    return films.index.to_series().isin(judged.drop_duplicates().index)
 
 
 def read(model: SeverityModel, films: pd.DataFrame) -> dict[str, pd.Series]:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.ablations import FIGURES, WHOLE, WITHOUT, draw_without, report
+from benchmarks.ablations import FIGURES, WHOLE, WITHOUT, draw_without, first_judged, report
 from helpers.severity import DEVICES, SHARES
 from phantoms.fresh_films import draw_film
 
@@ -34,6 +34,17 @@ def test_without_an_ingredient_films_differ_and_the_drawing_code_is_left_as_it_w
 def test_what_is_to_be_read_stays(name):
     for (_, truth, _), seed in zip(drawn(name), SEEDS, strict=True):
         np.testing.assert_allclose(truth, draw_film(64, seed)[1], atol=1e-6)
+
+
+def test_a_patient_is_judged_once_and_only_where_the_outcome_is_known():
+    films = pd.DataFrame(
+        {
+            "patient_id": ["a", "a", "a", "b", "c"],
+            "outcome": pd.array([pd.NA, True, True, pd.NA, False], "boolean"),
+        },
+        index=[3, 1, 4, 5, 9],
+    )
+    assert first_judged(films).to_dict() == {3: False, 1: True, 4: False, 5: False, 9: True}
 
 
 def test_without_devices_no_film_has_one():

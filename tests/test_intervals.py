@@ -183,3 +183,12 @@ def test_delong_claims_no_certainty_from_few():
     assert alike.estimate == 0 and np.isnan(alike.low) and "rank alike" in alike.note
     with pytest.raises(ValueError, match="number in risk for every patient"):
         auroc_interval(few().assign(risk=NAN))
+
+
+def test_attributes_of_the_table_stay_its_own(patients):
+    table = patients.copy()
+    table.attrs["flow"] = {"published": 3}
+    seen = []
+    bootstrap_interval(lambda t: seen.append(dict(t.attrs)) or t["risk"].mean(), table, repeats=5)
+    assert not any(seen)  # copied with every resample, they took most of the time
+    assert table.attrs == {"flow": {"published": 3}}

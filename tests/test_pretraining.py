@@ -163,6 +163,12 @@ def test_films_do_not_depend_on_workers_or_where_a_run_begins():
     assert not torch.equal(films[0], films[1])
 
 
+def test_workers_are_no_copies_of_a_process_whose_opencv_threads_run():
+    films = FreshFilms(64, 2, 0, TRAINING)
+    assert films.load(0, 2, 1).multiprocessing_context.get_start_method() == "spawn"
+    assert films.load(0, 2, 0).multiprocessing_context is None
+
+
 def draw_nothing(size, seed):
     """Fail, as a drawing function that workers can import."""
     raise ZeroDivisionError("no film today")
