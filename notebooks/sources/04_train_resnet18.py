@@ -366,7 +366,7 @@ from helpers.studies import compare, load_study
 
 correspond = {
     "from scratch": "random (more passes)",
-    "all layers at one high rate": "iteration 1 of the phantom start, careless",
+    "all layers at one high rate": "phantom, iteration 1, then careless",
     "phantom start, no iteration 1": "phantom, careful",
     "ImageNet start, no iteration 1": "ImageNet, careful",
 }
@@ -628,10 +628,10 @@ pd.DataFrame({"test patients": describe(model, test)}).T
 # %% [markdown]
 # ## Closing
 #
-# **What we found.** A network of millions of weights learns a few hundred films by heart unless it is stopped. It
-# matters where the weights start, and as much how carefully they are moved from there; the differences, with
-# their intervals, are printed above. Class weights raise every risk and are undone by calibration. And on this
-# cohort we can hardly tell how good the model is.
+# **What we found.** A network of millions of weights learns a few hundred films by heart unless it is stopped.
+# Whether it matters where the weights start, and how carefully they are moved from there, the differences above
+# say, with their intervals; where one seed cannot tell, the five stored ones may. Class weights raise every risk
+# and are undone by calibration. And on this cohort we can hardly tell how good the model is.
 #
 # **What would change our mind.** About the start: other hospitals' real films, on which careful training from
 # ImageNet ranks patients clearly better. About the class weights: a seed-by-seed comparison in which weighted training ranks

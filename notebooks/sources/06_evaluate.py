@@ -8,7 +8,7 @@
 # >
 # > **You need** notebooks 04 and 05 (the models).
 # >
-# > **Time** about two minutes on two cores. **Data** all three cohorts, real or phantom: see the table.
+# > **Time** about a minute on two cores. **Data** all three cohorts, real or phantom: see the table.
 # >
 # > **Not for clinical use.**
 
@@ -306,8 +306,8 @@ from helpers.evaluation import auroc_difference
 
 
 def beside(test_name, opaque):
-    share = asked[opaque][["patient_id", "risk"]].rename(columns={"risk": "share"})
-    both = pool_by_patient(predictions[test_name]).merge(share, on="patient_id")
+    read = asked[opaque][["patient_id", "risk"]].rename(columns={"risk": "share"})
+    both = pool_by_patient(predictions[test_name]).merge(read, on="patient_id")
     return {
         "deaths": int(both["died"].sum()),
         "the model": str(auroc_interval(both)),
