@@ -19,13 +19,12 @@ from helpers.fine_grid import fine_activation
 from helpers.heat_scores import BLOB, CHANCE, SCORES, leads, score_intervals, score_maps, table_of
 from helpers.opacity_maps import opacity_maps
 from helpers.outlined import load_outlined
-from helpers.radiographs import Radiographs, normalise, preprocess_mask
+from helpers.radiographs import Radiographs, normalise
 from helpers.reporting import markdown_table
 from helpers.severity import SeverityModel
 from helpers.splits import load_split
 from helpers.training import RiskModel
-from phantoms import truth
-from phantoms.truth import load_masks
+from phantoms.truth import square_masks
 
 MORTALITY, MORTALITY_FINE = "mortality, 4 × 4 places", "mortality, finer grid"
 OPACITY, OPACITY_FINE = "opacity, 4 × 4 places", "opacity, finer grid"
@@ -44,13 +43,9 @@ def on_phantoms() -> str:
     split = work_file("split.csv", made_by="01_explore_the_cohorts")
     index = load_split(split, select_index_films(load_cohort("sbu")))
     test = index[index["part"] == "test"].reset_index(drop=True)
-    known = truth(cohort_root("sbu").parent, "sbu").set_index("image_path")["mask_path"]
     model = iteration2()
-    pairs = [load_masks(known[path]) for path in test["image_path"]]
-    lungs, lesions = (
-        np.stack([preprocess_mask(mask, model.size) for mask in masks])
-        for masks in zip(*pairs, strict=True)
-    )
+    root = cohort_root("sbu").parent
+    lungs, lesions = square_masks(root, "sbu", test["image_path"], model.size)
     ill = lesions.any(axis=(1, 2))
     films = test[ill].reset_index(drop=True)
     heading = f"## Phantoms: {ill.sum()} of {len(test)} test films of SBU show lesions\n\n"

@@ -41,8 +41,8 @@ def report() -> str:
     return (
         "## What view and site tell alone\n\n"
         f"Index films with an observed outcome, {kind} ({who}). The risk is the death rate of "
-        f"patients alike in the other folds, mean of {SEEDS} draws of {FOLDS} folds; a network that "
-        "sees where and how a film was taken can do as well without any knowledge of lungs.\n\n"
+        f"patients alike in the other folds, mean of {SEEDS} draws of {FOLDS} folds. A network "
+        "that sees where and how a film was taken can do as well and know nothing of lungs.\n\n"
         + markdown_table(found(patients))
     )
 

@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
@@ -42,14 +41,68 @@ def features(network: nn.Module, films: np.ndarray) -> np.ndarray:
     return torch.cat(list(in_batches(trunk, films))).numpy()
 
 
+def fit_head(seen: np.ndarray, cohort: pd.DataFrame) -> nn.Linear:
+    """Train a last layer: a logistic regression with a ridge penalty that validation films choose.
+
+    Parameters
+    ----------
+    seen : ndarray, shape (n, 512)
+        What the last layer gets to see: :func:`features`.
+    cohort : DataFrame
+        A row a film, with ``part`` (train, validation, test) and ``died``; the test part is not
+        looked at.
+
+    Returns
+    -------
+    nn.Linear
+        From 512 features to one logit.
+
+    Raises
+    ------
+    ValueError
+        If the films are not as many as the rows, or a part is missing.
+    """
+    if len(seen) != len(cohort):
+        raise ValueError(f"expected {len(cohort)} films, one a row, got {len(seen)}")
+    parts, died = cohort["part"].to_numpy(str), cohort["died"].to_numpy(bool)
+    for part in ("train", "validation"):
+        if part not in parts:
+            raise ValueError(f"expected films of the part {part}, got parts {sorted(set(parts))}")
+    train, validation = parts == "train", parts == "validation"
+    scaler = StandardScaler().fit(seen[train])
+    scaled = scaler.transform(seen)
+    heads = [
+        LogisticRegression(C=penalty, max_iter=1000).fit(scaled[train], died[train])
+        for penalty in PENALTIES
+    ]
+    best = min(
+        heads,
+        key=lambda head: log_loss(
+            died[validation], head.predict_proba(scaled[validation]), labels=[False, True]
+        ),
+    )
+    weights = best.coef_[0] / scaler.scale_
+    head = nn.Linear(seen.shape[1], 1)
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(weights)[None])
+        head.bias.fill_(float(best.intercept_[0] - weights @ scaler.mean_))
+    return head
+
+
+def with_head(network: nn.Module, head: nn.Linear) -> nn.Module:
+    """Copy of a ResNet, in eval mode, with another last layer."""
+    changed = copy.deepcopy(network).eval()
+    changed.set_submodule("fc", head)
+    return changed
+
+
 def probe(network: nn.Module, films: np.ndarray, cohort: pd.DataFrame) -> pd.DataFrame:
     """Train a new last layer on training films, and ask it about the test films.
 
     Parameters
     ----------
     network : nn.Module
-        A ResNet; only its last layer is trained, as a logistic regression with a ridge penalty
-        that the validation films choose.
+        A ResNet, of which only the last layer is trained, by :func:`fit_head`.
     films : ndarray, uint8, shape (n, side, side)
         What is left of the cohort's films.
     cohort : DataFrame
@@ -59,30 +112,9 @@ def probe(network: nn.Module, films: np.ndarray, cohort: pd.DataFrame) -> pd.Dat
     -------
     DataFrame
         The test part with a column ``risk``.
-
-    Raises
-    ------
-    ValueError
-        If the films are not as many as the rows, or a part is missing.
     """
-    if len(films) != len(cohort):
-        raise ValueError(f"expected {len(cohort)} films, one a row, got {len(films)}")
-    parts = cohort["part"].to_numpy(str)
-    for part in ("train", "validation", "test"):
-        if part not in parts:
-            raise ValueError(f"expected films of the part {part}, got parts {sorted(set(parts))}")
-    seen, died = features(network, films), cohort["died"].to_numpy(bool)
-    fitted = [
-        make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=1000)).fit(
-            seen[parts == "train"], died[parts == "train"]
-        )
-        for penalty in PENALTIES
-    ]
-    chosen = min(
-        fitted,
-        key=lambda head: log_loss(
-            died[parts == "validation"], head.predict_proba(seen[parts == "validation"])[:, 1]
-        ),
-    )
-    risk = chosen.predict_proba(seen[parts == "test"])[:, 1]
-    return cohort[parts == "test"].assign(risk=risk).reset_index(drop=True)
+    seen = features(network, films)
+    head, test = fit_head(seen, cohort), cohort["part"].to_numpy(str) == "test"
+    with torch.inference_mode():
+        risk = head(torch.from_numpy(seen[test]))[:, 0].sigmoid().numpy()
+    return cohort[test].assign(risk=risk.astype(float)).reset_index(drop=True)

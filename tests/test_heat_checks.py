@@ -8,7 +8,7 @@ from torch import nn
 
 from helpers import cam_methods, probing
 from helpers.deletion import area_under, deletion_curve
-from helpers.models import build_resnet18
+from helpers.models import build_resnet18, in_batches
 from helpers.randomization import shuffle_labels
 from helpers.repeatability import pairwise_agreement
 
@@ -136,6 +136,18 @@ def test_a_probe_finds_what_is_left_on_the_film_and_nothing_where_nothing_is(coh
     assert seen.groupby("died")["risk"].mean().diff().iloc[-1] > 0.5
     hidden = probing.probe(network, films[:, 16:48, 16:48], cohort)
     assert abs(hidden.groupby("died")["risk"].mean().diff().iloc[-1]) < 0.15
+
+
+def test_the_new_head_is_the_logistic_regression(cohort):
+    rng = np.random.default_rng(0)
+    films = rng.integers(0, 255, (len(cohort), 64, 64), np.uint8)
+    network = build_resnet18("random").eval()
+    seen = probing.features(network, films)
+    changed = probing.with_head(network, probing.fit_head(seen, cohort))
+    logits = torch.cat(list(in_batches(changed, films)))[:, 0]
+    risk = probing.probe(network, films, cohort)["risk"].to_numpy()
+    np.testing.assert_allclose(logits.sigmoid().numpy()[100:], risk, atol=1e-5)
+    assert network.fc.weight.data_ptr() != changed.fc.weight.data_ptr()
 
 
 def test_a_probe_says_what_is_missing(cohort):
