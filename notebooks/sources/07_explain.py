@@ -139,7 +139,9 @@ Markdown(
 # than it is. Look for films whose two colours cancel.
 
 # %%
-by_risk = test["risk"].argsort()[::-1].to_numpy()  # places of the test films, the highest risk first
+by_risk = (
+    test["risk"].argsort()[::-1].to_numpy()
+)  # places of the test films, the highest risk first
 shown = by_risk[[0, len(test) // 4, len(test) // 2]]
 figure, axes = plt.subplots(2, 3, figsize=(6.6, 4.2), layout="constrained")
 for (above, below), place in zip(axes.T, shown, strict=True):
@@ -403,3 +405,405 @@ Markdown(
         else "The map hardly depends on what was learned: it fails, and shows the film, not the network."
     )
 )
+
+# %% [markdown]
+# The second test makes the *labels* random: the deaths of each part are given to its patients by lot, and the last
+# layer learns from that. Where such a network finds death is chance, so its maps must find lesions no better than a
+# map that knows nothing. It begins with the phantom start, which knows opacity but no outcome (iteration 2's layers
+# know the true ones). One lot may fall on the lesions by luck; there are ten.
+
+# %%
+import pandas as pd
+
+from helpers.probing import features, fit_head, with_head
+from helpers.saliency import shuffle_labels
+
+everyone = Radiographs(index, model.size).images
+described = features(severity.network, everyone)
+
+
+def maps_after(cohort):
+    """Finer maps of the phantom start with a last layer that learned these outcomes."""
+    taught = with_head(severity.network, fit_head(described, cohort))
+    return fine_activation(taught, images).numpy()
+
+
+shuffled = [maps_after(shuffle_labels(index, seed=seed)) for seed in range(10)]
+
+# %%
+if phantom:
+    truly = maps_after(index)
+    lots = [score_maps({"lot": heat[ill]}, lesions[ill], lungs[ill]) for heat in shuffled]
+    taught = score_maps({"true labels": truly[ill]}, lesions[ill], lungs[ill])
+    game = {name: taught["pointing game", name] for name in ("true labels", "chance")}
+    game["shuffled labels"] = sum(lot["pointing game", "lot"] for lot in lots) / len(lots)
+    game = pd.DataFrame({("pointing game", name): hits for name, hits in game.items()})
+    display(table_of(score_intervals(game, patients)))
+    found = leads(game, patients, "shuffled labels", ["true labels", "chance"])
+    display(Markdown("\n".join(in_words("pointing game, mean of ten lots", found))))
+
+# %% [markdown]
+# *True labels* is the same last layer, taught the true outcomes. What separates the two rows is the labels and nothing else.
+
+# %% [markdown]
+# ## Would another seed draw the same map?
+#
+# Notebook 05 trained iteration 2 five times: same films, same recipe, only the order of the films and their small changes
+# differ. Do the five agree on where, film by film? *SSIM* compares the patterns of two maps, the rank correlation the
+# order of their pixels; one means alike.
+
+# %%
+from helpers.cohorts import work_root
+from helpers.saliency import pairwise_agreement
+
+seeds = [model.network]
+for seed in range(1, 5):
+    path = work_root() / "models" / f"iteration2-seed{seed}.safetensors"
+    seeds.append(RiskModel.load(path).network)
+by_seed = np.stack([fine_activation(network, images).numpy() for network in seeds])
+pairs = pairwise_agreement(
+    by_seed[:, :, ::4, ::4]
+)  # every fourth pixel: the map has no finer detail
+pairs["patient_id"] = test["patient_id"].to_numpy()[pairs["image"]]
+
+# %%
+alike = bootstrap_interval(lambda t: t[["ssim", "rank_correlation"]].mean().to_dict(), pairs)
+text = f"Mean over the ten pairs of seeds: SSIM **{alike['ssim']}**, rank correlation **{alike['rank_correlation']}**."
+if phantom:
+    hit = [score_maps({"map": heat[ill]}, lesions[ill], lungs[ill]) for heat in by_seed]
+    hit = pd.concat(
+        [table["pointing game", "map"].rename(seed) for seed, table in enumerate(hit)], axis=1
+    )
+    rates = ", ".join(f"{rate:.2f}" for rate in hit.mean())
+    always = hit.nunique(axis=1) == 1
+    same = bootstrap_interval(lambda t: t["same"].mean(), test[ill].assign(same=always.to_numpy()))
+    text += f" Pointing game seed by seed: {rates}. On **{same}** of the films all five hit or all five miss."
+Markdown(text)
+
+# %% [markdown]
+# The five began with the same weights, those of iteration 1, so this is the least that could differ. Networks that
+# begin apart agree less.
+
+# %% [markdown]
+# ## The same question from outside
+#
+# **Occlusion** needs to know nothing of the network's inside: cover a square with mean grey, and see by how much
+# the logit falls. It is slower (a prediction per square), and it answers a different question: what *changes* if
+# this place is hidden? Look for places on which the two maps disagree.
+
+# %%
+from helpers.saliency import occlude
+
+some = by_risk[::10]  # every tenth film, the highest risk first
+patch = model.size // 4
+falls = model.slope * occlude(model.network, images[some], patch=patch, stride=patch // 2)
+
+# %%
+figure, axes = plt.subplots(2, 3, figsize=(6.8, 3.8), layout="constrained")
+for row, number in zip(axes, (0, len(some) // 2), strict=True):
+    place, fall = some[number], falls[number]
+    row[0].imshow(films.images[place], cmap="gray")
+    row[0].set_title("film").axes.set_axis_off()
+    plot_heat(films.images[place], signed[place], HEAT_LIMIT, row[1], signed=True)
+    plot_heat(films.images[place], fall, HEAT_LIMIT / 8, row[2], signed=True)
+    row[1].set_title("class activation")
+    row[2].set_title("occlusion")
+add_heat_bar(axes, HEAT_LIMIT, "class activation (logits)", signed=True)
+_ = add_heat_bar(axes, HEAT_LIMIT / 8, "occlusion: fall of logit", signed=True)
+
+# %% [markdown]
+# *Figure: two test films, of the highest and of a middling risk: the film, its class activation map, and its
+# occlusion map, evidence against included. Occlusion has a finer scale of its own, since one square is a small part of
+# a film.*
+
+# %%
+from scipy.stats import spearmanr
+
+ranks = [spearmanr(a, b, axis=None).statistic for a, b in zip(signed[some], falls, strict=True)]
+mean = bootstrap_interval(lambda t: t["rank"].mean(), test.loc[some].assign(rank=ranks))
+Markdown(
+    f"Mean rank correlation of the two maps over {len(some)} films: **{mean}**. One "
+    "would mean that they order all places alike. Each place that the network sees is informed by its "
+    "surroundings, so hiding a square changes its neighbours too: neither map is *the* explanation."
+)
+
+# %% [markdown]
+# **Deletion and insertion** ([Petsiuk 2018](https://arxiv.org/abs/1806.07421)) go on from square to square: blur the
+# hottest first, then the next, and see how fast the risk falls; or begin with a blurred film and put the hottest squares
+# in first. The rival is a random order of the same squares. It is asked on the films of highest risk, since where there
+# is no evidence none can be taken away.
+
+# %%
+from helpers.figures_saliency import plot_deletion
+from helpers.saliency import area_under, deletion_curve
+
+risky = by_risk[:16]
+lot = np.random.default_rng(0).random((2, len(risky), *side))  # two random orders
+orders = {"hottest first": fine[risky], "random order": lot[0], "another random order": lot[1]}
+curves = {
+    what: {
+        name: model.calibrate(deletion_curve(model.network, images[risky], heat, insert=insert))
+        for name, heat in orders.items()
+    }
+    for what, insert in {"deletion": False, "insertion": True}.items()
+}
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(7.5, 2.6), layout="constrained", sharey=True)
+for ax, (what, each) in zip(axes, curves.items(), strict=True):
+    plot_deletion(each, ax).set(title=what)
+
+# %% [markdown]
+# *Figure: mean risk of the riskiest test films while squares are blurred (left) or put into a blurred film (right),
+# the hottest first or in two random orders. The lower the line of the hottest lies on the left, and the higher on the right,
+# the better does the map know what counts.*
+
+# %%
+lines = []
+for what, each in curves.items():
+    area = {name: area_under(curve) for name, curve in each.items()}
+    by_lot = (area["random order"] + area["another random order"]) / 2
+    areas = test.loc[risky].assign(map=area["hottest first"], lot=by_lot)
+    found = bootstrap_interval(
+        lambda t: {
+            "map": t["map"].mean(),
+            "lot": t["lot"].mean(),
+            "apart": (t["map"] - t["lot"]).mean(),
+        },
+        areas,
+    )
+    lines.append(
+        f"- {what}: area {found['map']}, random {found['lot']}, difference **{format(found['apart'], '+.2f')}**"
+    )
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# ## Other methods, side by side
+#
+# The class activation map is not the only way. **Grad-CAM++** weighs the gradients otherwise, **Score-CAM** lets each of the
+# 512 channels mask the film and asks the network, **Eigen-CAM** takes the main direction of the channels and asks no output at
+# all; all three come from the [grad-cam package](https://github.com/jacobgil/pytorch-grad-cam). Its measure **ROAD** (*remove
+# and debias*, [Rong 2022](https://arxiv.org/abs/2202.00449)) fills in the hottest part of the film from its surroundings,
+# then the coldest, and takes half the difference of the logits: above zero, a map knows what counts. The few films are every other
+# one of the riskiest, and the same for all.
+
+# %%
+from helpers.cam_methods import road
+from helpers.saliency import centred_blob, heat_share
+
+few = risky[::2]
+drawn = {"class activation": maps[few], "finer class activation": np.maximum(fine[few], 0)}
+for method in ("Grad-CAM++", "Eigen-CAM", "Score-CAM"):
+    drawn[method] = package_maps(model.network, images[few], method)
+drawn["occlusion"] = np.maximum(
+    occlude(model.network, images[few], patch=patch, stride=patch // 2), 0
+)
+blob = np.repeat(centred_blob(side)[None], len(few), axis=0)
+
+# %%
+figure, axes = plt.subplots(2, len(drawn), figsize=(9, 3.4), layout="constrained")
+for row, number in zip(axes, (0, 1), strict=True):
+    for ax, (name, heat) in zip(row, drawn.items(), strict=True):
+        own = heat[number].max()
+        outline = lesions[few[number]] if phantom else None
+        plot_heat(films.images[few[number]], heat[number], own, ax, outline=outline)
+        ax.set_title(name if number == 0 else "", fontsize=8)
+
+# %% [markdown]
+# *Figure: two films of high risk under six maps. Here, and only here, each map has a scale of its own, because
+# the methods have no common unit. White lines are the edges of the true lesions, on phantoms.*
+
+# %%
+measured = {
+    name: road(model.network, images[few], heat)
+    for name, heat in (drawn | {"centred blob": blob}).items()
+}
+measured = pd.DataFrame({("ROAD (logits)", name): value for name, value in measured.items()})
+table = table_of(score_intervals(measured, test.loc[few, "patient_id"]))
+if phantom:
+    found = ill[few]
+    hits = score_maps(
+        {name: heat[found] for name, heat in drawn.items()}, lesions[few][found], lungs[few][found]
+    )
+    hits = table_of(score_intervals(hits[["pointing game"]], test.loc[few[found], "patient_id"]))
+    table = table.join(hits, how="left")
+table
+
+# %% [markdown]
+# With so few films the intervals are wide: read them before the numbers. A method that ignores the output can look
+# as convincing as one that does not.
+
+# %% [markdown]
+# ## A shortcut, planted
+#
+# Patients too ill to walk are radiographed in bed, and the technician marks the film PORTABLE. The word goes
+# with death and causes none. What does a network do with such a gift? We stamp the films of most patients who
+# died and of few who survived, in all three parts, and teach last layers anew on them: one on the network that notebook 05
+# trained **from scratch**, and one on the **phantom start**. Then the same test patients are shown **without** any stamp.
+
+# %%
+from helpers.shortcuts import choose_stamped, stamp, stamp_mask
+
+AGREEMENT = 0.9  # share of those who died with a stamp, and of those who survived without
+stamped = choose_stamped(index, agreement=AGREEMENT, seed=0).to_numpy()
+marked = everyone.copy()
+marked[stamped] = [stamp(film) for film in everyone[stamped]]
+pd.crosstab(index["died"], pd.Series(stamped, name="stamped"))
+
+# %%
+made_by = "05_fine_tune"
+trunks = {
+    "from scratch": RiskModel.load(
+        work_file("models/scratch.safetensors", made_by=made_by)
+    ).network,
+    "phantom start": severity.network,
+}
+tested = (index["part"] == "test").to_numpy()
+cheats, risks = {}, test[["site", "patient_id", "died", "label_source"]].copy()
+for name, trunk in trunks.items():
+    seen = {"with stamps": features(trunk, marked), "without": features(trunk, everyone)}
+    for taught, lesson in seen.items():
+        head = fit_head(lesson, index)
+        for shown_as, exam in seen.items():
+            with torch.no_grad():
+                risk = head(torch.from_numpy(exam[tested]))[:, 0].numpy()
+            risks[f"{name}, taught {taught} | tested {shown_as}"] = risk
+        cheats[name, taught] = with_head(trunk, head)
+
+# %%
+from helpers.evaluation import auroc
+
+columns = [column for column in risks if " | " in column]
+found = bootstrap_interval(lambda t: {c: auroc(t["died"], t[c]) for c in columns}, risks)
+table = pd.Series({tuple(c.split(" | ")): str(interval) for c, interval in found.items()})
+table.unstack(sort=False).rename_axis(columns="AUROC")
+
+
+# %%
+def loss(name):
+    """AUROC lost when the stamps are taken from the test films, on the same resampled patients."""
+    with_, without = (
+        f"{name}, taught with stamps | tested {how}" for how in ("with stamps", "without")
+    )
+    return bootstrap_interval(
+        lambda t: auroc(t["died"], t[with_]) - auroc(t["died"], t[without]), risks
+    )
+
+
+lines = []
+for name in trunks:
+    lost = loss(name)
+    verdict = "that much was never knowledge of lungs" if lost.low > 0 else "which may be chance"
+    lines.append(f"- {name}: without its stamps it loses **{lost}** of AUROC, {verdict}.")
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# Read the rows taught with stamps from left to right. The test patients were never seen in training, the split is by
+# patient, nothing leaks; and still what is lost from one number to the other was about a stamp. A test set from the
+# same hospital has the same stamps, so it cannot tell. Only taking the stamp away does. The phantom start was shown
+# letters and tubes on its phantoms that meant nothing, and its features hardly carry them any more.
+#
+# Would the heat map have told?
+
+# %%
+victims = tested & stamped
+cheat = cheats["from scratch", "with stamps"]
+_, cheat_maps = class_activation(cheat, normalise(torch.from_numpy(marked[victims])))
+cheat_maps = cheat_maps.numpy()
+corners = np.repeat(stamp_mask(model.size)[None], victims.sum(), axis=0)
+in_stamp = heat_share(cheat_maps, corners)
+
+# %%
+limit = float(np.quantile(cheat_maps.max(axis=(1, 2)), 0.9))
+figure, axes = plt.subplots(1, 3, figsize=(7, 2.5), layout="constrained")
+for ax, film, heat in zip(axes, marked[victims], cheat_maps, strict=False):
+    plot_heat(film, heat, limit, ax)
+_ = add_heat_bar(axes, limit, "logits")
+
+# %% [markdown]
+# *Figure: three stamped test films under the heat maps of the network that learned from stamps. The stamp is at
+# the upper left.*
+
+# %%
+share = bootstrap_interval(lambda t: t["share"].mean(), index[victims].assign(share=in_stamp))
+corner = stamp_mask(model.size).mean()
+Markdown(
+    f"Of the heat on stamped films, {share:.0%} lies on the stamp, which covers {corner:.0%} of the picture. "
+    + (
+        "More than chance: whoever thinks of looking there can find it. "
+        if share.low > corner
+        else "No more than chance: the map does not tell. "
+    )
+    + "The rest lies elsewhere. A heat map can raise a suspicion; it cannot clear a "
+    "network of one "
+    "([DeGrave 2021](https://doi.org/10.1038/s42256-021-00338-7))."
+)
+
+# %% [markdown]
+# ## What is known without lungs?
+#
+# No stamp needs to be planted. How a patient lies, what is fixed to the skin, how the film was cropped: all of it goes with
+# the outcome a little. So take the lungs away: black out the **centre**, or leave nothing but the **border**, teach a last
+# layer on such films, and ask it about test films of the same kind
+# ([Maguolo and Nanni 2021](https://doi.org/10.1016/j.inffus.2021.04.008)). Half is what a coin would score.
+
+# %%
+from helpers.probing import black_out_centre, only_border, probe
+
+left = {
+    "whole film": everyone,
+    "centre blacked out": black_out_centre(everyone),
+    "border only": only_border(everyone),
+}
+figure, axes = plt.subplots(1, 3, figsize=(5.4, 2), layout="constrained")
+for ax, (name, kept) in zip(axes, left.items(), strict=True):
+    ax.imshow(kept[np.flatnonzero(tested)[by_risk[0]]], cmap="gray")
+    ax.set_title(name, fontsize=9).axes.set_axis_off()
+
+# %% [markdown]
+# *Figure: one film, whole, without its centre, and with nothing but its border.*
+
+# %%
+left_over = risks[["site", "patient_id", "died", "label_source"]].copy()
+for name, kept in left.items():
+    left_over[name] = probe(severity.network, kept, index)["risk"]
+found = bootstrap_interval(lambda t: {name: auroc(t["died"], t[name]) for name in left}, left_over)
+Markdown(
+    "\n".join(
+        f"- {name}: AUROC **{interval}**"
+        + (
+            ""
+            if name == "whole film"
+            else ", better than a coin"
+            if interval.low > 0.5
+            else ", which may be a coin"
+        )
+        for name, interval in found.items()
+    )
+)
+
+# %% [markdown]
+# What is better than a coin there is no knowledge of lungs, and part of the whole film's AUROC may be made of it. How well
+# view and hospital alone tell who died on real films is in [docs/real-data.md](../docs/real-data.md).
+
+# %% [markdown]
+# ## Closing
+#
+# **What we found.** For this network the class activation map is exact, costs nothing, and equals Grad-CAM. On a
+# fixed scale it shows how *much* evidence there is, for and against, not only where. On its coarse grid it can hardly point;
+# asked more densely, the same weights point better, and a network that was taught where, better still: by how much, with
+# intervals, is printed above, beside rivals that look at no film. The map depends on the learned weights and on
+# true labels. And a network can live on a stamp, or on the border of the film, while its test AUROC stays high.
+#
+# **What would change our mind.** About the map's use: a reader study in which people with heat maps judge better
+# than people without. On public chest films, all of seven methods did worse than radiologists at finding the
+# disease, and Grad-CAM was the best of them ([Saporta 2022](https://doi.org/10.1038/s42256-022-00536-x)).
+#
+# **Exercises.**
+# 1. Set `AGREEMENT` to one half. What should the AUROCs do, and do they?
+# 2. Run the pointing game with the maps of iteration 1. Did fine-tuning move the heat?
+# 3. Vary `halvings` in `fine_activation` from 0 to 3. Where does the pointing game stop to rise, and what does each step cost?
+# 4. Leave a wider border (`only_border(everyone, 0.2)`). From where on is it better than a coin, and what is there?
+# 5. Find the film with the most heat outside the lungs. What is there?
+#
+# **Where next.** [08 · Explore predictions](08_explore_predictions.ipynb)
