@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import ResNet
 
-from helpers.activation import check_resnet, class_activation
+from helpers.activation import check_resnet
 
 STRIDE = 32  # px between the places of a ResNet's last layer
+BATCH = 32  # films; a finer grid takes up to 16 times the memory
 STAGES = ("layer4", "layer3", "layer2")  # each halves the grid once, from the output on
 
 
@@ -61,6 +62,25 @@ def _spread(stage: nn.Module, dilation: int) -> int:
     return dilation
 
 
+def place_features(network: nn.Module, images: Tensor, *, halvings: int = 2) -> Tensor:
+    """Describe squares of 32 px, 32 / 2**halvings px apart, none of which reaches over the edge.
+
+    Returns
+    -------
+    Tensor, shape (n, features, rows, columns), float32
+        What the last layer, applied to them, turns into the map: for several last layers on the
+        same network, this has to be had only once.
+    """
+    kept: list[Tensor] = []
+    fine = cast(ResNet, refine(network, halvings))
+    fine.layer4.register_forward_hook(lambda _module, _inputs, out: kept.append(out))
+    with torch.inference_mode():
+        for batch in images.split(BATCH):
+            fine(batch)
+    rows, columns = [(side - STRIDE) // (STRIDE >> halvings) + 1 for side in images.shape[-2:]]
+    return torch.cat([features[:, :, :rows, :columns] for features in kept]).float()
+
+
 def fine_activation(
     network: nn.Module,
     images: Tensor,
@@ -83,15 +103,13 @@ def fine_activation(
     Tensor, shape (n, h, w), float32
         In logits. A place of the network's last layer speaks for a square of 32 px. Each value is
         that of the square around its pixel, interpolated bilinearly between the squares that were
-        asked, of which none reaches over the edge; nearer than 16 px to the edge it is that of the
-        last square.
+        asked; nearer than 16 px to the edge it is that of the last square.
     """
     output = check_resnet(network, output)
-    fine = refine(network, halvings)
-    _, maps = class_activation(fine, images, output=output, scale=scale, relu=False, upsample=False)
-    step = STRIDE >> halvings
-    inside = [(side - STRIDE) // step + 1 for side in images.shape[-2:]]
-    return place(maps[:, : inside[0], : inside[1]], images.shape[-2:], step)
+    weights = scale * cast(ResNet, network).fc.weight[output].detach()
+    features = place_features(network, images, halvings=halvings)
+    maps = torch.einsum("nkhw,k->nhw", features, weights)
+    return place(maps, images.shape[-2:], STRIDE >> halvings)
 
 
 def place(maps: Tensor, size: tuple[int, int] | torch.Size, step: int) -> Tensor:

@@ -46,8 +46,11 @@ def test_intervals_are_over_patients(scores):
     found = score_intervals(scores, ["a", "a", "b", "b", "c", "c", "d", "d"])
     assert list(found.columns) == ["score", "map", "estimate", "low", "high"]
     assert len(found) == len(scores.columns)
-    row = found[(found["score"] == "pointing game") & (found["map"] == CHANCE)].iloc[0]
-    assert row["low"] <= row["estimate"] <= row["high"]
+    uneven = pd.DataFrame({("pointing game", "a"): [1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]})
+    row = score_intervals(uneven, ["a", "a", "b", "b", "c", "c", "d", "d"]).iloc[0]
+    assert row["low"] < row["estimate"] < row["high"] and row["estimate"] == 0.5
+    apart = score_intervals(uneven, list("abcdefgh")).iloc[0]
+    assert apart["high"] - apart["low"] < row["high"] - row["low"]  # films of one patient go along
     shown = table_of(found)
     assert shown.loc["right", "pointing game"].startswith("1.00")
     assert list(shown.columns) == ["pointing game", "heat in lesions", "heat in lungs"]

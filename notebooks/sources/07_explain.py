@@ -155,34 +155,6 @@ _ = add_heat_bar(axes, HEAT_LIMIT, "against and for death (logits)", signed=True
 # under the evidence against (light blue) and for death (orange), on one fixed scale.*
 
 # %% [markdown]
-# ## Is it about *this* film?
-#
-# A network can have habits: places where its map is warm whatever the film shows. They show when the maps of all
-# test films are averaged. Look for how alike the average is to the single maps above.
-
-# %%
-average = maps.mean(axis=0)
-figure, ax = plt.subplots(figsize=(3.6, 2.8), layout="constrained")
-plot_heat(films.images.mean(axis=0), average, HEAT_LIMIT, ax)
-_ = add_heat_bar([ax], HEAT_LIMIT, "logits")
-
-# %% [markdown]
-# *Figure: the average of all test films under the average of their heat maps.*
-
-# %%
-from helpers.evaluation import bootstrap_interval
-
-warm = maps.max(axis=(1, 2)) > 0  # a map without any heat is like no other
-likeness = [np.corrcoef(heat.ravel(), average.ravel())[0, 1] for heat in maps[warm]]
-habit = bootstrap_interval(lambda t: t["likeness"].mean(), test[warm].assign(likeness=likeness))
-Markdown(
-    f"On {(~warm).sum()} of {len(warm)} films nothing speaks for death. On the others the mean correlation of a "
-    f"film's map with the average map is **{habit}**. Zero would mean that every map is "
-    "about its film alone, one that all maps are the same picture. What is common to all films cannot say why "
-    "*this* patient's risk is high."
-)
-
-# %% [markdown]
 # ## Does it point at the disease?
 #
 # Phantoms know where their lesions are. Three questions for each film with lesions:
@@ -193,8 +165,8 @@ Markdown(
 #   the pointing game it misses.)
 #
 # A score alone says nothing: lesions are large, and mostly at the same places. So rivals play too, each the
-# same for all films: a **centred blob**, the **average** of the map over all films, and **chance**, equally warm
-# everywhere.
+# same for all films: a **centred blob**; the **average** of the map over all films, since a network may have habits,
+# places that are warm whatever the film shows; and **chance**, equally warm everywhere.
 
 # %%
 from helpers.cohorts import cohort_root, is_phantom
@@ -391,6 +363,8 @@ _ = plot_similarity(similarity)
 # random). A thin line for each film and a thick one for the median film.*
 
 # %%
+from helpers.evaluation import bootstrap_interval
+
 medians = {
     stage: bootstrap_interval(lambda t: t["similarity"].median(), rows, cluster="image")
     for stage, rows in similarity.groupby("stage", observed=True)
@@ -407,43 +381,56 @@ Markdown(
 )
 
 # %% [markdown]
-# The second test makes the *labels* random: the deaths of each part are given to its patients by lot, and the last
-# layer learns from that. Where such a network finds death is chance, so its maps must find lesions no better than a
-# map that knows nothing. It begins with the phantom start, which knows opacity but no outcome (iteration 2's layers
-# know the true ones). One lot may fall on the lesions by luck; there are ten.
+# The second test makes the *labels* random: the deaths of each part are given to its patients by lot, and a last
+# layer learns from that. Where such a network finds death is chance, so its map should find lesions no better than
+# chance. One lot may hit by luck, so there are twenty. Two networks get these layers: one of random weights, which
+# knows nothing, and the phantom start, which knows opacity but no outcome. What would you expect of the second?
 
 # %%
 import pandas as pd
 
-from helpers.probing import features, fit_head, with_head
-from helpers.saliency import shuffle_labels
+from helpers.fine_grid import place, place_features
+from helpers.models import build_resnet18
+from helpers.probing import features, fit_head
+from helpers.saliency import pointing_game, shuffle_labels
 
 everyone = Radiographs(index, model.size).images
-described = features(severity.network, everyone)
+lots = [shuffle_labels(index, seed=seed) for seed in range(20)]
 
 
-def maps_after(cohort):
-    """Finer maps of the phantom start with a last layer that learned these outcomes."""
-    taught = with_head(severity.network, fit_head(described, cohort))
-    return fine_activation(taught, images).numpy()
+def maps_of_heads(network, cohorts):
+    """Finer maps of the ill test films by last layers that learned the outcomes of each cohort."""
+    described, places = features(network, everyone), place_features(network, images[ill])
+    for cohort in cohorts:
+        weights = fit_head(described, cohort).weight[0].detach()
+        yield place(torch.einsum("nkhw,k->nhw", places, weights), side, 8).numpy()
 
-
-shuffled = [maps_after(shuffle_labels(index, seed=seed)) for seed in range(10)]
 
 # %%
 if phantom:
-    truly = maps_after(index)
-    lots = [score_maps({"lot": heat[ill]}, lesions[ill], lungs[ill]) for heat in shuffled]
-    taught = score_maps({"true labels": truly[ill]}, lesions[ill], lungs[ill])
-    game = {name: taught["pointing game", name] for name in ("true labels", "chance")}
-    game["shuffled labels"] = sum(lot["pointing game", "lot"] for lot in lots) / len(lots)
-    game = pd.DataFrame({("pointing game", name): hits for name, hits in game.items()})
+    trunks = {"random weights": build_resnet18("random").eval(), "phantom start": severity.network}
+    game = {("pointing game", "chance"): scores["pointing game", "chance"]}
+    for name, network in trunks.items():
+        true, *by_lot = (
+            pointing_game(np.maximum(heat, 0), lesions[ill], tolerance=model.size / 32)
+            for heat in maps_of_heads(network, [index, *lots])
+        )
+        game["pointing game", f"{name}, true labels"] = true.astype(float)
+        game["pointing game", f"{name}, shuffled labels"] = np.mean(by_lot, axis=0)
+    game = pd.DataFrame(game)
     display(table_of(score_intervals(game, patients)))
-    found = leads(game, patients, "shuffled labels", ["true labels", "chance"])
-    display(Markdown("\n".join(in_words("pointing game, mean of ten lots", found))))
+
+# %%
+if phantom:
+    for name in trunks:
+        found = leads(game, patients, f"{name}, shuffled labels", ["chance"])
+        display(Markdown("\n".join(in_words(f"{name}, mean of {len(lots)} lots", found))))
 
 # %% [markdown]
-# *True labels* is the same last layer, taught the true outcomes. What separates the two rows is the labels and nothing else.
+# A network that knows nothing but shuffled labels must not be ahead of chance. The phantom start may be, and that is
+# a warning: its features set opaque lung apart whatever the last layer makes of them, so that about every second lot
+# calls just these places deadly. A map on the lesion shows that the *features* know lesions. It does not show that the
+# *outcomes* taught them.
 
 # %% [markdown]
 # ## Would another seed draw the same map?
@@ -453,85 +440,52 @@ if phantom:
 # order of their pixels; one means alike.
 
 # %%
-from helpers.cohorts import work_root
 from helpers.saliency import pairwise_agreement
 
-seeds = [model.network]
-for seed in range(1, 5):
-    path = work_root() / "models" / f"iteration2-seed{seed}.safetensors"
-    seeds.append(RiskModel.load(path).network)
+
+def load_network(name):
+    return RiskModel.load(work_file(f"models/{name}.safetensors", made_by="05_fine_tune")).network
+
+
+seeds = [model.network, *(load_network(f"iteration2-seed{seed}") for seed in range(1, 5))]
 by_seed = np.stack([fine_activation(network, images).numpy() for network in seeds])
-pairs = pairwise_agreement(
-    by_seed[:, :, ::4, ::4]
-)  # every fourth pixel: the map has no finer detail
-pairs["patient_id"] = test["patient_id"].to_numpy()[pairs["image"]]
+scratch = load_network("scratch")
+apart = np.stack([by_seed[0], fine_activation(scratch, images).numpy()])
 
 # %%
-alike = bootstrap_interval(lambda t: t[["ssim", "rank_correlation"]].mean().to_dict(), pairs)
-text = f"Mean over the ten pairs of seeds: SSIM **{alike['ssim']}**, rank correlation **{alike['rank_correlation']}**."
-if phantom:
-    hit = [score_maps({"map": heat[ill]}, lesions[ill], lungs[ill]) for heat in by_seed]
-    hit = pd.concat(
-        [table["pointing game", "map"].rename(seed) for seed, table in enumerate(hit)], axis=1
+alike = {}
+for name, drawn in {"five seeds": by_seed, "trained from scratch instead": apart}.items():
+    pairs = pairwise_agreement(drawn[:, :, ::4, ::4])  # the map has no finer detail
+    who = test["patient_id"].to_numpy()[pairs["image"]]
+    alike[name] = bootstrap_interval(
+        lambda t: t[["ssim", "rank_correlation"]].mean().to_dict(), pairs.assign(patient_id=who)
     )
-    rates = ", ".join(f"{rate:.2f}" for rate in hit.mean())
-    always = hit.nunique(axis=1) == 1
-    same = bootstrap_interval(lambda t: t["same"].mean(), test[ill].assign(same=always.to_numpy()))
-    text += f" Pointing game seed by seed: {rates}. On **{same}** of the films all five hit or all five miss."
-Markdown(text)
+pd.DataFrame(alike).map(str).T.rename_axis(columns="mean over pairs and films")
+
+# %%
+if phantom:
+    hit = pd.DataFrame(
+        {
+            ("pointing game", f"seed {seed}"): pointing_game(
+                np.maximum(heat, 0)[ill], lesions[ill], tolerance=model.size / 32
+            )
+            for seed, heat in enumerate(by_seed)
+        }
+    ).astype(float)
+    hit["pointing game", "share of films on which all five agree"] = hit.nunique(axis=1) == 1
+    display(table_of(score_intervals(hit.astype(float), patients)))
 
 # %% [markdown]
-# The five began with the same weights, those of iteration 1, so this is the least that could differ. Networks that
-# begin apart agree less.
+# The five seeds began with the same weights, those of iteration 1, so they differ in the least that can differ. The
+# last row of the first table compares seed 0 with the network of notebook 05 that began with random weights.
 
 # %% [markdown]
 # ## The same question from outside
 #
-# **Occlusion** needs to know nothing of the network's inside: cover a square with mean grey, and see by how much
-# the logit falls. It is slower (a prediction per square), and it answers a different question: what *changes* if
-# this place is hidden? Look for places on which the two maps disagree.
-
-# %%
-from helpers.saliency import occlude
-
-some = by_risk[::10]  # every tenth film, the highest risk first
-patch = model.size // 4
-falls = model.slope * occlude(model.network, images[some], patch=patch, stride=patch // 2)
-
-# %%
-figure, axes = plt.subplots(2, 3, figsize=(6.8, 3.8), layout="constrained")
-for row, number in zip(axes, (0, len(some) // 2), strict=True):
-    place, fall = some[number], falls[number]
-    row[0].imshow(films.images[place], cmap="gray")
-    row[0].set_title("film").axes.set_axis_off()
-    plot_heat(films.images[place], signed[place], HEAT_LIMIT, row[1], signed=True)
-    plot_heat(films.images[place], fall, HEAT_LIMIT / 8, row[2], signed=True)
-    row[1].set_title("class activation")
-    row[2].set_title("occlusion")
-add_heat_bar(axes, HEAT_LIMIT, "class activation (logits)", signed=True)
-_ = add_heat_bar(axes, HEAT_LIMIT / 8, "occlusion: fall of logit", signed=True)
-
-# %% [markdown]
-# *Figure: two test films, of the highest and of a middling risk: the film, its class activation map, and its
-# occlusion map, evidence against included. Occlusion has a finer scale of its own, since one square is a small part of
-# a film.*
-
-# %%
-from scipy.stats import spearmanr
-
-ranks = [spearmanr(a, b, axis=None).statistic for a, b in zip(signed[some], falls, strict=True)]
-mean = bootstrap_interval(lambda t: t["rank"].mean(), test.loc[some].assign(rank=ranks))
-Markdown(
-    f"Mean rank correlation of the two maps over {len(some)} films: **{mean}**. One "
-    "would mean that they order all places alike. Each place that the network sees is informed by its "
-    "surroundings, so hiding a square changes its neighbours too: neither map is *the* explanation."
-)
-
-# %% [markdown]
-# **Deletion and insertion** ([Petsiuk 2018](https://arxiv.org/abs/1806.07421)) go on from square to square: blur the
-# hottest first, then the next, and see how fast the risk falls; or begin with a blurred film and put the hottest squares
-# in first. The rival is a random order of the same squares. It is asked on the films of highest risk, since where there
-# is no evidence none can be taken away.
+# **Deletion and insertion** ([Petsiuk 2018](https://arxiv.org/abs/1806.07421)) need to know nothing of the network's
+# inside: blur the hottest square of the film, then the next, and see how fast the risk falls; or begin with a blurred
+# film and put the hottest squares in first. The rival is a random order of the same squares. Asked are the films of
+# highest risk, since where there is no evidence none can be taken away.
 
 # %%
 from helpers.figures_saliency import plot_deletion
@@ -559,45 +513,43 @@ for ax, (what, each) in zip(axes, curves.items(), strict=True):
 # the better does the map know what counts.*
 
 # %%
-lines = []
+areas = {}
 for what, each in curves.items():
-    area = {name: area_under(curve) for name, curve in each.items()}
-    by_lot = (area["random order"] + area["another random order"]) / 2
-    areas = test.loc[risky].assign(map=area["hottest first"], lot=by_lot)
-    found = bootstrap_interval(
-        lambda t: {
-            "map": t["map"].mean(),
-            "lot": t["lot"].mean(),
-            "apart": (t["map"] - t["lot"]).mean(),
-        },
-        areas,
+    first, *by_lot = (area_under(curve) for curve in each.values())
+    areas["area under " + what, "hottest first"] = first
+    areas["area under " + what, "random order"] = np.mean(by_lot, axis=0)
+areas, who = pd.DataFrame(areas), test.loc[risky, "patient_id"]
+table_of(score_intervals(areas, who))
+
+# %%
+for what in curves:
+    found = leads(areas, who, "hottest first", ["random order"], f"area under {what}")
+    display(
+        Markdown(f"{what}, hottest first less random: **{format(found['random order'], '+.2f')}**")
     )
-    lines.append(
-        f"- {what}: area {found['map']}, random {found['lot']}, difference **{format(found['apart'], '+.2f')}**"
-    )
-Markdown("\n".join(lines))
 
 # %% [markdown]
 # ## Other methods, side by side
 #
 # The class activation map is not the only way. **Grad-CAM++** weighs the gradients otherwise, **Score-CAM** lets each of the
 # 512 channels mask the film and asks the network, **Eigen-CAM** takes the main direction of the channels and asks no output at
-# all; all three come from the [grad-cam package](https://github.com/jacobgil/pytorch-grad-cam). Its measure **ROAD** (*remove
+# all; all three come from the [grad-cam package](https://github.com/jacobgil/pytorch-grad-cam). **Occlusion** looks from outside
+# alone: cover a square with mean grey, and see by how much the logit falls. The package's measure **ROAD** (*remove
 # and debias*, [Rong 2022](https://arxiv.org/abs/2202.00449)) fills in the hottest part of the film from its surroundings,
 # then the coldest, and takes half the difference of the logits: above zero, a map knows what counts. The few films are every other
 # one of the riskiest, and the same for all.
 
 # %%
 from helpers.cam_methods import road
-from helpers.saliency import centred_blob, heat_share
+from helpers.saliency import centred_blob, heat_share, occlude
 
 few = risky[::2]
 drawn = {"class activation": maps[few], "finer class activation": np.maximum(fine[few], 0)}
 for method in ("Grad-CAM++", "Eigen-CAM", "Score-CAM"):
     drawn[method] = package_maps(model.network, images[few], method)
-drawn["occlusion"] = np.maximum(
-    occlude(model.network, images[few], patch=patch, stride=patch // 2), 0
-)
+patch = model.size // 4  # px
+falls = occlude(model.network, images[few], patch=patch, stride=patch // 2)
+drawn["occlusion"] = np.maximum(falls, 0)
 blob = np.repeat(centred_blob(side)[None], len(few), axis=0)
 
 # %%
@@ -651,48 +603,41 @@ marked[stamped] = [stamp(film) for film in everyone[stamped]]
 pd.crosstab(index["died"], pd.Series(stamped, name="stamped"))
 
 # %%
-made_by = "05_fine_tune"
-trunks = {
-    "from scratch": RiskModel.load(
-        work_file("models/scratch.safetensors", made_by=made_by)
-    ).network,
-    "phantom start": severity.network,
+from helpers.shortcuts import teach_and_test
+
+trunks = {"from scratch": scratch, "phantom start": severity.network}
+taught = {
+    name: teach_and_test(network, marked, everyone, index) for name, network in trunks.items()
 }
-tested = (index["part"] == "test").to_numpy()
-cheats, risks = {}, test[["site", "patient_id", "died", "label_source"]].copy()
-for name, trunk in trunks.items():
-    seen = {"with stamps": features(trunk, marked), "without": features(trunk, everyone)}
-    for taught, lesson in seen.items():
-        head = fit_head(lesson, index)
-        for shown_as, exam in seen.items():
-            with torch.no_grad():
-                risk = head(torch.from_numpy(exam[tested]))[:, 0].numpy()
-            risks[f"{name}, taught {taught} | tested {shown_as}"] = risk
-        cheats[name, taught] = with_head(trunk, head)
 
 # %%
 from helpers.evaluation import auroc
 
-columns = [column for column in risks if " | " in column]
-found = bootstrap_interval(lambda t: {c: auroc(t["died"], t[c]) for c in columns}, risks)
-table = pd.Series({tuple(c.split(" | ")): str(interval) for c, interval in found.items()})
-table.unstack(sort=False).rename_axis(columns="AUROC")
+ways = [(a, b) for a in ("with stamps", "without") for b in ("with stamps", "without")]
 
+
+def test_aurocs(risks):
+    """AUROC of each way, and what is lost with the stamps, on the same resampled patients."""
+
+    def each(t):
+        found = {way: auroc(t["died"], t[" | ".join(way)]) for way in ways}
+        return found | {"loss": found[ways[0]] - found[ways[1]]}
+
+    return bootstrap_interval(each, risks)
+
+
+found = {name: test_aurocs(risks) for name, (risks, _) in taught.items()}
+table = {
+    (name, f"taught {way[0]}", f"tested {way[1]}"): str(intervals[way])
+    for name, intervals in found.items()
+    for way in ways
+}
+pd.Series(table).unstack(sort=False).rename_axis(columns="AUROC")
 
 # %%
-def loss(name):
-    """AUROC lost when the stamps are taken from the test films, on the same resampled patients."""
-    with_, without = (
-        f"{name}, taught with stamps | tested {how}" for how in ("with stamps", "without")
-    )
-    return bootstrap_interval(
-        lambda t: auroc(t["died"], t[with_]) - auroc(t["died"], t[without]), risks
-    )
-
-
 lines = []
-for name in trunks:
-    lost = loss(name)
+for name, intervals in found.items():
+    lost = intervals["loss"]
     verdict = "that much was never knowledge of lungs" if lost.low > 0 else "which may be chance"
     lines.append(f"- {name}: without its stamps it loses **{lost}** of AUROC, {verdict}.")
 Markdown("\n".join(lines))
@@ -706,8 +651,8 @@ Markdown("\n".join(lines))
 # Would the heat map have told?
 
 # %%
-victims = tested & stamped
-cheat = cheats["from scratch", "with stamps"]
+victims = (index["part"] == "test").to_numpy() & stamped
+cheat = taught["from scratch"][1]
 _, cheat_maps = class_activation(cheat, normalise(torch.from_numpy(marked[victims])))
 cheat_maps = cheat_maps.numpy()
 corners = np.repeat(stamp_mask(model.size)[None], victims.sum(), axis=0)
@@ -757,14 +702,14 @@ left = {
 }
 figure, axes = plt.subplots(1, 3, figsize=(5.4, 2), layout="constrained")
 for ax, (name, kept) in zip(axes, left.items(), strict=True):
-    ax.imshow(kept[np.flatnonzero(tested)[by_risk[0]]], cmap="gray")
+    ax.imshow(kept[victims][0], cmap="gray")
     ax.set_title(name, fontsize=9).axes.set_axis_off()
 
 # %% [markdown]
 # *Figure: one film, whole, without its centre, and with nothing but its border.*
 
 # %%
-left_over = risks[["site", "patient_id", "died", "label_source"]].copy()
+left_over = test[["site", "patient_id", "died", "label_source"]].copy()
 for name, kept in left.items():
     left_over[name] = probe(severity.network, kept, index)["risk"]
 found = bootstrap_interval(lambda t: {name: auroc(t["died"], t[name]) for name in left}, left_over)
