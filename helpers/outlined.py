@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from helpers.annotations import outline_mask
-from helpers.cohorts import cohort_root, load_annotations, load_cohort
+from helpers.cohorts import cohort_root, load_annotations
 from helpers.radiographs import preprocess_mask, read_radiograph
 
 LESIONS = ("Ground Glass Opacities", "Consolidation")
@@ -16,7 +17,7 @@ LUNGS = ("Left Lung", "Right Lung")
 
 
 class Outlined(NamedTuple):
-    """Films of the one table, and their outlines, bool (n, size, size)."""
+    """Films (``image_path``, ``patient_id``) and their outlines, bool (n, size, size)."""
 
     films: pd.DataFrame
     lesions: np.ndarray
@@ -25,6 +26,8 @@ class Outlined(NamedTuple):
 
 def load_outlined(size: int) -> Outlined:
     """Films of ieee8023 with outlined lesions, which is what a heat map can be compared with.
+
+    Outcomes play no part, so films that the cohort leaves out for want of one are here, too.
 
     Parameters
     ----------
@@ -36,9 +39,15 @@ def load_outlined(size: int) -> Outlined:
     Outlined
         Empty where there are no outlines.
     """
-    outlines = load_annotations(cohort_root("ieee8023")).outlines
-    cohort = load_cohort("ieee8023")
-    films = cohort[cohort["image_path"].isin(outlines["image_path"])].reset_index(drop=True)
+    root = cohort_root("ieee8023")
+    outlines = load_annotations(root).outlines
+    published = pd.read_csv(root / "metadata.csv", dtype="string")[["patientid", "filename"]]
+    films = pd.DataFrame({"filename": [Path(p).name for p in outlines["image_path"]]})
+    films = films.assign(image_path=outlines["image_path"].to_numpy()).drop_duplicates()
+    films = films[[Path(path).is_file() for path in films["image_path"]]]
+    films = films.merge(published.drop_duplicates("filename"), on="filename", how="inner")
+    films = films.rename(columns={"patientid": "patient_id"}).drop(columns="filename")
+    films["died"] = pd.array([pd.NA] * len(films), dtype="boolean")
     lesions, lungs = (
         np.stack([_mask(outlines, path, kinds, size) for path in films["image_path"]])
         if len(films)

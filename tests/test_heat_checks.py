@@ -43,7 +43,7 @@ def test_deleting_what_counts_first_lets_the_logit_fall_at_once(films):
     late = deletion_curve(network, films, -heat(0, 0))
     assert right.shape == (2, 17)
     assert right[0, 0] == late[0, 0] == pytest.approx(8)
-    assert right[0, 1] == right[0, -1] == late[0, -1] < 4
+    assert right[0, 1] == right[0, -1] == late[0, -1] < 6
     assert np.all(late[0, :16] == 8)
     assert np.all(area_under(right) < area_under(late))
 
@@ -51,13 +51,13 @@ def test_deleting_what_counts_first_lets_the_logit_fall_at_once(films):
 def test_inserting_what_counts_first_lets_it_rise_at_once(films):
     network = Corner().eval()
     right = deletion_curve(network, films, heat(0, 0), insert=True)
-    assert right[0, 0] < 4 and right[0, 1] == right[0, -1] == pytest.approx(8)
+    assert right[0, 0] < 6 and right[0, 1] == right[0, -1] == pytest.approx(8)
     assert np.all(area_under(right) > area_under(deletion_curve(network, films, heat(0, 0))))
 
 
 def test_all_squares_go_whatever_the_number_of_steps(films):
     curve = deletion_curve(Corner().eval(), films, -heat(0, 0), steps=5)
-    assert curve.shape == (2, 6) and curve[0, 4] == 8 and curve[0, 5] < 4
+    assert curve.shape == (2, 6) and curve[0, 4] == 8 and curve[0, 5] < 6
 
 
 def test_area_is_the_mean_height():
@@ -162,9 +162,9 @@ def test_a_probe_says_what_is_missing(cohort):
 @pytest.mark.parametrize("method", list(cam_methods.METHODS))
 def test_the_package_draws_a_map_on_a_scale_of_its_own(method):
     network = build_resnet18("random").eval()
-    films = torch.randn(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    films = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     maps = cam_methods.package_maps(network, films, method)
-    assert maps.shape == (2, 64, 64)
+    assert maps.shape == (2, 32, 32)
     assert maps.min() >= 0 and maps.max() <= 1
 
 

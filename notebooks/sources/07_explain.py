@@ -302,6 +302,8 @@ if phantom:
         top = np.unravel_index(fine[place].argmax(), fine[place].shape)
         ax.plot(top[1], top[0], "x", color="white")
         ax.set_title(f"risk {test['risk'].iloc[place]:.0%}", fontsize=9)
+    for ax in axes:
+        ax.set_axis_off()
     add_heat_bar(axes, HEAT_LIMIT, "logits")
     print(f"{int((hits == 0).sum())} of {len(hits)} films are misses")
 
@@ -543,7 +545,7 @@ for what in curves:
 from helpers.cam_methods import road
 from helpers.saliency import centred_blob, heat_share, occlude
 
-few = risky[::2]
+few = risky[(maps[risky].max(axis=(1, 2)) > 0) & (fine[risky].max(axis=(1, 2)) > 0)][::2]
 drawn = {"class activation": maps[few], "finer class activation": np.maximum(fine[few], 0)}
 for method in ("Grad-CAM++", "Eigen-CAM", "Score-CAM"):
     drawn[method] = package_maps(model.network, images[few], method)
