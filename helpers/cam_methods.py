@@ -7,6 +7,7 @@ film by film to [0, 1]: they say where, not how much.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, ScoreCAM
 from pytorch_grad_cam.metrics.road import ROADCombined
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
+from torchvision.models import ResNet
 
 from helpers.activation import check_resnet, to_own_range
 
@@ -44,7 +46,7 @@ def package_maps(network: nn.Module, images: Tensor, method: str) -> np.ndarray:
         In [0, 1], each film on a scale of its own.
     """
     check_resnet(network)
-    with METHODS[method](network, [network.get_submodule("layer4")[-1]]) as cam:
+    with METHODS[method](network, [cast(ResNet, network).layer4[-1]]) as cam:
         cam.batch_size = 64  # of Score-CAM's passes
         return np.asarray(cam(images, [ClassifierOutputTarget(0)] * len(images)))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
+from torchvision.models import ResNet
 
 from helpers.activation import class_activation
 from helpers.fine_grid import fine_activation
@@ -37,7 +40,7 @@ def opacity_maps(
     else:
         maps = fine_activation(severity.network, images, output=number, halvings=halvings)
     lung_area = _shares(severity, "lung_area", _outputs(severity, images, "lung_area"))
-    constant = severity.network.get_submodule("fc").bias[number].detach()
+    constant = cast(ResNet, severity.network).fc.bias[number].detach()
     opaque = _shares(severity, "opaque_share", maps + constant)
     return (opaque * lung_area.clamp(min=0)[:, None, None]).clamp(min=0)
 

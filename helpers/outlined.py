@@ -55,7 +55,7 @@ def load_outlined(size: int) -> Outlined:
         for kinds in (LESIONS, LUNGS)
     )
     found = lesions.any(axis=(1, 2))
-    return Outlined(films[found].reset_index(drop=True), lesions[found], lungs[found])
+    return Outlined(films.loc[found].reset_index(drop=True), lesions[found], lungs[found])
 
 
 def _mask(outlines: pd.DataFrame, path: str, kinds: tuple[str, ...], size: int) -> np.ndarray:
