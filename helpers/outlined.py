@@ -54,8 +54,8 @@ def load_outlined(size: int) -> Outlined:
         else np.zeros((0, size, size), bool)
         for kinds in (LESIONS, LUNGS)
     )
-    found = lesions.any(axis=(1, 2))
-    return Outlined(films.loc[found].reset_index(drop=True), lesions[found], lungs[found])
+    found = np.flatnonzero(lesions.any(axis=(1, 2)))
+    return Outlined(films.iloc[found].reset_index(drop=True), lesions[found], lungs[found])
 
 
 def _mask(outlines: pd.DataFrame, path: str, kinds: tuple[str, ...], size: int) -> np.ndarray:

@@ -36,11 +36,11 @@ def test_a_site_of_many_deaths_is_found_and_a_view_that_says_nothing_is_not(pati
 def test_nobody_teaches_the_risk_that_he_is_judged_by(patients):
     alone = patients.copy()
     alone.loc[0, "view"] = "lateral"  # the only one of a kind: the mean rate of the other folds
-    risk = view_and_site.rates(alone, ["view"], 0)[0]
+    risk = view_and_site.rates(alone, ["view"], 0)[0][0]
     turned = alone.copy()
     turned.loc[0, "died"] = not turned.loc[0, "died"]
     assert risk == pytest.approx(alone["died"].astype(float).mean(), abs=0.05)
-    assert view_and_site.rates(turned, ["view"], 0)[0] == pytest.approx(risk, abs=0.02)
+    assert view_and_site.rates(turned, ["view"], 0)[0][0] == pytest.approx(risk, abs=0.02)
 
 
 def test_outlined_films_come_with_patients_and_masks_of_their_size(phantom_root):
