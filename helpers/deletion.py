@@ -55,7 +55,7 @@ def deletion_curve(
         If the sides are no multiples of `cell`, or the maps have another size.
     """
     check_resnet(network)
-    maps = torch.as_tensor(np.asarray(maps), dtype=torch.float32)
+    maps = torch.from_numpy(np.array(maps, dtype=np.float32))
     n, _, height, width = images.shape
     if height % cell or width % cell or maps.shape != (n, height, width):
         raise ValueError(

@@ -139,9 +139,8 @@ Markdown(
 # than it is. Look for films whose two colours cancel.
 
 # %%
-by_risk = (
-    test["risk"].argsort()[::-1].to_numpy()
-)  # places of the test films, the highest risk first
+# Places of the test films, the highest risk first.
+by_risk = np.argsort(-test["risk"].to_numpy())
 shown = by_risk[[0, len(test) // 4, len(test) // 2]]
 figure, axes = plt.subplots(2, 3, figsize=(6.6, 4.2), layout="constrained")
 for (above, below), place in zip(axes.T, shown, strict=True):
