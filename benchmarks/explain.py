@@ -64,7 +64,7 @@ def methods(network: nn.Module) -> dict[str, Callable[[Tensor], object]]:
     return {
         ALONE: alone,
         OURS: lambda film: class_activation(network, film),
-        PACKAGE: lambda film: package(input_tensor=film),
+        PACKAGE: lambda film: package(input_tensor=film, targets=None),
         CAPTUM: by_captum,
         FINE: lambda film: fine_activation(network, film),
     }

@@ -523,6 +523,10 @@ for what in curves:
     )
 
 # %% [markdown]
+# Where the two orders hardly differ, it need not be the map's fault: a blurred opacity is still an opacity, and grey in its
+# place would look like a new one. What to put in the place of what is taken away is the weak point of every such test.
+
+# %% [markdown]
 # ## Other methods, side by side
 #
 # The class activation map is not the only way. **Grad-CAM++** weighs the gradients otherwise, **Score-CAM** lets each of the
