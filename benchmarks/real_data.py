@@ -12,6 +12,7 @@ import json
 
 import pandas as pd
 
+from benchmarks import pointing, view_and_site
 from benchmarks.study_ways import PHANTOM, PREDECESSOR
 from helpers.cohorts import (
     data_in_use,
@@ -51,6 +52,8 @@ def main() -> None:
         agreement(severity),
         cross_validated(load_study("real-films").table),
         untrained(),
+        pointing.on_outlines(),
+        view_and_site.report(),
         meaning(reports, severity),
     ]
     print("\n\n".join(sections))

@@ -1,4 +1,4 @@
-"""Does a heat map show the network or only the film? The network is destroyed stage by stage."""
+"""Does a heat map show the network or only the film? Weights, or labels, are made random."""
 
 from __future__ import annotations
 
@@ -59,6 +59,38 @@ def randomization_similarity(
     table = pd.DataFrame(rows, columns=["stage", "image", "similarity"])
     order = pd.CategoricalDtype(["trained", *CASCADE], ordered=True)
     return table.astype({"stage": order})
+
+
+def shuffle_labels(cohort: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Give the outcomes of each part to its films at random.
+
+    Data randomisation (Adebayo et al. 2018, section 4): a network that was trained on such labels
+    can know nothing of the disease but by chance.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+        A row a patient, with ``part`` and ``died``.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    DataFrame
+        The cohort with other outcomes, as many deaths in each part as before.
+
+    Raises
+    ------
+    ValueError
+        If a patient has several films, which could then contradict one another.
+    """
+    if cohort["patient_id"].duplicated().any():
+        raise ValueError("expected one film a patient, got several: use select_index_films first")
+    generator = np.random.default_rng(seed)
+    died = cohort["died"].copy()
+    for _, rows in cohort.groupby("part", observed=True):
+        died.loc[rows.index] = generator.permutation(rows["died"].to_numpy(bool))
+    return cohort.assign(died=died)
 
 
 def _reinitialise(stage: nn.Module) -> None:

@@ -8,15 +8,15 @@ away again.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pandas as pd
+import torch
+from torch import nn
 
-from helpers.radiographs import preprocess, read_radiograph
+from helpers.probing import features, fit_head, with_head
 
-_SIDE = 256  # px of the films written here
+WAYS = ("with stamps", "without")
 _TOP, _LEFT, _HEIGHT, _WIDTH = 0.04, 0.04, 0.10, 0.36  # place of the stamp as shares of a side
 _WORD = "PORTABLE"
 
@@ -74,37 +74,41 @@ def stamp_mask(size: int) -> np.ndarray:
     return mask
 
 
-def write_films(cohort: pd.DataFrame, stamped: pd.Series, folder: str | Path) -> pd.DataFrame:
-    """Write the cohort's films as the network sees them, some stamped, and point the table there.
+def teach_and_test(
+    network: nn.Module, marked: np.ndarray, plain: np.ndarray, cohort: pd.DataFrame
+) -> tuple[pd.DataFrame, nn.Module]:
+    """Teach last layers on films with and without stamps, and test both on both.
 
     Parameters
     ----------
+    network : nn.Module
+        A ResNet, of which only the last layer learns (:func:`helpers.probing.fit_head`).
+    marked, plain : ndarray, uint8, shape (n, side, side)
+        The cohort's films, some of them stamped, and all of them without a stamp.
     cohort : DataFrame
-        The one table.
-    stamped : Series of bool
-        In the cohort's order.
-    folder : path
-        Made if it is not there; the files in it are numbered and carry no identifier.
+        A row a film, with ``part`` (train, validation, test) and observed ``died``.
 
     Returns
     -------
-    DataFrame
-        The cohort with new `image_path` and the column `stamped`.
+    risks : DataFrame
+        The test part, with four more columns: (taught, tested), each ``"with stamps"`` or
+        ``"without"``, as "taught | tested".
+    cheat : nn.Module
+        The network that learned with stamps.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for number, (source, with_stamp) in enumerate(zip(cohort["image_path"], stamped, strict=True)):
-        square = preprocess(read_radiograph(source), _SIDE)
-        encoded = cv2.imencode(".png", stamp(square) if with_stamp else square)[1]
-        path = folder / f"{number:05d}.png"
-        partial = path.with_suffix(".png.part")
-        partial.write_bytes(encoded.tobytes())
-        partial.replace(path)
-        paths.append(str(path))
-    return cohort.assign(
-        image_path=pd.array(paths, dtype="string"), stamped=stamped.to_numpy(dtype=bool)
-    )
+    test = cohort["part"].to_numpy(str) == "test"
+    seen = {
+        name: features(network, films) for name, films in zip(WAYS, (marked, plain), strict=True)
+    }
+    heads = {taught: fit_head(lesson, cohort) for taught, lesson in seen.items()}
+    risks = {}
+    for taught, head in heads.items():
+        for tested, exam in seen.items():
+            with torch.inference_mode():
+                risk = head(torch.from_numpy(exam[test]))[:, 0].sigmoid()
+            risks[f"{taught} | {tested}"] = risk.numpy().astype(float)
+    found = cohort[test].assign(**risks).reset_index(drop=True)
+    return found, with_head(network, heads[WAYS[0]])
 
 
 def _rows(size: int) -> slice:

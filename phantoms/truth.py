@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
+
+from helpers.pixels import preprocess_mask
 
 TRUTH_COLUMNS = (
     "image_path", "patient_id", "day", "rank", "view", "sex", "age", "comorbidities", "severity",
@@ -68,3 +71,27 @@ def load_masks(mask_path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     with Image.open(mask_path) as picture:
         index = np.asarray(picture)
     return (index & 1).astype(bool), (index & 2).astype(bool)
+
+
+def square_masks(
+    root: str | Path, name: str, image_paths: Iterable[str], size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return lungs and lesions of films of one phantom cohort as a network sees the films.
+
+    Parameters
+    ----------
+    root, name : as in :func:`truth`
+    image_paths : of the films, as in the truth
+    size : side in px of the network's square
+
+    Returns
+    -------
+    lungs, lesions : each (n, size, size) bool
+    """
+    paths = truth(root, name).set_index("image_path")["mask_path"]
+    pairs = [load_masks(paths[path]) for path in image_paths]
+    lungs, lesions = (
+        np.stack([preprocess_mask(mask, size) for mask in masks])
+        for masks in zip(*pairs, strict=True)
+    )
+    return lungs, lesions

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from captum.attr import LayerAttribution, LayerGradCam
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
@@ -54,6 +55,35 @@ def test_map_equals_grad_cam_as_the_package_returns_it(network, images):
     _, maps = saliency.class_activation(network, images)
     ours = saliency.to_own_range(maps.numpy())
     np.testing.assert_allclose(ours, final, atol=1e-5)
+
+
+@pytest.mark.parametrize("relu", [True, False])
+def test_map_equals_captum(network, images, relu):
+    attribution = LayerGradCam(network, network.layer4[-1]).attribute(
+        images, target=0, relu_attributions=relu
+    )
+    theirs = LayerAttribution.interpolate(attribution, images.shape[-2:], "bilinear")[:, 0]
+    _, maps = saliency.class_activation(network, images, relu=relu)
+    places = 3 * 4
+    torch.testing.assert_close(maps / places, theirs.detach(), atol=1e-5, rtol=1e-4)
+    assert theirs.abs().max() > 1e-3
+
+
+def test_map_and_prediction_cost_one_forward_pass_and_no_gradient(network, images):
+    network.zero_grad(set_to_none=True)
+    calls = []
+    layers = [module for module in network.modules() if not list(module.children())]
+    handles = [layer.register_forward_hook(lambda *_: calls.append(1)) for layer in layers]
+    try:
+        network(images)
+        alone, calls[:] = len(calls), []
+        logits, maps = saliency.class_activation(network, images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    assert len(calls) == alone > 50
+    assert not logits.requires_grad and not maps.requires_grad
+    assert all(parameter.grad is None for parameter in network.parameters())
 
 
 def test_logit_is_bias_plus_mean_of_map(network, images):

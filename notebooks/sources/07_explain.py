@@ -2,14 +2,14 @@
 # # 07 · Explain
 #
 # > **After this notebook you can** draw the heat map of a network and say what its colours mean; test whether
-# > it points at the disease, with a score, an interval and three honest rivals, and against a network that was
-# > taught to read opacity; destroy the network bit by bit and see whether the map notices; and show how a
+# > it points at the disease, with a score, an interval and honest rivals; say why a coarse map misses and what helps;
+# > make the network's weights, its labels and its seed random and see whether the map notices; and show how a
 # > network cheats without its heat map telling.
 # >
 # > **You need** notebooks 04 and 05. A little linear algebra helps, once.
 # >
-# > **Time** about two minutes on two cores. **Data** phantom lesions, and radiologists' outlines on ieee8023
-# > films: see the table.
+# > **Time** about two and a half minutes on two cores. **Data** phantom lesions, and radiologists' outlines on
+# > ieee8023 films: see the table.
 # >
 # > **Not for clinical use.** A heat map is a picture of a network, not of a patient.
 
@@ -36,7 +36,7 @@ from helpers.training import RiskModel, predict
 model = RiskModel.load(work_file("models/iteration2.safetensors", made_by="05_fine_tune"))
 split = work_file("split.csv", made_by="01_explore_the_cohorts")
 index = load_split(split, select_index_films(load_cohort("sbu")))
-index = index[index["label_source"] == "observed"]
+index = index[index["label_source"] == "observed"].reset_index(drop=True)
 
 # %%
 test = predict(model, index[index["part"] == "test"].reset_index(drop=True))
@@ -69,17 +69,12 @@ print(
 
 # %%
 import numpy as np
-from pytorch_grad_cam import GradCAM
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-few = images[:8]
-with GradCAM(model.network, [model.network.layer4[-1]]) as package:
-    theirs = package(few, [ClassifierOutputTarget(0)] * len(few))
-
-# %%
+from helpers.cam_methods import package_maps
 from helpers.saliency import to_own_range
 
-ours = to_own_range(class_activation(model.network, few)[1].numpy())
+theirs = package_maps(model.network, images[:8], "Grad-CAM")
+ours = to_own_range(class_activation(model.network, images[:8])[1].numpy())
 print(f"largest difference from the grad-cam package: {np.abs(ours - theirs).max():.1e} (of 1)")
 
 # %% [markdown]
@@ -101,21 +96,22 @@ import matplotlib.pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from helpers.figures_saliency import add_heat_bar, plot_heat
-from helpers.panel import HEAT_LIMIT
+from helpers.panel import HEAT_LIMIT, LITTLE_HEAT
 
 set_matplotlib_formats("jpeg", pil_kwargs={"quality": 88})  # films take a third of the space
 extremes = [int(test["risk"].argmax()), int(test["risk"].argmin())]
-_, maps = class_activation(model.network, images, scale=model.slope)
-maps = maps.numpy()
+_, signed = class_activation(model.network, images, scale=model.slope, relu=False)
+signed = signed.numpy()
+maps = np.maximum(signed, 0)
 
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(8, 2.3), layout="constrained")
 for column, place in enumerate(extremes):
     own = max(float(maps[place].max()), 1e-6)
+    weak = maps[place].max() < LITTLE_HEAT
     plot_heat(films.images[place], maps[place], own, axes[column]).set_title("own scale")
-    plot_heat(films.images[place], maps[place], HEAT_LIMIT, axes[2 + column]).set_title(
-        "fixed scale"
-    )
+    fixed = plot_heat(films.images[place], maps[place], HEAT_LIMIT, axes[2 + column])
+    fixed.set_title("fixed: little evidence" if weak else "fixed scale")
 _ = add_heat_bar(axes, HEAT_LIMIT, "fixed scale: logits")
 
 # %% [markdown]
@@ -130,40 +126,32 @@ peaks = [f"{maps[place].max():.1f}" for place in extremes]
 Markdown(
     f"The risks are {risks[0]} and {risks[1]}, the peaks **{peaks[0]}** and **{peaks[1]}** logits. Scaled to its "
     "own maximum a map cannot say so. In this notebook and in the panel of notebook 08 the bar always ends at "
-    f"{HEAT_LIMIT:g} logits."
+    f"{HEAT_LIMIT:g} logits, and a map that stays below {LITTLE_HEAT:g} is said to show little evidence."
 )
 
 # %% [markdown]
 # The unit is the logit of the *calibrated* risk. A place with +1 says: a film that looked like this everywhere
 # would have e ≈ 2.7 times the odds of death of a film with no evidence.
-
-# %% [markdown]
-# ## Is it about *this* film?
 #
-# A network can have habits: places where its map is warm whatever the film shows. They show when the maps of all
-# test films are averaged. Look for how alike the average is to the single maps above.
+# What speaks *against* death deserves a colour, too. Below, the picture that the network really saw, small as it is,
+# and beside it the evidence in two colours: orange for death, light blue against it. In this scale equal steps of
+# evidence are equal steps of perceived colour, and both ends are equally light, so that neither side looks stronger
+# than it is. Look for films whose two colours cancel.
 
 # %%
-average = maps.mean(axis=0)
-figure, ax = plt.subplots(figsize=(3.6, 2.8), layout="constrained")
-plot_heat(films.images.mean(axis=0), average, HEAT_LIMIT, ax)
-_ = add_heat_bar([ax], HEAT_LIMIT, "logits")
+# Places of the test films, the highest risk first.
+by_risk = np.argsort(-test["risk"].to_numpy())
+shown = by_risk[[0, len(test) // 4, len(test) // 2]]
+figure, axes = plt.subplots(2, 3, figsize=(6.6, 4.2), layout="constrained")
+for (above, below), place in zip(axes.T, shown, strict=True):
+    above.imshow(films.images[place], cmap="gray")
+    above.set_title(f"risk {test['risk'].iloc[place]:.0%}, {model.size} px").axes.set_axis_off()
+    plot_heat(films.images[place], signed[place], HEAT_LIMIT, below, signed=True)
+_ = add_heat_bar(axes, HEAT_LIMIT, "against and for death (logits)", signed=True)
 
 # %% [markdown]
-# *Figure: the average of all test films under the average of their heat maps.*
-
-# %%
-from helpers.evaluation import bootstrap_interval
-
-warm = maps.max(axis=(1, 2)) > 0  # a map without any heat is like no other
-likeness = [np.corrcoef(heat.ravel(), average.ravel())[0, 1] for heat in maps[warm]]
-habit = bootstrap_interval(lambda t: t["likeness"].mean(), test[warm].assign(likeness=likeness))
-Markdown(
-    f"On {(~warm).sum()} of {len(warm)} films nothing speaks for death. On the others the mean correlation of a "
-    f"film's map with the average map is **{habit}**. Zero would mean that every map is "
-    "about its film alone, one that all maps are the same picture. What is common to all films cannot say why "
-    "*this* patient's risk is high."
-)
+# *Figure: three test films from the highest risk to a middling one. Above, what the network saw; below, the same
+# under the evidence against (light blue) and for death (orange), on one fixed scale.*
 
 # %% [markdown]
 # ## Does it point at the disease?
@@ -175,325 +163,193 @@ Markdown(
 # - **Heat in lesions**, **heat in lungs**: what share of all heat lies there? (A map without heat has no such share; in
 #   the pointing game it misses.)
 #
-# A score alone says nothing: lesions are large, and mostly at the same places. So three rivals play too, each the
-# same for all films: a **centred blob**, the network's own **average map**, and **chance**, equally warm everywhere.
-# And the network gets a second try: its **map less the average** map, which leaves only what is about the film.
+# A score alone says nothing: lesions are large, and mostly at the same places. So rivals play too, each the
+# same for all films: a **centred blob**; the **average** of the map over all films, since a network may have habits,
+# places that are warm whatever the film shows; and **chance**, equally warm everywhere.
 
 # %%
-import pandas as pd
-
 from helpers.cohorts import cohort_root, is_phantom
-from helpers.radiographs import preprocess_mask
-from helpers.saliency import centred_blob, heat_share, pointing_chance, pointing_game
 
-TOLERANCE = model.size / 32  # px
-
-
-def score(signed, lesions, lungs):
-    """Three scores a film for the network's maps, and the same for their rivals."""
-    maps, average = np.maximum(signed, 0), signed.mean(axis=0)
-    rivals = {
-        "class activation map": maps,
-        "map less average": np.maximum(signed - average, 0),
-        "centred blob": np.repeat(centred_blob(maps.shape[1:])[None], len(maps), axis=0),
-        "average map": np.repeat(np.maximum(average, 0)[None], len(maps), axis=0),
-        "chance": np.ones_like(maps),
-    }
-    columns = {}
-    for name, heat in rivals.items():
-        hits = pointing_game(heat, lesions, tolerance=TOLERANCE)
-        columns["pointing game", name] = (
-            pointing_chance(lesions, tolerance=TOLERANCE)
-            if name == "chance"
-            else hits.astype(float)
-        )
-        columns["heat in lesions", name] = heat_share(heat, lesions)
-        columns["heat in lungs", name] = heat_share(heat, lungs)
-    return pd.DataFrame(columns)
-
-
-# %%
-def intervals(scores, patients):
-    """Mean of every score with its interval over patients."""
-    flat = scores.set_axis([" | ".join(names) for names in scores.columns], axis=1)
-    table = flat.assign(patient_id=np.asarray(patients))
-    found = bootstrap_interval(lambda t: t[list(flat.columns)].mean().to_dict(), table)
-    rows = [(*name.split(" | "), i.estimate, i.low, i.high) for name, i in found.items()]
-    columns = ["score", "map", "estimate", "low", "high"]
-    return pd.DataFrame(rows, columns=columns).set_index(["score", "map"]).sort_index()
-
-
-# %%
 phantom = is_phantom("sbu")
 if phantom:
-    from phantoms import truth
-    from phantoms.truth import load_masks
+    from phantoms.truth import square_masks
 
-    known = truth(cohort_root("sbu").parent, "sbu").set_index("image_path")
-    pairs = [load_masks(known.loc[path, "mask_path"]) for path in test["image_path"]]
-    lungs, lesions = (
-        np.stack([preprocess_mask(mask, model.size) for mask in masks])
-        for masks in zip(*pairs, strict=True)
-    )
+    root = cohort_root("sbu").parent
+    lungs, lesions = square_masks(root, "sbu", test["image_path"], model.size)
     ill = lesions.any(axis=(1, 2))
+    patients = test.loc[ill, "patient_id"]
     print(f"{ill.sum()} test films show lesions, {(~ill).sum()} show none and cannot be scored")
+else:
+    print("The SBU cohort is real: nobody knows where its lesions are, so such parts are left out.")
+
+# %%
+from helpers.saliency import score_intervals, score_maps, table_of
+
+if phantom:
+    scores = score_maps({"class activation": signed[ill]}, lesions[ill], lungs[ill])
+    display(table_of(score_intervals(scores, patients)))
+
+# %% [markdown]
+# ### Why it misses, and what helps
+#
+# Smoothed from so coarse a grid, a map can only peak in the middle of a cell: at a handful of points, on which
+# there may be no lesion. A **perfect** map on the same grid shows what the grid alone costs: the true share of lesions in
+# each cell.
+#
+# The grid is coarse because the network halves it five times. The last two halvings can be left out if the later
+# filters are spread out by as much (*dilation*, [Yu 2017](https://arxiv.org/abs/1705.09914)). Every weight then sees exactly
+# what it saw before, but at places 8 px apart instead of 32: the same network, asked 16 times as densely. Every
+# fourth place of the fine map is the coarse one.
+#
+# A third map shows what teaching can do. The phantom start (notebook 04) was never told who died; it was taught, place
+# by place, which share of the film is **opaque** lung. Real films hardly ever come with that truth. Its unit is
+# plainer than a logit: a place with 1 is opaque lung throughout.
+
+# %%
+import torch
+from torch.nn.functional import avg_pool2d, interpolate
+
+from helpers.opacity_maps import opacity_maps
+from helpers.saliency import fine_activation
+from helpers.severity import SeverityModel
+
+severity = SeverityModel.load()
+side = (model.size, model.size)
+fine = fine_activation(model.network, images, scale=model.slope).numpy()
+opacity = opacity_maps(severity, normalise(Radiographs(test, severity.size).batch(slice(None))))
+opacity = interpolate(opacity[:, None], side, mode="bilinear")[:, 0].numpy()
 
 # %%
 if phantom:
-    signed = class_activation(model.network, images, scale=model.slope, relu=False)[1].numpy()
-    scores = score(signed[ill], lesions[ill], lungs[ill])
-    result = intervals(scores, test.loc[ill, "patient_id"])
-    display(result.round(2))
-else:
-    print("The SBU cohort is real: nobody knows where its lesions are, so this part is left out.")
+    cells = avg_pool2d(torch.from_numpy(lesions.astype("float32"))[:, None], 32)
+    perfect = interpolate(cells, side, mode="bilinear")[:, 0].numpy()
+    compared = {
+        "perfect, coarse grid": perfect,
+        "mortality, coarse grid": signed,
+        "mortality, fine grid": fine,
+        "opacity, fine grid": opacity,
+    }
+    compared = {name: heat[ill] for name, heat in compared.items()}
+    scores = score_maps(compared, lesions[ill], lungs[ill])
+    result = score_intervals(scores, patients)
 
 # %% [markdown]
-# In the figure, compare the five rows of each score. Points beyond the reach of another row's interval are
+# In the figure, compare the rows of each score. Points beyond the reach of another row's interval are
 # differences that another sample of patients would probably show as well.
 
 # %%
 from helpers.figures import plot_intervals
 
 if phantom:
-    figure, axes = plt.subplots(1, 3, figsize=(9, 2.4), layout="constrained", sharey=True)
-    for ax, name in zip(axes, ["pointing game", "heat in lesions", "heat in lungs"], strict=True):
-        rows = result.loc[name].loc[scores[name].columns]
-        plot_intervals(rows.rename_axis("name").reset_index(), ax, xlabel="mean over test films")
+    rows = [*compared, "average of mortality, fine grid", "average of opacity, fine grid"]
+    rows += ["centred blob", "chance"]
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3), layout="constrained", sharey=True)
+    for ax, (name, found) in zip(axes, result.groupby("score", sort=False), strict=True):
+        found = found.set_index("map").loc[rows].rename_axis("name").reset_index()
+        plot_intervals(found, ax, xlabel="mean over test films")
         ax.set(title=name, xlim=(0, 1))
 
 # %% [markdown]
-# *Figure: for each score, five dots with 95 % intervals on a scale from 0 to 1, one each for the class activation map, the
-# map less the average, the centred blob, the average map and chance.*
-
+# *Figure: for each score, a row a map with its 95 % interval on a scale from 0 to 1: a perfect map on the coarse grid,
+# three maps of networks, and the rivals that look at no film.*
 
 # %%
-def compare(scores, patients):
-    """Say how far the network's maps are ahead of each rival, with paired intervals."""
-    leads = {
-        f"{what} | {rival}": scores[what, "class activation map"] - scores[what, rival]
-        for what in ("pointing game", "heat in lesions")
-        for rival in ("map less average", "centred blob", "average map", "chance")
-    }
-    table = pd.DataFrame(leads).assign(patient_id=np.asarray(patients))
-    found = bootstrap_interval(lambda t: t[list(leads)].mean().to_dict(), table)
-    for name, lead in found.items():
-        what, rival = name.split(" | ")
-        verdict = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else "level with"
-        named = rival if rival == "chance" else f"the {rival}"
-        yield f"- {what}: the map is **{verdict}** {named}, difference {lead}"
-
+from helpers.saliency import in_words, leads
 
 if phantom:
-    display(Markdown("\n".join(compare(scores, test.loc[ill, "patient_id"]))))
+    for name in ("mortality, fine grid", "opacity, fine grid"):
+        rivals = ["mortality, coarse grid", "centred blob", f"average of {name}", "chance"]
+        found = leads(scores, patients, name, rivals)
+        display(Markdown("\n".join(in_words(f"pointing game, {name}", found))))
 
 # %% [markdown]
-# *Level with* means that the interval of the difference contains zero. Before blaming or praising the network, keep two
-# things in mind. The map is far too coarse to trace a lesion. And each place of the last layer looks at most
-# of the film, so it may speak for something it saw elsewhere: the map says where the evidence *arrived*,
-# which need not be where the disease is.
-
-# %% [markdown]
-# ## A network that was taught where to look
+# *Level with* means that the interval of the difference contains zero. Before blaming or praising a network, keep in mind
+# that each place of the last layer looks at most of the film, so it may speak for something it saw elsewhere:
+# the map says where the evidence *arrived*, which need not be where the disease is. And the two networks were asked
+# different things; a film shows more about death than opacity. That the opacity map keeps to the lesions is due to
+# what it was taught, not to how a map is drawn.
 #
-# The phantom start (notebook 04) was never told who died. It was taught on phantoms which share of the lungs is opaque.
-# Phantoms know more: *where* they are opaque. A share of an area is a mean over places, just like the network's output, so
-# it was taught place by place: its class activation map of the opaque share was itself compared with the true
-# lesions. Real films hardly ever come with that truth. The unit is plainer than a logit: a place with 1 is opaque lung
-# throughout.
+# Now the films themselves. Look for whether the two are warm at the same places, and which keeps to the outlines.
 
 # %%
-from torch.nn import functional
-
-from helpers.severity import COLUMNS, SHARES, SeverityModel
-
-severity = SeverityModel.load()
-
-
-def share_maps(images, name):
-    """What each place adds to a share: its mean over the places is the share read off the film as it is."""
-    number = COLUMNS.index(name)
-    target, constant = SHARES[number], severity.network.fc.bias[number].detach()
-    _, grid = class_activation(severity.network, images, output=number, relu=False, upsample=False)
-    return target.centre + target.scale * (grid + constant)
-
-
-def opacity_maps(cohort):
-    """Share of each place of each film that is opaque lung, at the size of the risk's maps."""
-    seen = normalise(Radiographs(cohort, severity.size).batch(slice(None)))
-    lung_area = share_maps(seen, "lung_area").mean(dim=(1, 2), keepdim=True)
-    opaque = (share_maps(seen, "opaque_share") * lung_area).clamp(min=0)
-    side = (model.size, model.size)
-    return functional.interpolate(opaque[:, None], side, mode="bilinear")[:, 0].numpy()
-
-
-opacity = opacity_maps(test)
-
-# %% [markdown]
-# Below, the same films under both maps; on phantoms the true lesions are outlined. Look for whether the
-# two are warm at the same places, and which of them keeps to the outlines.
-
-# %%
-shown = test["risk"].argsort()[::-1].iloc[[0, len(test) // 4, len(test) // 2]]
 figure, axes = plt.subplots(2, 3, figsize=(7, 4.4), layout="constrained")
 for (above, below), place in zip(axes.T, shown, strict=True):
-    plot_heat(films.images[place], maps[place], HEAT_LIMIT, above)
-    plot_heat(films.images[place], opacity[place], 1, below)
-    if phantom and lesions[place].any():
-        for ax in (above, below):
-            ax.contour(lesions[place], levels=[0.5], colors="white", linewidths=0.8)
+    outline = lesions[place] if phantom else None
+    plot_heat(films.images[place], fine[place], HEAT_LIMIT, above, outline=outline)
+    plot_heat(films.images[place], opacity[place], 1, below, outline=outline)
     above.set_title(f"risk {test['risk'].iloc[place]:.0%}", fontsize=9)
 add_heat_bar(axes[0], HEAT_LIMIT, "mortality (logits)")
 _ = add_heat_bar(axes[1], 1, "share of opaque lung")
 
 # %% [markdown]
-# *Figure: three test films from the highest risk to a middling one. Above, the map of the risk of death; below, where
-# the phantom start reads opaque lung. White lines, on phantoms, are the edges of the true lesions.*
+# *Figure: three test films from the highest risk to a middling one. Above, the finer map of the risk of death; below,
+# where the phantom start reads opaque lung. White lines, on phantoms, are the edges of the true lesions.*
 
+# %% [markdown]
+# ### Where the map is wrong
+#
+# Means hide the failures, and a good film is easily picked for a figure. These are picked by a rule: of the films on which
+# the finer map of mortality misses every lesion, the three of highest risk. What is under the hottest place instead?
 
 # %%
-from helpers.evaluation import Interval
-
-SCORES = ["pointing game", "heat in lesions", "heat in lungs"]
-
-
-def set_beside(risk_maps, opacity_maps, lesions, lungs, patients):
-    """Score both networks' maps, and their paired differences, opacity less mortality."""
-    risk, opacity = (score(heat, lesions, lungs) for heat in (risk_maps, opacity_maps))
-    columns = {(what, "chance"): risk[what, "chance"] for what in SCORES}
-    for kind in ("class activation map", "map less average"):
-        for what in SCORES:
-            columns[what, f"mortality, {kind}"] = risk[what, kind]
-            columns[what, f"opacity, {kind}"] = opacity[what, kind]
-            columns[what, f"difference, {kind}"] = opacity[what, kind] - risk[what, kind]
-    table = intervals(pd.DataFrame(columns), patients).reset_index()
-    table["shown"] = [str(Interval(row.estimate, row.low, row.high)) for row in table.itertuples()]
-    return table.pivot(index="map", columns="score", values="shown")[SCORES]
-
-
 if phantom:
-    patients = test.loc[ill, "patient_id"]
-    display(set_beside(signed[ill], opacity[ill], lesions[ill], lungs[ill], patients))
+    hits = scores["pointing game", "mortality, fine grid"].set_axis(np.flatnonzero(ill))
+    wrong = [place for place in by_risk if hits.get(place, 1) == 0][:3]
+    figure, axes = plt.subplots(1, 3, figsize=(7, 2.5), layout="constrained")
+    for ax, place in zip(axes, wrong, strict=False):
+        plot_heat(films.images[place], fine[place], HEAT_LIMIT, ax, outline=lesions[place])
+        top = np.unravel_index(fine[place].argmax(), fine[place].shape)
+        ax.plot(top[1], top[0], "x", color="white")
+        ax.set_title(f"risk {test['risk'].iloc[place]:.0%}", fontsize=9)
+    for ax in axes:
+        ax.set_axis_off()
+    add_heat_bar(axes, HEAT_LIMIT, "logits")
+    print(f"{int((hits == 0).sum())} of {len(hits)} films are misses")
 
 # %% [markdown]
-# Read the two rows of differences, and then chance. The two networks were asked different things, and a film
-# shows more about death than opacity, so this is no contest. It is a yardstick. Architecture, grid and kind of map are
-# the same, and iteration 2 even began with the weights of the phantom start; but its labels said only who died, never
-# where. So what separates the rows is what was taught, not how a map is drawn.
+# *Figure: the films of highest risk on which the map misses, with the true lesions in white and a cross at the hottest
+# pixel.*
 
 # %% [markdown]
-# A map is not the only way to say where. Six more outputs of the start are opaque shares of *zones*: upper, middle and
-# lower third of each lung. Within each film we compare their order with the true one. The rival, which looks at no
-# film, gives every film the average order: COVID-19 lies low, so it is often right.
-
-# %%
-from helpers.severity import ZONES, predict_severity
-
-
-def zone_shares(lungs, lesions):
-    """True opaque share of the zones of a film; the patient's right is left in the picture."""
-    rows, columns = np.nonzero(lungs)
-    shares = {}
-    for side, inside in {
-        "right": columns < columns.mean(),
-        "left": columns >= columns.mean(),
-    }.items():
-        y, x = rows[inside], columns[inside]
-        third = 3 * (y - y.min()) // (np.ptp(y) + 1)
-        for number in set(third):
-            there = third == number
-            shares[f"opaque_{side}_{ZONES[number]}"] = lesions[y[there], x[there]].mean()
-    return shares
-
-
-# %%
-def zones_found(cohort, lungs, lesions):
-    """Do the start and the average film name a most opaque zone, and do they rank the zones?"""
-    truth = pd.DataFrame(map(zone_shares, lungs, lesions), index=cohort.index)
-    read = predict_severity(cohort)[truth.columns]
-    average = pd.DataFrame([truth.mean()] * len(truth), index=truth.index)
-    columns = {}
-    for name, guess in {"phantom start": read, "average film": average}.items():
-        top = [truth.at[film, zone] for film, zone in guess.idxmax(axis=1).items()]
-        columns["most opaque zone", name] = (top == truth.max(axis=1)).astype(float)
-        columns["order of zones", name] = truth.corrwith(guess, axis=1, method="spearman")
-    for what in ("most opaque zone", "order of zones"):
-        ours, theirs = columns[what, "phantom start"], columns[what, "average film"]
-        columns[what, "difference"] = ours - theirs
-    table = intervals(pd.DataFrame(columns), cohort["patient_id"]).reset_index()
-    table["shown"] = [str(Interval(row.estimate, row.low, row.high)) for row in table.itertuples()]
-    return table.pivot(index="map", columns="score", values="shown").rename_axis(index="by")
-
-
-if phantom:
-    display(zones_found(test[ill], lungs[ill], lesions[ill]))
-
-# %% [markdown]
-# *Most opaque zone* is the share of films on which the zone that is named is truly the most opaque, *order of zones*
-# the mean rank correlation within a film. Whatever the start does here is about *this* film only as far as it
-# beats the average one.
-
-# %% [markdown]
-# ## And on outlines that a radiologist drew?
+# ### And on outlines that a radiologist drew?
 #
 # Radiologists outlined ground-glass and consolidation on ieee8023 films
 # ([GeneralBlockchain](https://github.com/GeneralBlockchain/covid-19-chest-xray-segmentations-dataset), CC BY 4.0). Where that
-# cohort is real, this is truth that nobody here made. Only numbers are shown. (The network may have met
-# some of these films in iteration 1, but never an outline.)
+# cohort is real, this is truth that nobody here made. Only numbers are shown; those of real films are in
+# [docs/real-data.md](../docs/real-data.md). (The network may have met some of these films in iteration 1, but never
+# an outline.)
 
 # %%
-from helpers.cohorts import load_annotations, outline_mask
-from helpers.radiographs import read_radiograph
+from helpers.outlined import load_outlined
 
-LESIONS = ["Ground Glass Opacities", "Consolidation"]
-LUNGS = ["Left Lung", "Right Lung"]
-outlines = load_annotations(cohort_root("ieee8023")).outlines
-ieee8023 = load_cohort("ieee8023")
-outlined = ieee8023[ieee8023["image_path"].isin(outlines["image_path"])].reset_index(drop=True)
-
-
-def masks_of(kinds):
-    """Outlines of these kinds on every outlined film, as the network sees the film."""
-    masks = []
-    for path in outlined["image_path"]:
-        mask = outline_mask(outlines, path, kinds, read_radiograph(path).shape)
-        masks.append(preprocess_mask(mask, model.size))
-    return np.stack(masks)
-
-
-# %%
-if len(outlined):
-    outlined_images = normalise(Radiographs(outlined, model.size).batch(slice(None)))
-    _, outlined_maps = class_activation(
-        model.network, outlined_images, scale=model.slope, relu=False
-    )
-    drawn, drawn_lungs = masks_of(LESIONS), masks_of(LUNGS)
-    found = drawn.any(axis=(1, 2))
-    outlined_scores = score(outlined_maps.numpy()[found], drawn[found], drawn_lungs[found])
-    outlined_patients = outlined.loc[found, "patient_id"]
-    display(intervals(outlined_scores, outlined_patients).round(2))
-
-# %%
-if len(outlined):
-    beside = (outlined_maps.numpy()[found], opacity_maps(outlined)[found])
-    display(set_beside(*beside, drawn[found], drawn_lungs[found], outlined_patients))
-    whole = found & drawn_lungs.any(axis=(1, 2))
-    display(zones_found(outlined[whole], drawn_lungs[whole], drawn[whole]))
-
-# %%
-if len(outlined):
-    source = "phantom" if is_phantom("ieee8023") else "real"
-    heading = (
-        f"{found.sum()} outlined {source} films of {outlined_patients.nunique()} patients:\n\n"
-    )
-    display(Markdown(heading + "\n".join(compare(outlined_scores, outlined_patients))))
+outlined = load_outlined(model.size)
+if len(outlined.films):
+    seen = normalise(Radiographs(outlined.films, model.size).batch(slice(None)))
+    drawn = {
+        "mortality, fine grid": fine_activation(model.network, seen, scale=model.slope).numpy(),
+        "opacity, fine grid": opacity_maps(severity, seen).numpy(),
+    }
+    outlined_scores = score_maps(drawn, outlined.lesions, outlined.lungs)
+    display(table_of(score_intervals(outlined_scores, outlined.films["patient_id"])))
 else:
     print("No outlines are here: `python -m helpers.downloads segmentations` brings the real ones.")
+
+# %%
+if len(outlined.films):
+    kind = "phantom" if is_phantom("ieee8023") else "real"
+    people = outlined.films["patient_id"].nunique()
+    lines = [f"{len(outlined.films)} outlined {kind} films of {people} patients:\n"]
+    for name in drawn:
+        rivals = ["centred blob", f"average of {name}", "chance"]
+        found = leads(outlined_scores, outlined.films["patient_id"], name, rivals)
+        lines += in_words(f"pointing game, {name}", found)
+    display(Markdown("\n".join(lines)))
 
 # %% [markdown]
 # ## Does the map show the network, or only the film?
 #
 # Some methods draw much the same picture whatever the network has learned; they find edges
-# ([Adebayo 2018](https://arxiv.org/abs/1810.03292)). The test: give the last layer fresh random weights, then
+# ([Adebayo 2018](https://arxiv.org/abs/1810.03292)). The first test: give the last layer fresh random weights, then
 # the last two stages, and so on to the first, and compare the map with the original each time. Similarity of one
 # means that nothing changed. The line should fall.
 
@@ -508,6 +364,8 @@ _ = plot_similarity(similarity)
 # random). A thin line for each film and a thick one for the median film.*
 
 # %%
+from helpers.evaluation import bootstrap_interval
+
 medians = {
     stage: bootstrap_interval(lambda t: t["similarity"].median(), rows, cluster="image")
     for stage, rows in similarity.groupby("stage", observed=True)
@@ -524,138 +382,293 @@ Markdown(
 )
 
 # %% [markdown]
-# ## The same question from outside
-#
-# **Occlusion** needs to know nothing of the network's inside: cover a square with mean grey, and see by how much
-# the logit falls. It is slower (a prediction per square), and it answers a different question: what *changes* if
-# this place is hidden? Look for places on which the two maps disagree.
+# The second test makes the *labels* random: the deaths of each part are given to its patients by lot, and a last
+# layer learns from that. Where such a network finds death is chance, so its map should find lesions no better than
+# chance. One lot may hit by luck, so there are twenty. Two networks get these layers: one of random weights, which
+# knows nothing, and the phantom start, which knows opacity but no outcome. What would you expect of the second?
 
 # %%
-from helpers.saliency import occlude
+import pandas as pd
 
-by_risk = test.index[test["risk"].argsort()[::-1]][::10]  # every tenth film, the highest risk first
-patch = model.size // 4
-falls = model.slope * occlude(model.network, images[by_risk], patch=patch, stride=patch // 2)
+from helpers.fine_grid import place, place_features
+from helpers.models import build_resnet18
+from helpers.probing import features, fit_head
+from helpers.saliency import pointing_game, shuffle_labels
+
+everyone = Radiographs(index, model.size).images
+lots = [shuffle_labels(index, seed=seed) for seed in range(20)]
+
+
+def maps_of_heads(network, cohorts):
+    """Finer maps of the ill test films by last layers that learned the outcomes of each cohort."""
+    described, places = features(network, everyone), place_features(network, images[ill])
+    for cohort in cohorts:
+        weights = fit_head(described, cohort).weight[0].detach()
+        yield place(torch.einsum("nkhw,k->nhw", places, weights), side, 8).numpy()
+
 
 # %%
-figure, axes = plt.subplots(2, 3, figsize=(6.8, 3.8), layout="constrained")
-for row, number in zip(axes, (0, len(by_risk) // 2), strict=True):
-    place, fall = by_risk[number], falls[number]
-    row[0].imshow(films.images[place], cmap="gray")
-    row[0].set_title("film").axes.set_axis_off()
-    plot_heat(films.images[place], maps[place], HEAT_LIMIT, row[1]).set_title("class activation")
-    plot_heat(films.images[place], fall, HEAT_LIMIT / 8, row[2]).set_title("occlusion")
-add_heat_bar(axes, HEAT_LIMIT, "class activation (logits)")
-_ = add_heat_bar(axes, HEAT_LIMIT / 8, "occlusion: fall of logit")
+if phantom:
+    trunks = {"random weights": build_resnet18("random").eval(), "phantom start": severity.network}
+    game = {("pointing game", "chance"): scores["pointing game", "chance"]}
+    for name, network in trunks.items():
+        true, *by_lot = (
+            pointing_game(np.maximum(heat, 0), lesions[ill], tolerance=model.size / 32)
+            for heat in maps_of_heads(network, [index, *lots])
+        )
+        game["pointing game", f"{name}, true labels"] = true.astype(float)
+        game["pointing game", f"{name}, shuffled labels"] = np.mean(by_lot, axis=0)
+    game = pd.DataFrame(game)
+    display(table_of(score_intervals(game, patients)))
+
+# %%
+if phantom:
+    for name in trunks:
+        found = leads(game, patients, f"{name}, shuffled labels", ["chance"])
+        display(Markdown("\n".join(in_words(f"{name}, mean of {len(lots)} lots", found))))
 
 # %% [markdown]
-# *Figure: two test films, of the highest and of a middling risk: the film, its class activation map, and its
-# occlusion map. Occlusion has a finer scale of its own, since one square is a small part of a film.*
+# A network that knows nothing but shuffled labels must not be ahead of chance. The phantom start may be, and that is
+# a warning: its features set opaque lung apart whatever the last layer makes of them, so that about every second lot
+# calls just these places deadly. A map on the lesion shows that the *features* know lesions. It does not show that the
+# *outcomes* taught them.
+
+# %% [markdown]
+# ## Would another seed draw the same map?
+#
+# Notebook 05 trained both iterations five times: same films, same recipes, same start; only the order of the films and
+# their small changes differ. Do the five agree on where, film by film? *SSIM* compares the patterns of two maps, the rank correlation the
+# order of their pixels; one means alike.
 
 # %%
-from scipy.stats import spearmanr
+from helpers.saliency import pairwise_agreement
 
-_, both_signs = class_activation(model.network, images[by_risk], scale=model.slope, relu=False)
-pairs = zip(both_signs.numpy(), falls, strict=True)
-agreement = test.loc[by_risk].assign(rank=[spearmanr(a, b, axis=None).statistic for a, b in pairs])
-mean = bootstrap_interval(lambda t: t["rank"].mean(), agreement)
-Markdown(
-    f"Mean rank correlation of the two maps over {len(by_risk)} films, evidence against included: **{mean}**. One "
-    "would mean that they order all places alike. Each place that the network sees is informed by its "
-    "surroundings, so hiding a square changes its neighbours too: neither map is *the* explanation."
-)
+
+def load_network(name):
+    return RiskModel.load(work_file(f"models/{name}.safetensors", made_by="05_fine_tune")).network
+
+
+seeds = [model.network, *(load_network(f"iteration2-seed{seed}") for seed in range(1, 5))]
+by_seed = np.stack([fine_activation(network, images).numpy() for network in seeds])
+
+# %%
+pairs = pairwise_agreement(by_seed[:, :, ::4, ::4])  # the map has no finer detail
+pairs["patient_id"] = test["patient_id"].to_numpy()[pairs["image"]]
+alike = bootstrap_interval(lambda t: t[["ssim", "rank_correlation"]].mean().to_dict(), pairs)
+pd.Series(alike).map(str).to_frame("mean over ten pairs of seeds")
+
+# %%
+if phantom:
+    hit = pd.DataFrame(
+        {
+            ("pointing game", f"seed {seed}"): pointing_game(
+                np.maximum(heat, 0)[ill], lesions[ill], tolerance=model.size / 32
+            )
+            for seed, heat in enumerate(by_seed)
+        }
+    ).astype(float)
+    hit["pointing game", "share of films on which all five agree"] = hit.nunique(axis=1) == 1
+    display(table_of(score_intervals(hit.astype(float), patients)))
+
+# %% [markdown]
+# All five began with the phantom start, so what they share may be its knowledge rather than that of the outcomes.
+
+# %% [markdown]
+# ## The same question from outside
+#
+# **Deletion and insertion** ([Petsiuk 2018](https://arxiv.org/abs/1806.07421)) need to know nothing of the network's
+# inside: blur the hottest square of the film, then the next, and see how fast the risk falls; or begin with a blurred
+# film and put the hottest squares in first. The rival is a random order of the same squares. Asked are the films of
+# highest risk, since where there is no evidence none can be taken away.
+
+# %%
+from helpers.figures_saliency import plot_deletion
+from helpers.saliency import area_under, deletion_curve
+
+risky = by_risk[:16]
+lot = np.random.default_rng(0).random((2, len(risky), *side))  # two random orders
+orders = {"hottest first": fine[risky], "random order": lot[0], "another random order": lot[1]}
+curves = {
+    what: {
+        name: model.calibrate(deletion_curve(model.network, images[risky], heat, insert=insert))
+        for name, heat in orders.items()
+    }
+    for what, insert in {"deletion": False, "insertion": True}.items()
+}
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(7.5, 2.6), layout="constrained", sharey=True)
+for ax, (what, each) in zip(axes, curves.items(), strict=True):
+    plot_deletion(each, ax).set(title=what)
+
+# %% [markdown]
+# *Figure: mean risk of the riskiest test films while squares are blurred (left) or put into a blurred film (right),
+# the hottest first or in two random orders. The lower the line of the hottest lies on the left, and the higher on the right,
+# the better does the map know what counts.*
+
+# %%
+areas = {}
+for what, each in curves.items():
+    first, *by_lot = (area_under(curve) for curve in each.values())
+    areas["area under " + what, "hottest first"] = first
+    areas["area under " + what, "random order"] = np.mean(by_lot, axis=0)
+areas, who = pd.DataFrame(areas), test.loc[risky, "patient_id"]
+table_of(score_intervals(areas, who))
+
+# %%
+for what in curves:
+    found = leads(areas, who, "hottest first", ["random order"], f"area under {what}")
+    display(
+        Markdown(f"{what}, hottest first less random: **{format(found['random order'], '+.2f')}**")
+    )
+
+# %% [markdown]
+# Where the two orders hardly differ, it need not be the map's fault: a blurred opacity is still an opacity, and grey in its
+# place would look like a new one. What to put in the place of what is taken away is the weak point of every such test.
+
+# %% [markdown]
+# ## Other methods, side by side
+#
+# The class activation map is not the only way. **Grad-CAM++** weighs the gradients otherwise, **Score-CAM** lets each of the
+# 512 channels mask the film and asks the network, **Eigen-CAM** takes the main direction of the channels and asks no output at
+# all; all three come from the [grad-cam package](https://github.com/jacobgil/pytorch-grad-cam). **Occlusion** looks from outside
+# alone: cover a square with mean grey, and see by how much the logit falls. The package's measure **ROAD** (*remove
+# and debias*, [Rong 2022](https://arxiv.org/abs/2202.00449)) fills in the hottest part of the film from its surroundings,
+# then the coldest, and takes half the difference of the logits: above zero, a map knows what counts. The few films are every other
+# one of the riskiest, and the same for all.
+
+# %%
+from helpers.cam_methods import road
+from helpers.saliency import centred_blob, heat_share, occlude
+
+few = risky[(maps[risky].max(axis=(1, 2)) > 0) & (fine[risky].max(axis=(1, 2)) > 0)][::2]
+drawn = {"class activation": maps[few], "finer class activation": np.maximum(fine[few], 0)}
+for method in ("Grad-CAM++", "Eigen-CAM", "Score-CAM"):
+    drawn[method] = package_maps(model.network, images[few], method)
+patch = model.size // 4  # px
+falls = occlude(model.network, images[few], patch=patch, stride=patch // 2)
+drawn["occlusion"] = np.maximum(falls, 0)
+blob = np.repeat(centred_blob(side)[None], len(few), axis=0)
+
+# %%
+figure, axes = plt.subplots(2, len(drawn), figsize=(9, 3.4), layout="constrained")
+for row, number in zip(axes, (0, 1), strict=True):
+    for ax, (name, heat) in zip(row, drawn.items(), strict=True):
+        own = heat[number].max()
+        outline = lesions[few[number]] if phantom else None
+        plot_heat(films.images[few[number]], heat[number], own, ax, outline=outline)
+        ax.set_title(name if number == 0 else "", fontsize=8)
+
+# %% [markdown]
+# *Figure: two films of high risk under six maps. Here, and only here, each map has a scale of its own, because
+# the methods have no common unit. White lines are the edges of the true lesions, on phantoms.*
+
+# %%
+measured = {
+    name: road(model.network, images[few], heat)
+    for name, heat in (drawn | {"centred blob": blob}).items()
+}
+measured = pd.DataFrame({("ROAD (logits)", name): value for name, value in measured.items()})
+table = table_of(score_intervals(measured, test.loc[few, "patient_id"]))
+if phantom:
+    found = ill[few]
+    hits = score_maps(
+        {name: heat[found] for name, heat in drawn.items()}, lesions[few][found], lungs[few][found]
+    )
+    hits = table_of(score_intervals(hits[["pointing game"]], test.loc[few[found], "patient_id"]))
+    table = table.join(hits, how="left")
+table
+
+# %% [markdown]
+# With so few films the intervals are wide: read them before the numbers. A method that ignores the output can look
+# as convincing as one that does not.
 
 # %% [markdown]
 # ## A shortcut, planted
 #
 # Patients too ill to walk are radiographed in bed, and the technician marks the film PORTABLE. The word goes
 # with death and causes none. What does a network do with such a gift? We stamp the films of most patients who
-# died and of few who survived, in all three parts. The network of notebook 05 keeps its eyes; only its last layer
-# learns anew. Then the same test patients are shown **without** any stamp.
+# died and of few who survived, in all three parts, and teach last layers anew on them: one on a network of
+# **random weights**, and one on the **phantom start**. Then the same test patients are shown **without** any stamp.
 
 # %%
-from helpers.cohorts import work_root
-from helpers.shortcuts import choose_stamped, stamp_mask, write_films
+from helpers.shortcuts import choose_stamped, stamp, stamp_mask
 
 AGREEMENT = 0.9  # share of those who died with a stamp, and of those who survived without
-stamped = choose_stamped(index, agreement=AGREEMENT, seed=0)
-marked = write_films(index, stamped, work_root() / "shortcut" / "marked")
-plain = write_films(index, stamped & False, work_root() / "shortcut" / "plain")
-pd.crosstab(marked["died"], marked["stamped"])
+stamped = choose_stamped(index, agreement=AGREEMENT, seed=0).to_numpy()
+marked = everyone.copy()
+marked[stamped] = [stamp(film) for film in everyone[stamped]]
+pd.crosstab(index["died"], pd.Series(stamped, name="stamped"))
 
 # %%
-from helpers.finishing import finish_model
-from helpers.training import TrainingConfig, fit
+from helpers.shortcuts import teach_and_test
 
-head_only = TrainingConfig(size=model.size, epochs=0, head_epochs=40, head_rate=3e-2)
-
-
-def train_on(cohort, title):
-    """Teach the last layer on the cohort's training part; calibrate on its validation part."""
-    parts = [cohort[cohort["part"] == part] for part in ("train", "validation")]
-    network = fit(model.network, *parts, head_only, progress=False).network
-    return finish_model(network, *parts, head_only, title=title, start="iteration 2")
-
-
-cheat, honest = train_on(marked, "learned with stamps"), train_on(plain, "learned without")
+trunks = {"random weights": build_resnet18("random").eval(), "phantom start": severity.network}
+taught = {
+    name: teach_and_test(network, marked, everyone, index) for name, network in trunks.items()
+}
 
 # %%
 from helpers.evaluation import auroc
 
-
-def test_auroc(network, cohort):
-    """Discrimination of the test patients, with its interval."""
-    seen = predict(network, cohort[cohort["part"] == "test"])
-    return str(bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), seen))
+ways = [(a, b) for a in ("with stamps", "without") for b in ("with stamps", "without")]
 
 
-pd.DataFrame(
-    {
-        "tested with stamps": [test_auroc(cheat, marked), test_auroc(honest, marked)],
-        "tested without": [test_auroc(cheat, plain), test_auroc(honest, plain)],
-    },
-    index=["trained with stamps", "trained without"],
-)
+def test_aurocs(risks):
+    """AUROC of each way, and what is lost with the stamps, on the same resampled patients."""
+
+    def each(t):
+        found = {way: auroc(t["died"], t[" | ".join(way)]) for way in ways}
+        return found | {"loss": found[ways[0]] - found[ways[1]]}
+
+    return bootstrap_interval(each, risks)
+
+
+found = {name: test_aurocs(risks) for name, (risks, _) in taught.items()}
+table = {
+    (name, f"taught {way[0]}", f"tested {way[1]}"): str(intervals[way])
+    for name, intervals in found.items()
+    for way in ways
+}
+pd.Series(table).unstack(sort=False).rename_axis(columns="AUROC")
 
 # %%
-both = predict(cheat, marked[marked["part"] == "test"])
-both["risk_without"] = predict(cheat, plain[plain["part"] == "test"])["risk"].to_numpy()
-fall = bootstrap_interval(
-    lambda t: auroc(t["died"], t["risk"]) - auroc(t["died"], t["risk_without"]), both
-)
-Markdown(
-    f"Without its stamps the network that learned with them loses **{fall}** of AUROC"
-    + (": that much was never knowledge of lungs." if fall.low > 0 else ", which may be chance.")
-)
+lines = []
+for name, intervals in found.items():
+    lost = intervals["loss"]
+    verdict = "that much was never knowledge of lungs" if lost.low > 0 else "which may be chance"
+    lines.append(f"- {name}: without its stamps it loses **{lost}** of AUROC, {verdict}.")
+Markdown("\n".join(lines))
 
 # %% [markdown]
-# Read the first row from left to right. The test patients were never seen in training, the split is by patient,
-# nothing leaks; and still what is lost from the first number to the last was about a stamp. A test set from the
-# same hospital has the same stamps, so it cannot tell. Only taking the stamp away does.
+# Read the rows taught with stamps from left to right. The test patients were never seen in training, the split is by
+# patient, nothing leaks; and still what is lost from one number to the other was about a stamp. A test set from the
+# same hospital has the same stamps, so it cannot tell. Only taking the stamp away does. The phantom start was shown
+# letters and tubes on its phantoms that meant nothing, and its features hardly carry them any more.
 #
 # Would the heat map have told?
 
 # %%
-victims = marked[(marked["part"] == "test") & marked["stamped"]].reset_index(drop=True)
-victim_films = Radiographs(victims, model.size)
-victim_images = normalise(victim_films.batch(slice(None)))
-_, cheat_maps = class_activation(cheat.network, victim_images, scale=cheat.slope)
-in_stamp = heat_share(
-    cheat_maps.numpy(), np.repeat(stamp_mask(model.size)[None], len(victims), axis=0)
-)
+victims = (index["part"] == "test").to_numpy() & stamped
+cheat = taught["random weights"][1]
+_, cheat_maps = class_activation(cheat, normalise(torch.from_numpy(marked[victims])))
+cheat_maps = cheat_maps.numpy()
+corners = np.repeat(stamp_mask(model.size)[None], victims.sum(), axis=0)
+in_stamp = heat_share(cheat_maps, corners)
 
 # %%
+limit = float(np.quantile(cheat_maps.max(axis=(1, 2)), 0.9))
 figure, axes = plt.subplots(1, 3, figsize=(7, 2.5), layout="constrained")
-for ax, film, heat in zip(axes, victim_films.images, cheat_maps.numpy(), strict=False):
-    plot_heat(film, heat, HEAT_LIMIT, ax)
-_ = add_heat_bar(axes, HEAT_LIMIT, "logits")
+for ax, film, heat in zip(axes, marked[victims], cheat_maps, strict=False):
+    plot_heat(film, heat, limit, ax)
+_ = add_heat_bar(axes, limit, "logits")
 
 # %% [markdown]
 # *Figure: three stamped test films under the heat maps of the network that learned from stamps. The stamp is at
 # the upper left.*
 
 # %%
-share = bootstrap_interval(lambda t: t["share"].mean(), victims.assign(share=in_stamp))
+share = bootstrap_interval(lambda t: t["share"].mean(), index[victims].assign(share=in_stamp))
 corner = stamp_mask(model.size).mean()
 Markdown(
     f"Of the heat on stamped films, {share:.0%} lies on the stamp, which covers {corner:.0%} of the picture. "
@@ -670,23 +683,70 @@ Markdown(
 )
 
 # %% [markdown]
+# ## What is known without lungs?
+#
+# No stamp needs to be planted. How a patient lies, what is fixed to the skin, how the film was cropped: all of it goes with
+# the outcome a little. So take the lungs away: black out the **centre**, or leave nothing but the **border**, teach a last
+# layer on such films, and ask it about test films of the same kind
+# ([Maguolo and Nanni 2021](https://doi.org/10.1016/j.inffus.2021.04.008)). Half is what a coin would score.
+
+# %%
+from helpers.probing import black_out_centre, only_border, probe
+
+left = {
+    "whole film": everyone,
+    "centre blacked out": black_out_centre(everyone),
+    "border only": only_border(everyone),
+}
+figure, axes = plt.subplots(1, 3, figsize=(5.4, 2), layout="constrained")
+for ax, (name, kept) in zip(axes, left.items(), strict=True):
+    ax.imshow(kept[victims][0], cmap="gray")
+    ax.set_title(name, fontsize=9).axes.set_axis_off()
+
+# %% [markdown]
+# *Figure: one film, whole, without its centre, and with nothing but its border.*
+
+# %%
+left_over = test[["site", "patient_id", "died", "label_source"]].copy()
+for name, kept in left.items():
+    left_over[name] = probe(severity.network, kept, index)["risk"]
+found = bootstrap_interval(lambda t: {name: auroc(t["died"], t[name]) for name in left}, left_over)
+Markdown(
+    "\n".join(
+        f"- {name}: AUROC **{interval}**"
+        + (
+            ""
+            if name == "whole film"
+            else ", better than a coin"
+            if interval.low > 0.5
+            else ", which may be a coin"
+        )
+        for name, interval in found.items()
+    )
+)
+
+# %% [markdown]
+# What is better than a coin there is no knowledge of lungs, and part of the whole film's AUROC may be made of it. How well
+# view and hospital alone tell who died on real films is in [docs/real-data.md](../docs/real-data.md).
+
+# %% [markdown]
 # ## Closing
 #
 # **What we found.** For this network the class activation map is exact, costs nothing, and equals Grad-CAM. On a
-# fixed scale it shows how *much* evidence there is, not only where. It depends on the learned weights. How much of
-# it belongs to the film and how much to the network's habits, and whether it finds lesions better than a blob
-# in the middle, are numbers with intervals, printed above, and the answer may be no. And a network can use a
-# stamp without its map saying so.
+# fixed scale it shows how *much* evidence there is, for and against, not only where. On its coarse grid it can hardly point;
+# asked more densely, the same weights point better, and a network that was taught where, better still: by how much, with
+# intervals, is printed above, beside rivals that look at no film. The map depends on the learned weights and on
+# true labels. And a network can live on a stamp, or on the border of the film, while its test AUROC stays high.
 #
 # **What would change our mind.** About the map's use: a reader study in which people with heat maps judge better
 # than people without. On public chest films, all of seven methods did worse than radiologists at finding the
 # disease, and Grad-CAM was the best of them ([Saporta 2022](https://doi.org/10.1038/s42256-022-00536-x)).
 #
 # **Exercises.**
-# 1. Set `AGREEMENT` to one half. What should the four AUROCs do, and do they?
+# 1. Set `AGREEMENT` to one half. What should the AUROCs do, and do they?
 # 2. Run the pointing game with the maps of iteration 1. Did fine-tuning move the heat?
-#    And where does the phantom start see *dense* opacity (`output=COLUMNS.index("density_right_lower")`)?
-# 3. Draw the signed map (`relu=False`) of a low-risk film. Which parts speak for survival?
-# 4. Find the film with the most heat outside the lungs. What is there?
+# 3. Vary `halvings` in `fine_activation` from 0 to 3. Where does the pointing game stop to rise, and what does each step cost?
+# 4. Leave a wider border (`only_border(everyone, 0.2)`). From where on is it better than a coin, and what is there?
+# 5. Find the film with the most heat outside the lungs. What is there?
 #
 # **Where next.** [08 · Explore predictions](08_explore_predictions.ipynb)

@@ -1,0 +1,136 @@
+"""Do heat maps point at lesions, on phantoms and on real films? Prints tables.
+
+    .venv/bin/python -m benchmarks.pointing
+    CXR_DATA=… .venv/bin/python -m benchmarks.pointing
+
+Phantoms: test patients of SBU, with true lesions. ieee8023: films on which radiologists outlined
+lesions, or phantoms of them. Maps of iteration 2 (mortality) and of the phantom start (opacity),
+on the network's own grid and on the finer one, beside rivals that look at no film. Only numbers
+come out; intervals are over patients.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from helpers.activation import class_activation
+from helpers.cohorts import cohort_root, is_phantom, load_cohort, select_index_films, work_file
+from helpers.fine_grid import fine_activation
+from helpers.heat_scores import BLOB, CHANCE, SCORES, leads, score_intervals, score_maps, table_of
+from helpers.opacity_maps import opacity_maps
+from helpers.outlined import load_outlined
+from helpers.radiographs import Radiographs, normalise
+from helpers.reporting import markdown_table
+from helpers.severity import SeverityModel
+from helpers.splits import load_split
+from helpers.training import RiskModel
+from phantoms.truth import square_masks
+
+MORTALITY, MORTALITY_FINE = "mortality, 4 × 4 places", "mortality, finer grid"
+OPACITY, OPACITY_FINE = "opacity, 4 × 4 places", "opacity, finer grid"
+AIM, BLOB_AT_MOST = 0.80, 0.35
+
+
+def main() -> None:
+    """Print what was found on either kind of film."""
+    if is_phantom("sbu"):
+        print(on_phantoms())
+    print(on_outlines())
+
+
+def on_phantoms() -> str:
+    """Score the maps on phantoms of SBU's test part."""
+    split = work_file("split.csv", made_by="01_explore_the_cohorts")
+    index = load_split(split, select_index_films(load_cohort("sbu")))
+    test = index[index["part"] == "test"].reset_index(drop=True)
+    model = iteration2()
+    root = cohort_root("sbu").parent
+    lungs, lesions = square_masks(root, "sbu", test["image_path"], model.size)
+    ill = lesions.any(axis=(1, 2))
+    films = test[ill].reset_index(drop=True)
+    heading = f"## Phantoms: {ill.sum()} of {len(test)} test films of SBU show lesions\n\n"
+    return heading + judged(model, films, lesions[ill], lungs[ill], aims=True)
+
+
+def on_outlines() -> str:
+    """Score the maps on the lesions that radiologists outlined."""
+    model = iteration2()
+    outlined = load_outlined(model.size)
+    kind = "phantom" if is_phantom("ieee8023") else "real"
+    patients = outlined.films["patient_id"].nunique()
+    heading = (
+        f"## Heat on outlined lesions\n\n{len(outlined.films)} {kind} films of ieee8023, of "
+        f"{patients} patients, on which radiologists outlined lesions. A hit in the pointing game "
+        "lies on a lesion or within 1/32 of the film's side. Opacity is what the phantom start "
+        "reads, which no real film taught; mortality is iteration 2.\n\n"
+    )
+    return heading + judged(model, *outlined)
+
+
+def judged(
+    model: RiskModel,
+    films: pd.DataFrame,
+    lesions: np.ndarray,
+    lungs: np.ndarray,
+    aims: bool = False,
+) -> str:
+    """Tables of scores and of paired leads, in Markdown."""
+    scores = score_maps(draw(model, films), lesions, lungs)
+    patients = films["patient_id"]
+    shown = table_of(score_intervals(scores, patients)).reset_index(names="map")
+    ahead = {
+        (name, score): leads(scores, patients, name, [BLOB, CHANCE, f"average of {name}"], score)
+        for name in (MORTALITY, MORTALITY_FINE, OPACITY, OPACITY_FINE)
+        for score in SCORES[:2]
+    }
+    rows = [
+        {
+            "map": name,
+            "score": score,
+            **{f"ahead of {r.split(' of ')[0]}": format(lead, "+.2f") for r, lead in found.items()},
+        }
+        for (name, score), found in ahead.items()
+    ]
+    text = f"{markdown_table(shown)}\n\nPaired differences:\n\n{markdown_table(pd.DataFrame(rows))}"
+    return text + ("\n\n" + aim(scores) if aims else "") + "\n"
+
+
+def draw(model: RiskModel, films: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Maps of both networks on both grids, evidence against included."""
+    images = normalise(Radiographs(films, model.size).batch(slice(None)))
+    severity = SeverityModel.load()
+    seen = normalise(Radiographs(films, severity.size).batch(slice(None)))
+    if severity.size != model.size:
+        raise SystemExit("The models look at films of different sizes: use the quick profile.")
+    with torch.inference_mode():
+        _, coarse = class_activation(model.network, images, scale=model.slope, relu=False)
+        fine = fine_activation(model.network, images, scale=model.slope)
+        maps = {
+            MORTALITY: coarse,
+            MORTALITY_FINE: fine,
+            OPACITY: opacity_maps(severity, seen, halvings=None),
+            OPACITY_FINE: opacity_maps(severity, seen),
+        }
+    return {name: heat.numpy() for name, heat in maps.items()}
+
+
+def aim(scores: pd.DataFrame) -> str:
+    """Say which map holds what was aimed at."""
+    game = scores[SCORES[0]].mean()
+    lines = [
+        f"* {name}: {game[name]:.2f}, **{'reached' if game[name] >= AIM else 'missed'}**"
+        for name in (MORTALITY, MORTALITY_FINE, OPACITY, OPACITY_FINE)
+    ]
+    blob = "is" if game[BLOB] <= BLOB_AT_MOST else "is not"
+    return (
+        f"Aim: a pointing game of {AIM:.2f} where the centred blob has at most {BLOB_AT_MOST:.2f} "
+        f"(it has {game[BLOB]:.2f}, which {blob} so).\n\n" + "\n".join(lines)
+    )
+
+
+def iteration2() -> RiskModel:
+    return RiskModel.load(work_file("models/iteration2.safetensors", made_by="05_fine_tune"))
+
+
+if __name__ == "__main__":
+    main()

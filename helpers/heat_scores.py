@@ -1,0 +1,113 @@
+"""Heat maps against known lesions, beside rivals that look at no film, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from helpers.intervals import Interval, bootstrap_interval
+from helpers.localisation import centred_blob, heat_share, pointing_chance, pointing_game
+
+SCORES = ("pointing game", "heat in lesions", "heat in lungs")
+BLOB, CHANCE = "centred blob", "chance"
+TOLERANCE = 1 / 32  # of the film's side: 15 px of the 500 px films of Zhang 2016
+
+
+def score_maps(
+    maps: Mapping[str, np.ndarray], lesions: np.ndarray, lungs: np.ndarray
+) -> pd.DataFrame:
+    """Score maps film by film, and rivals that are the same for all films.
+
+    Parameters
+    ----------
+    maps : mapping of str to ndarray, shape (n, h, w)
+        By name; negative values, evidence against, count as none.
+    lesions, lungs : ndarray of bool, shape (n, h, w)
+        True places, such as `helpers.radiographs.preprocess_mask` gives them; no film without
+        lesions.
+
+    Returns
+    -------
+    DataFrame
+        A row a film; columns (score, map) with the scores of `SCORES` in [0, 1], NaN where a map
+        has no heat to take a share of. Beside the maps: the average of each over all films
+        ("average of NAME"), a centred blob, and chance, equally warm everywhere.
+    """
+    shape = lesions.shape
+    rivals = {f"average of {name}": heat.mean(axis=0) for name, heat in maps.items()}
+    rivals |= {BLOB: centred_blob(shape[1:]), CHANCE: np.ones(shape[1:], np.float32)}
+    rows = dict(maps) | {name: np.broadcast_to(heat, shape) for name, heat in rivals.items()}
+    tolerance = TOLERANCE * shape[1]
+    columns = {}
+    for name, heat in rows.items():
+        warm = np.maximum(heat, 0)
+        columns[SCORES[0], name] = (
+            pointing_chance(lesions, tolerance=tolerance)
+            if name == CHANCE
+            else pointing_game(warm, lesions, tolerance=tolerance).astype(float)
+        )
+        columns[SCORES[1], name] = heat_share(warm, lesions)
+        columns[SCORES[2], name] = heat_share(warm, lungs)
+    return pd.DataFrame(columns)
+
+
+def score_intervals(scores: pd.DataFrame, patients: Sequence[str] | pd.Series) -> pd.DataFrame:
+    """Mean of every score over the films, with its interval over the patients.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        A row a film, columns (score, map).
+    patients : sequence of str
+        Of the films.
+
+    Returns
+    -------
+    DataFrame
+        A row a column of `scores`: ``score``, ``map``, ``estimate``, ``low``, ``high``.
+    """
+    names = list(scores.columns)
+    table = pd.DataFrame({str(place): scores[name] for place, name in enumerate(names)})
+    columns = list(table)
+    table = table.assign(patient_id=np.asarray(patients))
+    found = bootstrap_interval(lambda t: t[columns].mean().to_dict(), table)
+    rows = [
+        (*name, interval.estimate, interval.low, interval.high)
+        for name, interval in zip(names, found.values(), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["score", "map", "estimate", "low", "high"])
+
+
+def leads(
+    scores: pd.DataFrame,
+    patients: Sequence[str] | pd.Series,
+    name: str,
+    rivals: Sequence[str],
+    score: str = SCORES[0],
+) -> dict[str, Interval]:
+    """How far a map is ahead of each rival in a score: paired differences over the patients."""
+    apart = pd.DataFrame(
+        {(score, rival): scores[score, name] - scores[score, rival] for rival in rivals}
+    )
+    found = score_intervals(apart, patients)
+    numbers = found[["estimate", "low", "high"]].to_numpy(float)
+    return {rival: Interval(*row) for rival, row in zip(rivals, numbers, strict=True)}
+
+
+def in_words(name: str, found: Mapping[str, Interval]) -> Iterator[str]:
+    """One line of Markdown a rival: ahead, behind, or level where the interval holds zero."""
+    for rival, lead in found.items():
+        verdict = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else "level with"
+        yield f"- {name}: **{verdict}** {rival}, difference {format(lead, '+.2f')}"
+
+
+def table_of(intervals: pd.DataFrame) -> pd.DataFrame:
+    """Intervals of :func:`score_intervals` as text, a row a map, a column a score."""
+    numbers = intervals[["estimate", "low", "high"]].to_numpy(float)
+    shown = intervals.assign(shown=[str(Interval(*row)) for row in numbers])
+    wide = shown.pivot(index="map", columns="score", values="shown")
+    return wide.loc[intervals["map"].unique(), intervals["score"].unique()].rename_axis(
+        index=None, columns=None
+    )

@@ -1,0 +1,81 @@
+"""Scores of maps beside their rivals: what each must be on maps that are easy to judge."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.evaluation import Interval
+from helpers.heat_scores import BLOB, CHANCE, in_words, leads, score_intervals, score_maps, table_of
+
+
+@pytest.fixture
+def lesions() -> np.ndarray:
+    """Eight films of 64 px, each with a lesion of 16 × 16 px at a place of its own at the edge."""
+    masks = np.zeros((8, 64, 64), bool)
+    for number, mask in enumerate(masks):
+        row, column = divmod(number, 4)
+        mask[row * 48 : row * 48 + 16, column * 16 : column * 16 + 16] = True
+    return masks
+
+
+@pytest.fixture
+def scores(lesions) -> pd.DataFrame:
+    maps = {"right": lesions.astype(np.float32), "wrong": 1.0 - lesions, "against": -1.0 * lesions}
+    return score_maps(maps, lesions, np.ones_like(lesions))
+
+
+def test_right_wrong_and_negative_maps(scores):
+    means = scores.mean()
+    assert means["pointing game", "right"] == means["heat in lesions", "right"] == 1
+    assert means["heat in lesions", "wrong"] == 0
+    assert means["pointing game", "against"] == 0  # evidence against points nowhere
+    assert scores["heat in lesions", "against"].isna().all()
+    assert (scores["heat in lungs", "right"] == 1).all()
+
+
+def test_rivals_look_at_no_film(scores, lesions):
+    means = scores.mean()
+    assert means["pointing game", BLOB] == 0  # nothing is in the middle
+    assert means["heat in lesions", CHANCE] == pytest.approx(1 / 16)
+    assert means["heat in lesions", "average of right"] == pytest.approx(1 / 8)  # of eight places
+    # 16 px lesions and 2 px of tolerance: between 18² and 20² of 64² px, by how many sides are free
+    assert 18**2 / 64**2 <= means["pointing game", CHANCE] <= 20**2 / 64**2
+
+
+def test_intervals_are_over_patients(scores):
+    found = score_intervals(scores, ["a", "a", "b", "b", "c", "c", "d", "d"])
+    assert list(found.columns) == ["score", "map", "estimate", "low", "high"]
+    assert len(found) == len(scores.columns)
+    uneven = pd.DataFrame({("pointing game", "a"): [1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]})
+    row = score_intervals(uneven, ["a", "a", "b", "b", "c", "c", "d", "d"]).iloc[0]
+    assert row["low"] < row["estimate"] < row["high"] and row["estimate"] == 0.5
+    apart = score_intervals(uneven, list("abcdefgh")).iloc[0]
+    assert apart["high"] - apart["low"] < row["high"] - row["low"]  # films of one patient go along
+    shown = table_of(found)
+    assert shown.loc["right", "pointing game"].startswith("1.00")
+    assert list(shown.columns) == ["pointing game", "heat in lesions", "heat in lungs"]
+
+
+def test_leads_are_paired():
+    hits = np.arange(40) % 4 < 3
+    scores = pd.DataFrame({("pointing game", "a"): hits.astype(float)})
+    scores["pointing game", "b"] = (hits & (np.arange(40) % 4 < 2)).astype(float)
+    scores["pointing game", "c"] = scores["pointing game", "a"] - 0.1
+    found = leads(scores, [str(n) for n in range(40)], "a", ["b", "c"])
+    assert found["b"].estimate == pytest.approx(0.25)
+    assert 0 < found["b"].low < 0.25 < found["b"].high
+    assert found["c"].estimate == pytest.approx(0.1)
+
+
+def test_verdicts_follow_the_intervals():
+    found = {
+        "x": Interval(0.2, 0.1, 0.3),
+        "y": Interval(-0.2, -0.3, -0.1),
+        "z": Interval(0.0, -0.1, 0.1),
+    }
+    lines = list(in_words("pointing", found))
+    assert (
+        "**ahead of** x" in lines[0]
+        and "**behind** y" in lines[1]
+        and "**level with** z" in lines[2]
+    )
