@@ -134,7 +134,6 @@ function render({ model, el }) {
   });
   clear.addEventListener("click", () => {
     result.replaceChildren();
-    used = input;
     show("idle", "No film chosen yet.");
     input.focus();
   });

@@ -101,7 +101,11 @@ def open_lab(browser: Browser, address: str, notebook: str, **options: Any) -> P
 
 
 def status(page: Page) -> Locator:
-    return page.locator(".cxr-status")
+    return page.locator(".cxr-panel [role=status]")
+
+
+def alert(page: Page) -> Locator:
+    return page.locator(".cxr-panel [role=alert]")
 
 
 def runs(page: Page) -> int:

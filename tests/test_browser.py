@@ -26,6 +26,7 @@ from tests.markers import MARKER, find_markers
 from tests.served import (
     LAB,
     VOILA,
+    alert,
     file_field,
     launch,
     open_lab,
@@ -129,9 +130,7 @@ def page(request, open_pages) -> Page:
 def test_upload_shows_risk_and_pictures(page, tmp_path, name, write):
     assert upload(page, name, write(), tmp_path) == "done"
     assert shown_pictures(page) == PICTURES
-    expect(page.get_by_role("status")).to_contain_text(
-        re.compile(rf"{re.escape(name)}: .*in 100 patients")
-    )
+    expect(status(page)).to_contain_text(re.compile(rf"{re.escape(name)}: .*in 100 patients"))
     expect(page.locator(".cxr-result")).to_contain_text("2 networks, trained alike but for chance")
     assert page.locator(".cxr-old").is_hidden()
 
@@ -140,14 +139,14 @@ def test_broken_file_keeps_the_last_result_as_old_and_breaks_nothing(page, tmp_p
     good = png(phantom_chest(512, 512))
     assert upload(page, "good.png", good, tmp_path) == "done"
     assert upload(page, "broken.png", good[: len(good) // 2], tmp_path) == "failed"
-    expect(page.get_by_role("alert")).to_contain_text("damaged or cut off")
+    expect(alert(page)).to_contain_text("damaged or cut off")
     expect(page.locator(".cxr-old")).to_be_visible()
     assert shown_pictures(page) == PICTURES
     assert upload(page, "broken.dcm", dicom(phantom_chest())[:9000], tmp_path) == "failed"
     assert upload(page, "empty.png", b"", tmp_path) == "failed"
     assert upload(page, "good.png", good, tmp_path) == "done"
     expect(page.locator(".cxr-old")).to_be_hidden()
-    assert page.get_by_role("alert").inner_text() == ""
+    assert alert(page).inner_text() == ""
 
 
 def test_photograph_is_warned_of(page, tmp_path):
@@ -164,7 +163,7 @@ def test_too_large_a_file_is_refused_by_the_browser(page, tmp_path):
     before = runs(page)
     file_field(page).set_input_files(path)
     assert wait_for_end(page, before) == "failed"
-    expect(page.get_by_role("alert")).to_contain_text("huge.dcm has 120 MB; at most 105 MB")
+    expect(alert(page)).to_contain_text("huge.dcm has 120 MB; at most 105 MB")
 
 
 def test_states_follow_each_other_and_nothing_can_be_chosen_meanwhile(page, tmp_path):
@@ -270,7 +269,7 @@ def test_web_page_has_no_path_box_and_a_forged_message_reads_no_file(voila, fold
         str(folder / "example.png"),
     )
     assert wait_for_end(voila, before) == "failed"
-    expect(voila.get_by_role("alert")).to_contain_text("reads no files by path")
+    expect(alert(voila)).to_contain_text("reads no files by path")
     voila.evaluate("document.querySelector('.cxr-path').hidden = true")
 
 
@@ -284,7 +283,7 @@ def test_path_box_reads_a_film_of_the_kernels_machine(lab, folder):
     box.fill(str(folder / "none.png"))
     box.press("Enter")
     assert wait_for_end(lab, before + 1) == "failed"
-    expect(lab.get_by_role("alert")).to_contain_text("no file none.png")
+    expect(alert(lab)).to_contain_text("no file none.png")
 
 
 def test_nothing_of_an_upload_is_saved_with_the_notebook(lab, folder, tmp_path):
