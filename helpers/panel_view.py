@@ -73,7 +73,7 @@ def result_html(analysis: Analysis) -> str:
     str
         HTML without scripts; all text that could come from a file is escaped.
     """
-    return "".join((_risk(analysis), _warnings(analysis), _pictures(analysis), _DOWNLOADS))
+    return "".join((_warnings(analysis), _risk(analysis), _pictures(analysis), _DOWNLOADS))
 
 
 _DOWNLOADS = (

@@ -25,7 +25,8 @@ const PAGE = `
 
 function render({ model, el }) {
   el.classList.add("cxr-panel");
-  el.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab's: arrows belong to us here
+  // JupyterLab's shortcuts, arrows among them, would act on the notebook; it asks the focused element.
+  el.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", ""));
   el.innerHTML = PAGE;
   const find = (selector) => el.querySelector(selector);
   const [input, controls, progress] = ["[type=file]", "fieldset", "progress"].map(find);

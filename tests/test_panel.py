@@ -70,7 +70,7 @@ def test_maps_are_class_activation_maps_on_the_grid_and_enlarged(model, analysis
     images = normalise(torch.from_numpy(analysis.film)[None])
     logits, heat = class_activation(model.network, images, scale=model.slope)
     np.testing.assert_array_equal(analysis.heat, heat[0])
-    bias = float(model.network.fc.bias)
+    bias = model.network.fc.bias.item()
     assert analysis.grid.shape == (SIZE // 32, SIZE // 32)
     assert analysis.grid.mean() == pytest.approx(model.slope * (float(logits) - bias), abs=1e-4)
     _, signed = class_activation(model.network, images, scale=model.slope, relu=False)
