@@ -10,10 +10,10 @@ const PAGE = `
   <fieldset class="cxr-choose">
     <legend>Choose a chest radiograph</legend>
     <label>PNG, JPEG or DICOM file <input type="file"></label> or drop it here
-    <form class="cxr-path" hidden>
+    <div class="cxr-path" hidden>
       <label>or a path on the kernel's machine <input type="text" spellcheck="false"></label>
-      <button>Read it</button>
-    </form>
+      <button type="button">Read it</button>
+    </div>
     <div class="cxr-examples" role="group" aria-label="Example films"></div>
   </fieldset>
   <progress max="1" value="0" aria-label="Part of the file that was sent" hidden></progress>
@@ -32,6 +32,7 @@ function render({ model, el }) {
   const [input, controls, progress] = ["[type=file]", "fieldset", "progress"].map(find);
   const [status, alert, old] = [".cxr-status", ".cxr-alert", ".cxr-old"].map(find);
   const [result, clear, path] = [".cxr-result", ".cxr-clear", ".cxr-path"].map(find);
+  const field = path.querySelector("input");
   const choice = { opacity: 0.7, signed: false }; // how maps are shown
   find(".cxr-notice").textContent = model.get("notice");
   path.hidden = !model.get("path_box");
@@ -127,12 +128,12 @@ function render({ model, el }) {
       if (kind === "drop" && file && !controls.disabled) attempt(file);
     });
   }
-  path.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const field = path.querySelector("input");
+  function ask() {
     if (!field.value.trim()) return;
     model.send({ kind: "path", run: begin("Asking for the file …", field), name: field.value });
-  });
+  }
+  path.querySelector("button").addEventListener("click", ask);
+  field.addEventListener("keydown", ({ key }) => key === "Enter" && ask());
   clear.addEventListener("click", () => {
     result.replaceChildren();
     show("idle", "No film chosen yet.");

@@ -265,7 +265,7 @@ def test_web_page_has_no_path_box_and_a_forged_message_reads_no_file(voila, fold
     before = runs(voila)
     voila.evaluate(
         """name => { const box = document.querySelector(".cxr-path"); box.hidden = false;
-        box.querySelector("input").value = name; box.requestSubmit() }""",
+        box.querySelector("input").value = name; box.querySelector("button").click() }""",
         str(folder / "example.png"),
     )
     assert wait_for_end(voila, before) == "failed"
