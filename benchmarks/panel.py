@@ -59,7 +59,7 @@ def main() -> None:
     """Time, and print two tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=30)
-    parser.add_argument("--uploads", type=int, default=10)
+    parser.add_argument("--uploads", type=int, default=10, help="0 leaves the browser out")
     options = parser.parse_args()
     path = work_file("models/iteration2.safetensors", made_by="05_fine_tune")
     model = RiskModel.load(path)
@@ -72,8 +72,8 @@ def main() -> None:
         f"stored. {sizes}.\n"
     )
     print(markdown_table(pd.DataFrame(time_analyse(films, model, others, options.repeats))))
-    print()
-    print(markdown_table(pd.DataFrame(time_uploads(films, path, options.uploads))))
+    if options.uploads:
+        print("\n" + markdown_table(pd.DataFrame(time_uploads(films, path, options.uploads))))
 
 
 def make_films() -> dict[str, bytes]:
