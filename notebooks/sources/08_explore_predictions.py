@@ -68,34 +68,10 @@ upload_panel(model, example_films(), others=others, paths=True)
 # It is coarse, which the smallest of the pictures explains: the network saw no more than that. A convincing map is no
 # proof of a sound reason (notebook 07).
 #
-# **Warnings** do not block. A network answers any picture, a cat's too, and with confidence. So the panel looks at
-# the picture itself:
-
-# %%
-import pandas as pd
-
-from helpers import input_checks
-
-pd.DataFrame(
-    [
-        (
-            "colours: a photograph?",
-            "mean spread of red, green, blue",
-            f"> {input_checks.MOST_COLOUR:g} of 255",
-        ),
-        ("few pixels", "shorter side", f"< {model.size} px"),
-        ("odd shape", "width / height", f"< {input_checks.NARROWEST} or > {input_checks.WIDEST}"),
-        ("cropped, masked", "share of a single grey", f"> {input_checks.MOST_IN_ONE_GREY}"),
-        (
-            "no frontal chest film",
-            "correlation with the mean film",
-            f"< {input_checks.LEAST_RESEMBLANCE}",
-        ),
-    ],
-    columns=["warning", "what is measured", "when"],
-).set_index("warning")
-
-# %% [markdown]
+# **Warnings** do not block. A network answers any picture, a cat's too, and with confidence. So `helpers/input_checks.py`
+# looks at the picture itself: its colours, its size and shape, how much of it has one single grey, and whether it is
+# like the frontal chest films that networks learn from. Examples come below.
+#
 # **The status line** goes through *sending*, *reading*, *checking* and *predicting*, and ends as done, done with
 # warnings, or failed. A file that cannot be read gets a sentence that says why. The last result then stays, marked as old, and
 # the next file works as if nothing had happened.
@@ -120,8 +96,8 @@ print(answer.summary)
 # %% [markdown]
 # ## When the answer is worth nothing
 #
-# Two pictures that are no radiographs: noise, and the example upside down. The network answers both. Read the
-# warnings, and notice that the risk alone would not have told you.
+# Pictures that are no frontal chest film: noise, and the example spoiled in several ways. The network answers all.
+# Read the warnings, and notice that the risk alone would not have told you.
 
 # %%
 import cv2
@@ -129,7 +105,13 @@ import numpy as np
 
 upright = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
 noise = np.random.default_rng(0).integers(0, 256, (300, 300)).astype(np.uint8)
-odd = {"noise": noise, "upside down": upright[::-1]}
+odd = {
+    "noise": noise,
+    "upside down": upright[::-1],
+    "light and dark exchanged": 255 - upright,
+    "one shoulder": upright[:150, :180],
+    "with colours": np.stack([upright // 4, upright // 2, upright], axis=2),
+}
 answers = {
     name: analyse(cv2.imencode(".png", picture)[1].tobytes(), model)
     for name, picture in odd.items()
@@ -158,6 +140,6 @@ Markdown(
 # 1. Photograph a radiograph on a screen with your telephone and upload it. Which warnings appear, and what
 #    happens to the risk?
 # 2. Crop an example to one lung. Does the panel notice? Should it?
-# 3. Write a sixth check in `helpers/input_checks.py`, and count on phantoms how often it is wrong.
+# 3. Write another check in `helpers/input_checks.py`, and count on phantoms how often it is wrong.
 #
 # **Where next.** Back to [00 · Start here](00_start_here.ipynb), with other data: README says how.
