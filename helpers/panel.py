@@ -1,28 +1,37 @@
 """Analysing one uploaded film, and the panel of notebook 08 that shows the result.
 
-`analyse` is pure: bytes in, an `Analysis` out. `helpers.panel_view` turns an Analysis into HTML,
-`helpers.upload` carries files from the browser and results back. Nothing is written to disk, and
-nothing of an upload enters the notebook's saved state.
+`analyse` is pure: bytes in, an `Analysis` out. `helpers.panel_words` puts it into words,
+`helpers.panel_view` into HTML and into the record that can be downloaded, and `helpers.upload`
+carries files from the browser and results back. Nothing is written to disk, and nothing of an
+upload enters the notebook's saved state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional
 
+from helpers.dicom_picture import encode_png
 from helpers.input_checks import check_input
 from helpers.models import RiskModel
-from helpers.panel_view import in_a_hundred, result_html, thumbnail
+from helpers.panel_view import record, result_html, thumbnail
+from helpers.panel_words import describe_heat, in_a_hundred
 from helpers.radiographs import normalise, preprocess, read_radiograph
 from helpers.saliency import class_activation
+from helpers.seeds import load_seeds
 from helpers.upload import Outcome, UploadPanel
 
+__all__ = ["Analysis", "analyse", "describe_heat", "load_seeds", "upload_panel"]
+
 HEAT_LIMIT = 10.0  # logits at the end of the colour bar, the same for every film and network
-LITTLE_HEAT = 1.0  # logits; a map that stays below, a tenth of the colour bar, is called empty
+LARGEST_VIEW = 512  # px; the film is shown no larger, for it has to travel back
 
 
 @dataclass(frozen=True)
@@ -39,23 +48,43 @@ class Analysis:
         Risk from which the model, as tuned on validation patients, would raise a flag.
     film : ndarray, shape (size, size), uint8
         The film as the network saw it.
+    view : ndarray, shape (side, side), uint8
+        The same square with more detail, for people.
+    grid : ndarray, shape (size / 32, size / 32), float32
+        Evidence in logits of the calibrated risk, on the network's own grid: above 0 for death,
+        below 0 against it (+1 at a place: a film that looked like this place everywhere would have
+        e times the odds of one without any evidence); see `helpers.saliency`.
     heat : ndarray, shape (size, size), float32
-        Evidence for death, at least 0, in logits of the calibrated risk (+1 at a place: a film
-        that looked like this place everywhere would have e times the odds of one without any
-        evidence); see `helpers.saliency`.
+        Evidence for death alone, at least 0, enlarged to the film.
+    evidence : ndarray, shape (size, size), float32
+        Evidence for and against, enlarged to the film.
     heat_limit : float
         Logits at the end of the colour bar. Fixed, so that two films can be compared.
     warnings : tuple of str
         Sentences; empty if nothing was noticed.
+    risk_low, risk_high : float or None
+        Lowest and highest risk that networks give which were trained alike but for the seed;
+        None if one network alone answered.
+    networks : int
+        How many answered.
+    card : dict
+        The model's.
     """
 
     risk: float
     base_rate: float
     threshold: float
     film: np.ndarray
+    view: np.ndarray
+    grid: np.ndarray
     heat: np.ndarray
+    evidence: np.ndarray
     heat_limit: float
     warnings: tuple[str, ...]
+    risk_low: float | None = None
+    risk_high: float | None = None
+    networks: int = 1
+    card: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
@@ -64,11 +93,18 @@ class Analysis:
 
     @property
     def summary(self) -> str:
-        """What the heat map shows, in a sentence or two, for those who do not see it."""
-        return describe_heat(self.heat)
+        """What the map shows, in a few sentences, for those who do not see it."""
+        against = (-self.evidence).clip(min=0)
+        return f"{describe_heat(self.heat)} {describe_heat(against, 'against')}"
 
 
-def analyse(data: bytes, model: RiskModel) -> Analysis:
+def analyse(
+    data: bytes,
+    model: RiskModel,
+    others: Sequence[RiskModel] = (),
+    *,
+    on_stage: Callable[[str], object] | None = None,
+) -> Analysis:
     """Predict and explain one film.
 
     Parameters
@@ -76,6 +112,11 @@ def analyse(data: bytes, model: RiskModel) -> Analysis:
     data : bytes
         A PNG, JPEG or DICOM file.
     model : RiskModel
+        Gives the risk and the map.
+    others : sequence of RiskModel
+        The same model trained with other seeds (`load_seeds`). They give the risk's interval.
+    on_stage : callable, optional
+        Told "reading", "checking" and "predicting" as each begins.
 
     Returns
     -------
@@ -85,59 +126,56 @@ def analyse(data: bytes, model: RiskModel) -> Analysis:
     ------
     helpers.radiographs.UnreadableRadiograph
         If the file cannot be read as a radiograph; the message is a sentence for the user.
+    ValueError
+        If the other networks look at films of another size.
     """
-    return _explain(data, read_radiograph(data), model)
-
-
-def _explain(data: bytes, film: np.ndarray, model: RiskModel) -> Analysis:
+    if any(other.size != model.size for other in others):
+        sizes = sorted({model.size, *(other.size for other in others)})
+        raise ValueError(f"expected networks that look at films of one size, got {sizes} px")
+    tell = on_stage or (lambda stage: None)
+    tell("reading")
+    film = read_radiograph(data)
     square = preprocess(film, model.size)
-    images = torch.from_numpy(square)[None]
-    logits, heat = class_activation(model.network, normalise(images), scale=model.slope)
+    tell("checking")
+    warnings = check_input(data, film, square, model.card.get("mean_film"))
+    tell("predicting")
+    images = normalise(torch.from_numpy(square)[None])
+    logits, grid = class_activation(
+        model.network, images, scale=model.slope, relu=False, upsample=False
+    )
+    risk = float(model.calibrate(logits.numpy())[0])
+    risks = [risk, *(float(other.risk(square[None])[0]) for other in others)]
     return Analysis(
-        risk=float(model.calibrate(logits.numpy())[0]),
+        risk=risk,
         base_rate=model.base_rate,
         threshold=model.threshold,
         film=square,
-        heat=heat[0].numpy(),
+        view=preprocess(film, max(model.size, min(LARGEST_VIEW, max(film.shape)))),
+        grid=grid[0].numpy(),
+        heat=_enlarge(grid.clamp(min=0), model.size),
+        evidence=_enlarge(grid, model.size),
         heat_limit=HEAT_LIMIT,
-        warnings=tuple(check_input(data, film, square, model.card.get("mean_film"))),
+        warnings=tuple(warnings),
+        risk_low=min(risks) if others else None,
+        risk_high=max(risks) if others else None,
+        networks=len(risks),
+        card=model.card,
     )
 
 
-def describe_heat(heat: np.ndarray) -> str:
-    """Say where the evidence lies and how strong it is.
-
-    Parameters
-    ----------
-    heat : ndarray, shape (h, w)
-        Evidence for death, in logits, at least 0.
-
-    Returns
-    -------
-    str
-    """
-    peak = float(heat.max())
-    if peak < LITTLE_HEAT:
-        return (
-            f"Little evidence for death anywhere in the picture: at most {peak:.1f} logits, "
-            f"below {LITTLE_HEAT}."
-        )
-    rows, columns = ("upper", "middle", "lower"), ("left", "central", "right")
-    zones = {
-        f"{row} {column}": float(zone.sum())
-        for row, band in zip(rows, np.array_split(heat, 3, axis=0), strict=True)
-        for column, zone in zip(columns, np.array_split(band, 3, axis=1), strict=True)
-    }
-    place, most = max(zones.items(), key=lambda item: item[1])
-    share = most / sum(zones.values())
-    return (
-        f"The strongest evidence for death reaches {peak:.1f} logits. Of nine parts of the "
-        f"picture, the {place} one holds the most heat: {share:.0%} of it."
-    )
+def _enlarge(grid: Tensor, size: int) -> np.ndarray:
+    """Enlarge a map, (1, h, w), to the film as `class_activation` does: (size, size)."""
+    return functional.interpolate(
+        grid[None], size=(size, size), mode="bilinear", align_corners=False
+    )[0, 0].numpy()
 
 
 def upload_panel(
-    model: RiskModel, examples: Mapping[str, bytes | str | Path] | None = None
+    model: RiskModel,
+    examples: Mapping[str, bytes | str | Path] | None = None,
+    *,
+    others: Sequence[RiskModel] = (),
+    paths: bool = False,
 ) -> UploadPanel:
     """Show the cell where a film is dropped and its prediction and heat map appear.
 
@@ -148,6 +186,12 @@ def upload_panel(
     examples : mapping, optional
         Films to try, by name: the bytes of a file, or its path. Their thumbnails become part of
         the page, so none may show a patient.
+    others : sequence of RiskModel
+        The same model trained with other seeds, from `load_seeds`: the risk gets an interval.
+    paths : bool
+        Offer a box for the path of a film on the machine where the kernel runs, for notebooks in
+        which no upload works. Under Voilà it stays off whatever is said here, because visitors
+        must not read the server's files.
 
     Returns
     -------
@@ -158,20 +202,27 @@ def upload_panel(
     ------
     helpers.radiographs.UnreadableRadiograph
         If an example cannot be read.
+    ValueError
+        If the other networks look at films of another size.
     """
     films = {name: _bytes_of(source) for name, source in (examples or {}).items()}
-    warm_up = np.tile(np.arange(model.size, dtype=np.uint8), (1, model.size, 1))
-    class_activation(model.network, normalise(torch.from_numpy(warm_up)))
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
+    analyse(encode_png(ramp), model, others)  # what is slow only once is done before anybody waits
 
-    def predict(data: bytes, film: np.ndarray) -> Outcome:
-        analysis = _explain(data, film, model)
-        return Outcome(result_html(analysis), warned=bool(analysis.warnings), text=analysis.words)
+    def explain(data: bytes, on_stage: Callable[[str], object]) -> Outcome:
+        analysis = analyse(data, model, others, on_stage=on_stage)
+        return Outcome(
+            html=result_html(analysis),
+            record=record(analysis),
+            warned=bool(analysis.warnings),
+            text=analysis.words,
+        )
 
     return UploadPanel(
-        read=read_radiograph,
-        predict=predict,
+        explain=explain,
         films=films,
         thumbnails={name: thumbnail(read_radiograph(data)) for name, data in films.items()},
+        paths=paths,
     )
 
 

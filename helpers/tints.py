@@ -35,10 +35,8 @@ def tint(film: np.ndarray, heat: np.ndarray, limit: float) -> np.ndarray:
     ndarray, shape (h, w, 3), uint8
         Red, green, blue.
     """
-    strength = np.clip(heat / limit, 0, 1)[..., None]
-    colours = HEAT_COLOURS(strength[..., 0])[..., :3] * 255
-    opacity = STRONGEST_TINT * strength
-    return np.rint(film[..., None] * (1 - opacity) + colours * opacity).astype(np.uint8)
+    colours, strength = _coloured(heat, limit, signed=False)
+    return _lay_over(film, colours, STRONGEST_TINT * strength)
 
 
 def heat_ramp(limit: float, steps: int = 128) -> np.ndarray:
@@ -67,13 +65,46 @@ def tint_signed(
     ndarray, shape (h, w, 3), uint8
         Red, green, blue.
     """
-    signed = np.clip(evidence / limit, -1, 1)
-    colours = SIGNED_COLOURS((signed + 1) / 2)[..., :3] * 255
-    cover = opacity * np.abs(signed)[..., None]
-    return np.rint(film[..., None] * (1 - cover) + colours * cover).astype(np.uint8)
+    colours, strength = _coloured(evidence, limit, signed=True)
+    return _lay_over(film, colours, opacity * strength)
 
 
 def diverging_ramp(limit: float, steps: int = 256) -> np.ndarray:
     """Tints from `-limit` to `limit` over a middle grey, uint8 (1, steps, 3): for legends."""
     ramp = np.linspace(-limit, limit, steps)[None]
     return tint_signed(np.full(ramp.shape, MIDDLE_GREY, np.uint8), ramp, limit)
+
+
+def layer(evidence: np.ndarray, limit: float, *, signed: bool = False) -> np.ndarray:
+    """Colours to lay over a film, transparent where there is no evidence.
+
+    With an opacity of `STRONGEST_TINT` it gives what `tint` and `tint_signed` give; a browser can
+    lay it over with any other, and asks nobody.
+
+    Parameters
+    ----------
+    evidence : ndarray, shape (h, w)
+        In logits.
+    limit : float
+        Evidence, in logits, that gets the strongest colour.
+    signed : bool
+        Whether evidence against is drawn, too.
+
+    Returns
+    -------
+    ndarray, shape (h, w, 4), uint8
+        Red, green, blue, alpha.
+    """
+    colours, strength = _coloured(evidence, limit, signed=signed)
+    return np.rint(np.concatenate([colours, 255 * strength], axis=-1)).astype(np.uint8)
+
+
+def _coloured(evidence: np.ndarray, limit: float, *, signed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (h, w, 3) in 0 to 255, and how strong the evidence is (h, w, 1), in 0 to 1."""
+    share = np.clip(evidence / limit, -1 if signed else 0, 1)
+    colours = SIGNED_COLOURS((share + 1) / 2) if signed else HEAT_COLOURS(share)
+    return colours[..., :3] * 255, np.abs(share)[..., None]
+
+
+def _lay_over(film: np.ndarray, colours: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    return np.rint(film[..., None] * (1 - opacity) + colours * opacity).astype(np.uint8)

@@ -1,12 +1,15 @@
-"""A drawn chest in every accepted format: files for the panel's tests, which need no cohort."""
+"""Chests in every accepted format: files for the panel's tests, which need no cohort."""
 
 import io
+from functools import cache
 
 import cv2
 import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from phantoms.examples import example_films
 
 
 def drawn_chest(height: int = 300, width: int = 340, seed: int = 0) -> np.ndarray:
@@ -19,6 +22,17 @@ def drawn_chest(height: int = 300, width: int = 340, seed: int = 0) -> np.ndarra
         cv2.ellipse(film, (round(width * centre), height // 2), axes, 0, 0, 360, 0.2, -1)
     film = cv2.GaussianBlur(film, (0, 0), height / 40)
     return np.clip(film + rng.normal(0, 0.02, film.shape), 0, 1).astype(np.float32)
+
+
+def phantom_chest(height: int = 512, width: int = 512) -> np.ndarray:
+    """A phantom's film, where a drawn chest is not like enough: float32 in [0, 1]."""
+    film = cv2.imdecode(np.frombuffer(_phantom(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    return cv2.resize(film, (width, height)).astype(np.float32) / 255
+
+
+@cache
+def _phantom() -> bytes:
+    return example_films()["Some haze"]
 
 
 def png(film: np.ndarray, bits: int = 8) -> bytes:
@@ -35,7 +49,9 @@ def jpeg(film: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def dicom(film: np.ndarray) -> bytes:
+def dicom(
+    film: np.ndarray, *, name: str = "Marker^Planted", patient_id: str = "PLANTED-ID"
+) -> bytes:
     """DICOM file of a film in [0, 1]: 12 bits, MONOCHROME2, with a patient who must not be seen."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = ComputedRadiographyImageStorage
@@ -46,8 +62,7 @@ def dicom(film: np.ndarray) -> bytes:
     data.SOPClassUID = ComputedRadiographyImageStorage
     data.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     data.Modality = "CR"
-    data.PatientName = "Marker^Planted"
-    data.PatientID = "PLANTED-ID"
+    data.PatientName, data.PatientID = name, patient_id
     data.PhotometricInterpretation = "MONOCHROME2"
     data.Rows, data.Columns = film.shape
     data.SamplesPerPixel = 1

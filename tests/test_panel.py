@@ -2,32 +2,45 @@
 
 import base64
 import dataclasses
+import json
 import re
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from helpers import input_checks, panel, panel_view, tints, upload
-from helpers.radiographs import UnreadableRadiograph, preprocess, read_radiograph
+from helpers import input_checks, panel, panel_view, panel_words, tints, upload
+from helpers.radiographs import UnreadableRadiograph, normalise, preprocess, read_radiograph
+from helpers.saliency import class_activation
 from helpers.training import RiskModel, build_resnet18
 from tests.drawn_chests import dicom, drawn_chest, jpeg, png
+from tests.markers import MARKER, find_markers
 
 SIZE = 128
 
 
-@pytest.fixture(scope="module")
-def model() -> RiskModel:
+def model_of(seed: int) -> RiskModel:
     mean = cv2.resize(preprocess(drawn_chest(), SIZE), (16, 16), interpolation=cv2.INTER_AREA)
     return RiskModel(
-        network=build_resnet18("random", seed=0).eval(),
+        network=build_resnet18("random", seed=seed).eval(),
         size=SIZE,
         intercept=-2.0,
         slope=0.7,
         threshold=0.2,
         base_rate=0.132,
-        card={"mean_film": mean.tolist()},
+        card={"mean_film": mean.tolist(), "title": "a model", "training_data": {"sha256": "ab"}},
     )
+
+
+@pytest.fixture(scope="module")
+def model() -> RiskModel:
+    return model_of(0)
+
+
+@pytest.fixture(scope="module")
+def others() -> list[RiskModel]:
+    return [model_of(seed) for seed in (1, 2)]
 
 
 @pytest.fixture
@@ -51,6 +64,67 @@ def test_analyse_agrees_with_the_model_on_every_format(model, write):
     assert result.risk == pytest.approx(model.risk(square[None])[0], abs=1e-6)
     assert result.heat.shape == (SIZE, SIZE) and result.heat.min() >= 0
     assert result.warnings == ()
+
+
+def test_maps_are_class_activation_maps_on_the_grid_and_enlarged(model, analysis):
+    images = normalise(torch.from_numpy(analysis.film)[None])
+    logits, heat = class_activation(model.network, images, scale=model.slope)
+    np.testing.assert_array_equal(analysis.heat, heat[0])
+    bias = model.network.fc.bias.item()
+    assert analysis.grid.shape == (SIZE // 32, SIZE // 32)
+    assert analysis.grid.mean() == pytest.approx(model.slope * (float(logits) - bias), abs=1e-4)
+    _, signed = class_activation(model.network, images, scale=model.slope, relu=False)
+    np.testing.assert_array_equal(analysis.evidence, signed[0])
+
+
+def test_the_view_is_the_same_square_with_more_detail(model):
+    large = panel.analyse(png(drawn_chest(900, 700)), model)
+    assert large.view.shape == (512, 512)
+    again = cv2.resize(large.view, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    assert np.corrcoef(again.ravel(), large.film.ravel())[0, 1] > 0.99
+    assert panel.analyse(png(drawn_chest(90, 80)), model).view.shape == (SIZE, SIZE)
+
+
+def test_other_seeds_give_the_interval_and_leave_the_risk(model, others):
+    data = png(drawn_chest())
+    alone, together = panel.analyse(data, model), panel.analyse(data, model, others)
+    risks = [float(one.risk(alone.film[None])[0]) for one in (model, *others)]
+    assert together.risk == alone.risk == pytest.approx(risks[0], abs=1e-6)
+    assert together.risk_low == pytest.approx(min(risks), abs=1e-6)
+    assert together.risk_high == pytest.approx(max(risks), abs=1e-6)
+    assert together.risk_low < together.risk_high and together.networks == 3
+    assert (alone.risk_low, alone.risk_high, alone.networks) == (None, None, 1)
+
+
+def test_networks_that_look_at_other_sizes_are_refused(model, others):
+    strange = RiskModel(others[0].network, 224)
+    with pytest.raises(ValueError, match=r"one size, got \[128, 224\] px"):
+        panel.analyse(png(drawn_chest()), model, [strange])
+
+
+def test_stages_are_told_in_their_order(model):
+    told = []
+    panel.analyse(png(drawn_chest()), model, on_stage=told.append)
+    assert told == ["reading", "checking", "predicting"]
+
+
+def test_seeds_that_lie_beside_a_model_are_loaded(model, others, tmp_path):
+    path = model.save(tmp_path / "iteration2")
+    assert panel.load_seeds(path) == []
+    for seed, other in enumerate(others, 1):
+        other.save(tmp_path / f"iteration2-seed{seed}")
+    loaded = panel.load_seeds(tmp_path / "iteration2")
+    film = preprocess(drawn_chest(), SIZE)[None]
+    for one, other in zip(loaded, others, strict=True):
+        np.testing.assert_allclose(one.risk(film), other.risk(film), rtol=1e-5)
+
+
+def test_seeds_that_learned_from_other_films_are_refused(model, tmp_path):
+    path = model.save(tmp_path / "iteration2")
+    strange = dataclasses.replace(model, card={"training_data": {"sha256": "cd"}})
+    strange.save(tmp_path / "iteration2-seed1")
+    with pytest.raises(ValueError, match=r"iteration2-seed1.safetensors did not learn from"):
+        panel.load_seeds(path)
 
 
 def test_heat_is_in_units_of_the_calibrated_risk(model):
@@ -135,6 +209,15 @@ def test_summary_names_the_place_and_says_when_there_is_little():
     heat[70:80, 5:15] = 3.0
     text = panel.describe_heat(heat)
     assert "3.0 logits" in text and "the lower left one" in text and "100%" in text
+    assert "evidence against death reaches" in panel.describe_heat(heat, "against")
+
+
+def test_summary_tells_of_both_sides(analysis):
+    evidence = np.zeros((SIZE, SIZE), np.float32)
+    evidence[:20, -20:] = -4.0
+    text = replaced(analysis, evidence=evidence, heat=evidence.clip(min=0)).summary
+    assert "Little evidence for death" in text
+    assert "against death reaches 4.0 logits" in text and "upper right" in text
 
 
 def test_tint_leaves_the_film_where_there_is_no_heat_and_has_a_fixed_scale():
@@ -149,15 +232,87 @@ def test_tint_leaves_the_film_where_there_is_no_heat_and_has_a_fixed_scale():
     np.testing.assert_array_equal(alone[0, 2], picture[0, 2])  # not scaled to its own maximum
 
 
+@pytest.mark.parametrize("signed", [False, True])
+def test_layer_over_a_film_is_the_tinted_film(signed):
+    rng = np.random.default_rng(0)
+    film = rng.integers(0, 256, (8, 8)).astype(np.uint8)
+    evidence = rng.normal(0, 3, (8, 8))
+    tinted = (tints.tint_signed if signed else tints.tint)(film, evidence, 4.0)
+    colours = tints.layer(evidence, 4.0, signed=signed).astype(float)
+    share = tints.STRONGEST_TINT * colours[..., 3:] / 255  # as a browser does
+    over = film[..., None] * (1 - share) + colours[..., :3] * share
+    np.testing.assert_allclose(over, tinted, atol=1.5)
+
+
+def test_interval_in_words():
+    assert "One network alone" in panel_words.interval_words(None, None, 1)
+    text = panel_words.interval_words(0.001, 0.154, 5)
+    assert text.startswith("5 networks") and text.endswith("from fewer than 1 to 15 in 100.")
+
+
+def pictures_in(html: str) -> dict[str, np.ndarray]:
+    """Pictures of the page by their class, the last of each."""
+    found = re.findall(r'<img class="([^"]+)"[^>]*?src="data:image/png;base64,([^"]+)"', html)
+    found += [
+        (kind, data)
+        for kind, data in re.findall(
+            r'<img class="([^"]+)" alt="" src="data:image/png;base64,([^"]+)"', html
+        )
+    ]
+    return {
+        kind: cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
+        for kind, data in found
+    }
+
+
 def test_result_html_has_words_pictures_and_text_alternatives(analysis):
-    html = panel_view.result_html(replaced(analysis, risk=0.12, base_rate=0.132))
-    assert "12 in 100 patients" in html and "13 in 100 patients" in html
-    pictures = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="([^"]+)"', html)
-    assert len(pictures) == 2 and all(len(alt) > 20 for _, alt in pictures)
-    film = cv2.imdecode(np.frombuffer(base64.b64decode(pictures[0][0]), np.uint8), -1)
-    np.testing.assert_array_equal(film, analysis.film)
-    assert analysis.summary in html
-    assert "10 logits or more" in html
+    shown = replaced(analysis, risk=0.12, base_rate=0.132, risk_low=0.08, risk_high=0.2, networks=5)
+    html = panel_view.result_html(shown)
+    for words in (
+        "12 in 100 patients like those in the test set",
+        "from 8 to 20 in 100",
+        "13 in 100 patients",
+        "88 in 100 patients",  # survived
+        "87 in 100 patients",  # survived, without a film
+        "10 logits or more",
+        "−10 or less",
+    ):
+        assert words in html
+    assert "left:8.0%;width:12.0%" in html and "left:80.0%;width:12.0%" in html
+    assert html.count(analysis.summary) == 2  # as a text alternative, and for everybody
+    pictures = pictures_in(html)
+    np.testing.assert_array_equal(pictures["cxr-seen"], analysis.film)
+    np.testing.assert_array_equal(pictures["cxr-film"], analysis.view)
+    alternatives = re.findall(r'<img class="cxr-(?:film|seen)"[^>]*alt="([^"]+)"', html)
+    assert len(alternatives) == 3
+    assert "<i style" not in panel_view.result_html(analysis)  # no interval, no mark
+
+
+def test_record_is_json_and_says_what_the_page_says(analysis, model):
+    shown = replaced(
+        analysis, risk=0.12, risk_low=0.08, risk_high=0.2, networks=5, warnings=("W.",)
+    )
+    record = json.loads(json.dumps(panel_view.record(shown), allow_nan=False))
+    assert record["risk"] == {
+        "died": 0.12,
+        "survived": 0.88,
+        "lowest": 0.08,
+        "highest": 0.2,
+        "networks": 5,
+    }
+    assert (record["base_rate"], record["threshold"]) == (0.132, 0.2)
+    assert record["warnings"] == ["W."] and "Not for clinical use" in record["notice"]
+    assert record["model"]["title"] == "a model" and "mean_film" not in record["model"]
+    np.testing.assert_allclose(record["map"]["grid"], analysis.grid, atol=6e-4)
+    assert all(sentence in panel_view.result_html(shown) for sentence in record["text"])
+
+
+def test_nothing_of_a_dicom_header_is_in_what_is_sent_for_downloads(model):
+    film = drawn_chest()
+    plain, marked = dicom(film), dicom(film, name=MARKER, patient_id=MARKER)
+    first, second = (panel_view.record(panel.analyse(data, model)) for data in (plain, marked))
+    assert first == second
+    assert find_markers(marked) and not find_markers(json.dumps(second).encode())
 
 
 def test_result_html_escapes_warnings(analysis):
@@ -190,13 +345,13 @@ def send(page, run: int, data: bytes, name: str = "film.png", piece: int = 10_00
 
 def test_states_of_a_good_a_doubtful_and_a_broken_upload(page):
     good = png(drawn_chest())
-    assert send(page, 1, good) == ["reading", "predicting", "done"]
+    assert send(page, 1, good) == ["reading", "checking", "predicting", "done"]
     assert page.sent[-1]["run"] == 1 and "<img" in page.sent[-1]["html"]
-    assert send(page, 2, png(1 - drawn_chest())) == ["reading", "predicting", "warned"]
+    assert send(page, 2, png(1 - drawn_chest())) == ["reading", "checking", "predicting", "warned"]
     assert send(page, 3, good[:5000]) == ["reading", "failed"]
     assert "html" not in page.sent[-1] and "damaged" in page.sent[-1]["text"]
     assert send(page, 4, b"") == ["reading", "failed"]
-    assert send(page, 5, good) == ["reading", "predicting", "done"]
+    assert send(page, 5, good) == ["reading", "checking", "predicting", "done"]
 
 
 def test_every_piece_is_acknowledged_with_the_bytes_so_far(page):
@@ -209,7 +364,12 @@ def test_every_piece_is_acknowledged_with_the_bytes_so_far(page):
 
 def test_example_is_read_like_an_upload(page):
     page._receive(page, {"kind": "example", "run": 7, "name": "drawn"}, [])
-    assert [message["state"] for message in page.sent] == ["reading", "predicting", "done"]
+    assert [message["state"] for message in page.sent] == [
+        "reading",
+        "checking",
+        "predicting",
+        "done",
+    ]
     assert page.thumbnails["drawn"].startswith("data:image/png;base64,")
 
 
@@ -229,25 +389,26 @@ def test_lost_piece_and_too_large_a_file_are_refused(page):
     assert "did not arrive whole" in page.sent[-1]["text"]
     page._receive(page, {"kind": "begin", "run": 2, "name": "b.dcm", "size": 10**9}, [])
     assert page.sent[-1]["state"] == "failed"
-    assert "b.dcm has 1000 MB; at most 100 MB" in page.sent[-1]["text"]
+    assert "b.dcm has 1000 MB; at most 105 MB" in page.sent[-1]["text"]
 
 
 def test_unexpected_error_becomes_a_state_and_the_panel_lives_on(page, monkeypatch, caplog):
-    def explode(data):
+    def explode(data, on_stage):
         raise RuntimeError("secret path")
 
-    read = page._read
-    monkeypatch.setattr(page, "_read", explode)
-    assert send(page, 1, png(drawn_chest())) == ["reading", "failed"]
+    explain = page._explain
+    monkeypatch.setattr(page, "_explain", explode)
+    assert send(page, 1, png(drawn_chest())) == ["failed"]
     assert "RuntimeError" in page.sent[-1]["text"] and "secret" not in page.sent[-1]["text"]
     assert "does not know" in caplog.text
-    monkeypatch.setattr(page, "_read", read)
+    monkeypatch.setattr(page, "_explain", explain)
     assert send(page, 2, png(drawn_chest()))[-1] == "done"
 
 
 def test_file_name_is_escaped_and_no_identifier_of_a_dicom_file_is_shown(page):
     send(page, 1, dicom(drawn_chest()), name="<b>x</b>.dcm")
     assert "<b>x" not in page.sent[-1]["html"]
+    assert "b>x" not in str(page.sent[-1]["record"])
     assert "Marker" not in str(page.sent) and "PLANTED" not in str(page.sent)
 
 
@@ -259,11 +420,66 @@ def test_nothing_of_an_upload_enters_the_saved_state(page):
     assert "somebody" not in str(after)
 
 
-def test_upload_panel_computes_once_to_warm_up(model, monkeypatch):
+def test_upload_panel_warms_up_once_with_all_networks(model, others, monkeypatch):
     calls = []
-    original = panel.class_activation
+    original = panel.analyse
     monkeypatch.setattr(
-        panel, "class_activation", lambda *args, **kw: calls.append(1) or original(*args, **kw)
+        panel, "analyse", lambda *args, **kw: calls.append(args[1:]) or original(*args, **kw)
     )
-    panel.upload_panel(model)
-    assert calls == [1]
+    panel.upload_panel(model, others=others)
+    assert calls == [(model, others)]
+
+
+# --- paths on the kernel's machine ---
+
+
+@pytest.fixture
+def film_on_disk(tmp_path):
+    path = tmp_path / "on disk.png"
+    path.write_bytes(png(drawn_chest()))
+    return path
+
+
+def ask_for(widget, name: str) -> dict:
+    widget._receive(widget, {"kind": "path", "run": 1, "name": name}, [])
+    return widget.sent[-1]
+
+
+def test_no_path_is_read_unless_it_was_asked_for(page, film_on_disk):
+    assert not page.path_box
+    page.set_state({"path_box": True})  # as anybody may who opens the page
+    answer = ask_for(page, str(film_on_disk))
+    assert answer["state"] == "failed" and "reads no files by path" in answer["text"]
+
+
+def test_path_box_reads_films_and_explains_what_is_none(page, film_on_disk, tmp_path, model):
+    asked = panel.upload_panel(model, paths=True)
+    asked.sent = page.sent
+    assert asked.path_box
+    assert ask_for(asked, f' "{film_on_disk}" ')["state"] == "done"
+    assert str(tmp_path) not in str(page.sent)  # neither the page nor a download shows the folder
+    for name in (str(tmp_path), str(tmp_path / "none.png"), "/dev/zero", "", "\0"):
+        assert "there is no file" in ask_for(asked, name)["text"]
+    assert "cannot be read" in ask_for(asked, "~nobody of this name/film.png")["text"]
+    text = tmp_path / "notes.txt"
+    text.write_text("secret")
+    answer = ask_for(asked, str(text))
+    assert answer["state"] == "failed" and "secret" not in answer["text"]
+
+
+def test_path_of_too_large_a_file_is_refused_before_it_is_read(page, tmp_path, model):
+    asked = panel.upload_panel(model, paths=True)
+    asked.sent = page.sent
+    with (tmp_path / "huge.dcm").open("wb") as file:
+        file.truncate(2 * upload.LARGEST_FILE)
+    assert "huge.dcm has 210 MB; at most 105 MB" in ask_for(asked, str(file.name))["text"]
+
+
+def test_visitors_of_a_web_page_never_read_the_servers_files(
+    page, film_on_disk, model, monkeypatch
+):
+    monkeypatch.setenv("VOILA_BASE_URL", "/")
+    asked = panel.upload_panel(model, paths=True)
+    asked.sent = page.sent
+    assert not asked.path_box
+    assert "reads no files by path" in ask_for(asked, str(film_on_disk))["text"]

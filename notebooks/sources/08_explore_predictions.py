@@ -21,27 +21,37 @@ data_in_use()
 
 # %%
 from helpers.cohorts import work_file
-from helpers.panel import upload_panel
+from helpers.panel import load_seeds, upload_panel
 from helpers.training import RiskModel
 from phantoms.examples import example_films
 
-model = RiskModel.load(work_file("models/iteration2.safetensors", made_by="05_fine_tune"))
+path = work_file("models/iteration2.safetensors", made_by="05_fine_tune")
+model, others = RiskModel.load(path), load_seeds(path)
 
 # %% [markdown]
 # ## Choose a film
 #
 # A PNG, a JPEG or a DICOM file of up to 100 MB, or one of the drawn films below. The file goes to the kernel
 # that runs this notebook, in pieces, and nowhere else. It is not written to disk, and neither it nor the answer
-# is saved with the notebook.
+# is saved with the notebook. `others` are networks trained like `model`, but with other seeds: they show how much of
+# an answer is chance.
 
 # %%
-upload_panel(model, example_films())
+upload_panel(model, example_films(), others=others, paths=True)
 
 # %% [markdown]
-# *Figure: the upload panel. A file chooser and buttons with example films; below them, after a choice, the predicted
-# risk in words and as a bar beside the risk without a film, the film as the network saw it, the same film under
-# its heat map with a colour bar, and a text summary of the map. In a saved notebook it is empty: run the cell, or open the
-# web page with `make app`.*
+# *Figure: the upload panel. A file chooser, a box for a path and buttons with example films; below them, after a choice,
+# the predicted risk in words; bars of dying and surviving, each beside the bar without a film; the film, the same
+# film under its map with a colour bar, and the picture that the network saw, at its own size; a slider for the map's
+# opacity, a switch for evidence against death, a text summary of the map, and buttons that download the result. In
+# a saved notebook it is empty: run the cell, or open the web page with `make app`.*
+#
+# **Where it works.** In JupyterLab and on the web page, where a real browser tests it with every change. The makers of
+# `anywidget`, which carries the panel, also name VS Code and Google Colab. There it has not been tried; both get the
+# widget's code from the internet, so without a network nothing will appear. Should an upload not move, the path box reads a
+# film from the machine where the kernel runs, without sending anything (in Colab, first drop the file into the folder
+# view). The web page has no such box: its visitors must not read the server's files. And `analyse`, below, needs
+# no panel at all.
 
 # %% [markdown]
 # ## How to read the answer
@@ -49,42 +59,21 @@ upload_panel(model, example_films())
 # **The risk** is calibrated on validation patients: of a hundred patients of that hospital who get this
 # answer, about that many die. For people elsewhere, at another time, treated differently, it may be far off
 # (notebook 06). It stands beside the share of all patients who died, which is what the model would say
-# without seeing anything. If the two bars are alike, the film told it little.
+# without seeing anything. If the two bars are alike, the film told it little. The mark on the bars reaches from the
+# lowest to the highest answer of all networks. It shows what chance in training does to this film's answer, and
+# nothing else: few patients, other hospitals and wrong labels fool all networks alike.
 #
-# **The heat map** shows evidence for death by place, in logits of the calibrated risk. The scale is the same
-# for every film, so a pale map means little evidence. It is coarse, it leaves out evidence against, and
-# a convincing map is no proof of a sound reason (notebook 07).
+# **The heat map** shows evidence for death by place, in logits of the calibrated risk; the switch adds evidence
+# against it. The scale is the same for every film, so a pale map means little evidence, whatever the opacity.
+# It is coarse, which the smallest of the pictures explains: the network saw no more than that. A convincing map is no
+# proof of a sound reason (notebook 07).
 #
-# **Warnings** do not block. A network answers any picture, a cat's too, and with confidence. So the panel looks at
-# the picture itself:
-
-# %%
-import pandas as pd
-
-from helpers import input_checks
-
-pd.DataFrame(
-    [
-        (
-            "colours: a photograph?",
-            "mean spread of red, green, blue",
-            f"> {input_checks.MOST_COLOUR:g} of 255",
-        ),
-        ("few pixels", "shorter side", f"< {model.size} px"),
-        ("odd shape", "width / height", f"< {input_checks.NARROWEST} or > {input_checks.WIDEST}"),
-        ("cropped, masked", "share of a single grey", f"> {input_checks.MOST_IN_ONE_GREY}"),
-        (
-            "no frontal chest film",
-            "correlation with the mean film",
-            f"< {input_checks.LEAST_RESEMBLANCE}",
-        ),
-    ],
-    columns=["warning", "what is measured", "when"],
-).set_index("warning")
-
-# %% [markdown]
-# **The status line** goes through *sending*, *reading* and *predicting*, and ends as done, done with warnings, or
-# failed. A file that cannot be read gets a sentence that says why. The last result then stays, marked as old, and
+# **Warnings** do not block. A network answers any picture, a cat's too, and with confidence. So `helpers/input_checks.py`
+# looks at the picture itself: its colours, its size and shape, how much of it has one single grey, and whether it is
+# like the frontal chest films that networks learn from. Examples come below.
+#
+# **The status line** goes through *sending*, *reading*, *checking* and *predicting*, and ends as done, done with
+# warnings, or failed. A file that cannot be read gets a sentence that says why. The last result then stays, marked as old, and
 # the next file works as if nothing had happened.
 
 # %% [markdown]
@@ -96,17 +85,19 @@ pd.DataFrame(
 from helpers.panel import analyse
 
 name, data = next(iter(example_films().items()))
-answer = analyse(data, model)
+answer = analyse(data, model, others)
 print(
     f"{name}: {answer.words}, without a film {answer.base_rate:.0%}; warnings: {len(answer.warnings)}"
 )
+if others:
+    print(f"{answer.networks} networks: {answer.risk_low:.0%} to {answer.risk_high:.0%}")
 print(answer.summary)
 
 # %% [markdown]
 # ## When the answer is worth nothing
 #
-# Two pictures that are no radiographs: noise, and the example upside down. The network answers both. Read the
-# warnings, and notice that the risk alone would not have told you.
+# Pictures that are no frontal chest film: noise, and the example spoiled in several ways. The network answers all.
+# Read the warnings, and notice that the risk alone would not have told you.
 
 # %%
 import cv2
@@ -114,7 +105,13 @@ import numpy as np
 
 upright = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
 noise = np.random.default_rng(0).integers(0, 256, (300, 300)).astype(np.uint8)
-odd = {"noise": noise, "upside down": upright[::-1]}
+odd = {
+    "noise": noise,
+    "upside down": upright[::-1],
+    "light and dark exchanged": 255 - upright,
+    "one shoulder": upright[:150, :180],
+    "with colours": np.stack([upright // 4, upright // 2, upright], axis=2),
+}
 answers = {
     name: analyse(cv2.imencode(".png", picture)[1].tobytes(), model)
     for name, picture in odd.items()
@@ -143,6 +140,6 @@ Markdown(
 # 1. Photograph a radiograph on a screen with your telephone and upload it. Which warnings appear, and what
 #    happens to the risk?
 # 2. Crop an example to one lung. Does the panel notice? Should it?
-# 3. Write a sixth check in `helpers/input_checks.py`, and count on phantoms how often it is wrong.
+# 3. Write another check in `helpers/input_checks.py`, and count on phantoms how often it is wrong.
 #
 # **Where next.** Back to [00 · Start here](00_start_here.ipynb), with other data: README says how.

@@ -1,0 +1,92 @@
+"""What an Analysis says in words: risks as frequencies, intervals, maps. No state, no widgets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from helpers.panel import Analysis
+
+LITTLE_HEAT = 1.0  # logits; a map that stays below, a tenth of the colour bar, is called empty
+
+
+def in_a_hundred(probability: float) -> str:
+    """Probability as a frequency: "12 in 100 patients"."""
+    return f"{_count(probability)} in 100 patients"
+
+
+def interval_words(low: float | None, high: float | None, networks: int) -> str:
+    """Say how far networks that differ only in chance agree.
+
+    Parameters
+    ----------
+    low, high : float or None
+        Lowest and highest of their risks; None if one network alone answered.
+    networks : int
+        How many answered.
+
+    Returns
+    -------
+    str
+    """
+    if low is None or high is None:
+        return "One network alone answered: how much of this is chance in training is not known."
+    return (
+        f"{networks} networks, trained alike but for chance, say from {_count(low)} to "
+        f"{_count(high)} in 100."
+    )
+
+
+def sentences(analysis: Analysis) -> list[str]:
+    """Risk, interval, base rate and threshold, a sentence each."""
+    side = "at or above" if analysis.risk >= analysis.threshold else "below"
+    return [
+        f"Predicted risk of death in hospital: {analysis.words} like those in the test set.",
+        interval_words(analysis.risk_low, analysis.risk_high, analysis.networks),
+        f"Of the patients the model learned from, {in_a_hundred(analysis.base_rate)} died: that is "
+        "what it would say without seeing a film.",
+        f"The prediction is {side} the model's threshold of {in_a_hundred(analysis.threshold)}.",
+    ]
+
+
+def describe_heat(heat: np.ndarray, side: str = "for") -> str:
+    """Say where a map is strongest, and how strong.
+
+    Parameters
+    ----------
+    heat : ndarray, shape (h, w)
+        Evidence for death, or against it, in logits, at least 0.
+    side : {"for", "against"}
+
+    Returns
+    -------
+    str
+    """
+    peak = float(heat.max())
+    if peak < LITTLE_HEAT:
+        return (
+            f"Little evidence {side} death anywhere in the picture: at most {peak:.1f} logits, "
+            f"below {LITTLE_HEAT}."
+        )
+    rows, columns = ("upper", "middle", "lower"), ("left", "central", "right")
+    zones = {
+        f"{row} {column}": float(zone.sum())
+        for row, band in zip(rows, np.array_split(heat, 3, axis=0), strict=True)
+        for column, zone in zip(columns, np.array_split(band, 3, axis=1), strict=True)
+    }
+    place, most = max(zones.items(), key=lambda item: item[1])
+    share = most / sum(zones.values())
+    return (
+        f"The strongest evidence {side} death reaches {peak:.1f} logits. Of nine parts of the "
+        f"picture, the {place} one holds the most of it: {share:.0%}."
+    )
+
+
+def _count(probability: float) -> str:
+    if probability < 0.005:
+        return "fewer than 1"
+    if probability > 0.995:
+        return "more than 99"
+    return f"{probability * 100:.0f}"
