@@ -13,7 +13,7 @@ from pydicom.encaps import encapsulate
 
 from tests.dicom_films import make_film
 
-LARGE = 7_900  # px: just below the largest area that is read
+LARGE = 6_300  # px: just below the largest area that is read
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of PNG's colour types
 
 
@@ -68,7 +68,7 @@ def jpeg_that_claims(side: int) -> bytes:
 
 
 def jpeg_of_scans(side: int, scans: int) -> bytes:
-    """A progressive JPEG whose last scan comes again and again: each costs a walk over all pixels."""
+    """A progressive JPEG whose last scan comes again and again, each over all pixels."""
     data = jpeg("L", side, progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:last] + data[last:-2] * scans + data[-2:]
@@ -102,7 +102,7 @@ BOMBS: tuple[_Bomb, ...] = tuple(
     lru_cache(make)
     for make in (
         partial(png, 65_535, 65_535, rows=10),
-        partial(png, 2**31 - 1, 2**31 - 1, rows=10),
+        partial(png, 2**31 - 1, 2**31 - 1, rows=0),
         partial(png, 30_000, 30_000, bits=1),
         partial(png, 64, 64, rows=5_000_000),
         partial(png, LARGE, LARGE),

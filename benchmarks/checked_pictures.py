@@ -6,6 +6,7 @@ None of them has taught or tuned a check: those learned from phantoms drawn by s
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -21,12 +22,14 @@ from helpers.cohorts import load_hannover, load_ieee8023, load_sbu
 from helpers.paths import PROJECT, cohort_root
 from helpers.radiographs import read_radiograph
 from helpers.splits import split_patients
-from helpers.table import FRONTAL_VIEWS
 
 PHANTOMS = PROJECT / "data" / "phantom"
 LOADERS = {"ieee8023": load_ieee8023, "sbu": load_sbu, "hannover": load_hannover}
-LONGEST = 1024  # px; of films changed here
-VIEWS = {"L": "lateral films", "Axial": "CT, axial", "Coronal": "CT, coronal"}
+LONGEST, EVERY = 768, 3  # px, of films that are spoiled here: one of so many
+VIEWS = {
+    **dict.fromkeys(["PA", "AP", "AP Supine"], "frontal films, ieee8023"),
+    **{"L": "lateral films", "Axial": "CT, axial", "Coronal": "CT, coronal"},
+}
 # Grey and colour pictures that scikit-image carries with it.
 PHOTOGRAPHS = (
     *("astronaut", "brick", "camera", "cell", "cat", "checkerboard", "clock", "coffee", "coins"),
@@ -41,6 +44,7 @@ class Picture(NamedTuple):
     kind: str
     frontal: bool  # a whole frontal film, upright
     data: bytes
+    looked_at: bool = False  # of a patient whose films were looked at while the checks were made
 
 
 def as_png(picture: np.ndarray) -> bytes:
@@ -62,42 +66,39 @@ def phantom_films() -> Iterator[Picture]:
             yield Picture(f"frontal phantoms, {name}", True, Path(path).read_bytes())
 
 
-def real_frontal_files() -> dict[str, list[Path]]:
-    """Real frontal films of any disease, by collection."""
-    table = _ieee8023()
-    frontal = table["view"].isin(["PA", "AP", "AP Supine", "AP supine"]) & (
-        table["modality"] == "X-ray"
-    )
-    hannover = load_hannover(cohort_root("hannover"))
-    hannover = hannover[hannover["view"].isin(FRONTAL_VIEWS)]
-    return {
-        "ieee8023": list(table.loc[frontal, "path"]),
-        "hannover": [Path(path) for path in hannover["image_path"]],
-    }
-
-
-def _ieee8023() -> pd.DataFrame:
+def real_films() -> pd.DataFrame:
+    """Real pictures of ieee8023 and hannover: ``kind`` (NA if unknown), ``path``, ``looked_at``."""
     root = cohort_root("ieee8023")
-    table = pd.read_csv(root / "metadata.csv", dtype="string")
+    table = pd.read_csv(root / "metadata.csv", dtype="string").drop_duplicates("filename")
     table["path"] = [root / "images" / name for name in table["filename"]]
-    return table[table["path"].map(Path.is_file)].drop_duplicates("filename")
+    table = table[table["path"].map(Path.is_file)]
+    table["kind"] = table["view"].map(VIEWS)
+    hannover = load_hannover(cohort_root("hannover"))  # frontal films alone
+    hannover = pd.DataFrame(
+        {
+            "kind": "frontal films, hannover",
+            "path": hannover["image_path"].map(Path),
+            "patientid": hannover["patient_id"],
+        }
+    )
+    films = pd.concat([table[["kind", "path", "patientid"]], hannover], ignore_index=True)
+    films["looked_at"] = [zlib.crc32(name.encode()) % 2 == 0 for name in films["patientid"]]
+    return films.dropna(subset="kind")
 
 
 def real_pictures() -> Iterator[Picture]:
-    """Real frontal films as they are and spoiled, lateral films and CT pictures."""
-    files = real_frontal_files()
-    for name, paths in files.items():
-        for path in paths:
-            yield Picture(f"frontal films, {name}", True, path.read_bytes())
-    table = _ieee8023()
-    for view, kind in VIEWS.items():
-        for path in table.loc[table["view"] == view, "path"]:
-            yield Picture(kind, False, path.read_bytes())
+    """Real films and CT pictures as they are, and every `EVERY`-th frontal film spoiled."""
+    films = real_films()
+    frontal = films["kind"].str.startswith("frontal")
+    for film in films.itertuples():
+        data = film.path.read_bytes()
+        yield Picture(film.kind, film.kind.startswith("frontal"), data, film.looked_at)
     rng = np.random.default_rng(0)
-    for path in (path for paths in files.values() for path in paths):
-        film = _scaled(read_radiograph(path), LONGEST)
-        for kind, picture in spoiled(film, rng):
-            yield Picture(kind, False, as_png(np.ascontiguousarray(picture)))
+    for film in films[frontal].iloc[::EVERY].itertuples():
+        pixels = _scaled(read_radiograph(film.path), LONGEST)
+        for kind, picture in spoiled(pixels, rng):
+            data = as_png(np.ascontiguousarray(picture))
+            yield Picture(kind, False, data, film.looked_at)
 
 
 def spoiled(film: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:

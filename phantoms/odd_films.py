@@ -31,6 +31,7 @@ Draw = Callable[[int, np.random.Generator], FloatArray]
 _FRONTAL: tuple[View, ...] = ("PA", "AP", "AP supine")
 _BEFORE = 0.5  # chance that letters and wear come before a film is turned, not after
 _KEPT_OF_A_SIDE = (0.25, 0.55)  # of a heavily cropped film
+_CUT, _LEFT_WHOLE = 0.15, (0.74, 0.95)  # chance at each edge; share that is left
 _TRIMMED = 0.06  # of a side, at any edge, of every film
 _TURNED, _STRETCHED = 9.0, 0.12  # degrees; share
 
@@ -91,7 +92,16 @@ def reframe(pixels: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def _frontal(size: int, rng: np.random.Generator) -> FloatArray:
-    return spoil(reframe(draw_frontal_film(size, rng).pixels, rng), rng)
+    return spoil(reframe(_cut_a_little(draw_frontal_film(size, rng).pixels, rng), rng), rng)
+
+
+def _cut_a_little(pixels: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """At times cut off an edge or two, as of bedside films that were laid too high or too low."""
+    for turned in range(4):
+        if rng.random() < _CUT:
+            pixels = np.rot90(pixels, turned)
+            pixels = np.rot90(pixels[: round(len(pixels) * rng.uniform(*_LEFT_WHOLE))], -turned)
+    return np.ascontiguousarray(pixels)
 
 
 def _lateral(size: int, rng: np.random.Generator) -> FloatArray:
