@@ -25,7 +25,7 @@ from helpers.splits import split_patients
 
 PHANTOMS = PROJECT / "data" / "phantom"
 LOADERS = {"ieee8023": load_ieee8023, "sbu": load_sbu, "hannover": load_hannover}
-LONGEST, EVERY = 768, 3  # px, of films that are spoiled here: one of so many
+LONGEST, EVERY = 768, 8  # px, of films that are spoiled here: one of so many
 VIEWS = {
     **dict.fromkeys(["PA", "AP", "AP Supine"], "frontal films, ieee8023"),
     **{"L": "lateral films", "Axial": "CT, axial", "Coronal": "CT, coronal"},

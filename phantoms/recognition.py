@@ -28,7 +28,7 @@ from helpers.training_data import MEAN_FILM_SIDE
 from .fresh_films import TRAINING, UNSEEN
 from .odd_films import draw_kind
 
-MISSED = 0.025  # of strange phantoms: half of what may be missed of real ones
+MISSED = 0.03  # of strange phantoms, each kind counted alike
 FALSE_ALARMS = 0.005  # of frontal phantoms, by the mean film
 CHUNK = 128  # films drawn at a time
 
