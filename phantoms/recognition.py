@@ -12,6 +12,7 @@ import shlex
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,13 +45,15 @@ def draw_films(counts: dict[str, int], size: int, seed: list[int], workers: int)
     """Draw so many films of each kind; the same ones with any number of workers."""
     wanted = [(kind, number) for kind, count in counts.items() for number in range(count)]
     draw = partial(_draw, size=size, seed=seed)
-    with ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    context = get_context("spawn")  # a copy of a process that has used OpenCV hangs
+    with ProcessPoolExecutor(workers, context) as pool:
         drawn = pool.map(draw, wanted, chunksize=CHUNK // 4)
         films = np.stack(list(tqdm(drawn, total=len(wanted), unit="film", mininterval=5)))
     return Films(films, np.array([NAMES.index(kind) for kind, _ in wanted]))
 
 
 def _draw(wanted: tuple[str, int], *, size: int, seed: list[int]) -> np.ndarray:
+    cv2.setNumThreads(1)  # a worker process keeps to one core
     kind, number = wanted
     return draw_kind(kind, size, [*seed, number])
 

@@ -62,7 +62,9 @@ upload_panel(model, example_films())
 import pandas as pd
 
 from helpers import input_checks
+from helpers.film_kinds import film_kinds
 
+limits = film_kinds().card["limits"]
 pd.DataFrame(
     [
         (
@@ -74,10 +76,11 @@ pd.DataFrame(
         ("odd shape", "width / height", f"< {input_checks.NARROWEST} or > {input_checks.WIDEST}"),
         ("cropped, masked", "share of a single grey", f"> {input_checks.MOST_IN_ONE_GREY}"),
         (
-            "no frontal chest film",
-            "correlation with the mean film",
-            f"< {input_checks.LEAST_RESEMBLANCE}",
+            "turned, inverted, lateral, CT, cropped, no film",
+            "Mahalanobis distance from frontal films less that from another kind, halved",
+            f"> {limits['strangeness']:.0f}",
         ),
+        ("other layout", "correlation with the mean film", f"< {limits['resemblance']:.2f}"),
     ],
     columns=["warning", "what is measured", "when"],
 ).set_index("warning")
