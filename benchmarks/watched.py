@@ -22,7 +22,7 @@ class Finding(NamedTuple):
     damage: str
     outcome: str  # what the work made of the file; crash, hang
     seconds: float
-    megabytes: float  # most memory that the process ever held
+    megabytes: float  # most memory that the process held, since it last forgot
 
 
 class Worked(NamedTuple):

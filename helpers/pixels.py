@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from helpers.dicom import UnreadableDicom, read_dicom
 
@@ -17,6 +17,7 @@ PREPROCESSING = "letterbox-p1-p99-central80-v1"
 SMALLEST_SIDE = 64  # px; the smallest published films are 157 px wide
 LARGEST_AREA = 40_000_000  # px; twice the largest published film
 LARGEST_FILE = 200_000_000  # bytes
+MOST_SCANS = 100  # of a progressive JPEG; cameras and consoles write about ten
 _STRIP = 512  # rows
 CENTRAL_PART = 0.8  # share of each side that sets the grey scale: collars and letters are outside
 
@@ -144,6 +145,10 @@ def _read_file(path: Path) -> bytes:
 
 
 def _read_picture(data: bytes) -> np.ndarray:
+    if data.startswith(b"\xff\xd8\xff") and (scans := data.count(b"\xff\xda")) > MOST_SCANS:
+        raise UnreadableRadiograph(  # each is a walk over all pixels
+            f"The JPEG is written in {scans} scans; at most {MOST_SCANS} are read. Export it again."
+        )
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
             _check_shape(*picture.size)
@@ -157,6 +162,11 @@ def _read_picture(data: bytes) -> np.ndarray:
         raise
     except Image.DecompressionBombError as error:
         raise UnreadableRadiograph(f"The picture is too large to open safely: {error}") from error
+    except UnidentifiedImageError as error:  # its own message quotes an address in memory
+        raise UnreadableRadiograph(
+            "The file begins like a PNG or JPEG picture, but its header is damaged. Export or "
+            "download it again."
+        ) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
         raise UnreadableRadiograph(
             f"The picture is damaged or cut off ({error}). Export or download it again."

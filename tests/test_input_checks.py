@@ -120,7 +120,7 @@ def test_resemblance_ignores_padding():
 def test_distances_differ_as_those_in_the_space_of_all_features():
     rng = np.random.default_rng(0)
     kinds = np.repeat(np.arange(4), 200)
-    mixed = rng.normal(size=(12, 12))
+    mixed = np.eye(12) + 0.1 * rng.normal(size=(12, 12))
     found = (rng.normal(size=(800, 12)) + rng.normal(size=(4, 12))[kinds]) @ mixed
     projection, centres = fit(found, kinds)
     assert projection.shape == (12, 3)
