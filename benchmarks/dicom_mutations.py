@@ -9,18 +9,15 @@ can be made again by `mutated(number, seed)`.
 """
 
 import argparse
-import multiprocessing
 import struct
 import tempfile
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -29,23 +26,12 @@ import pydicom.data
 from pydicom import dcmread
 from pydicom.filebase import DicomBytesIO
 
-from benchmarks.memory import peak_megabytes
+from benchmarks.watched import Finding, Worked, watch
 from helpers.dicom import UnreadableDicom, read_dicom
 from tests.dicom_matrix import ENCODED, cases
 from tests.dicom_plain import unlike
 
-PATIENCE = 5.0  # s
 LARGEST_SOURCE = 40_000  # bytes: small files are damaged in places that matter
-
-
-class Finding(NamedTuple):
-    """What came of one damaged file."""
-
-    number: int
-    damage: str
-    outcome: str  # picture, reason, unforeseen, bad picture, crash, hang
-    seconds: float
-    megabytes: float  # most memory that the process ever held
 
 
 @lru_cache
@@ -146,46 +132,26 @@ def mutated(number: int, seed: int = 0) -> tuple[str, bytes]:
 
 def run(files: int, seed: int = 0) -> Iterator[Finding]:
     """Convert damaged files in a watched process, which is started again after a crash or hang."""
-    context = multiprocessing.get_context("spawn")
-    done = 0
-    while done < files:
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_convert_all, args=(done, files, seed, theirs))
-        process.start()
-        theirs.close()
-        ours.recv()  # it has imported everything
-        while done < files:
-            try:
-                outcome = "" if ours.poll(PATIENCE) else "hang"
-                finding = None if outcome else Finding(*ours.recv())
-            except EOFError:
-                outcome, finding = "crash", None
-            done += 1
-            if finding is None:
-                yield Finding(done - 1, mutated(done - 1, seed)[0], outcome, PATIENCE, np.nan)
-                break
-            yield finding
-        process.kill()
-        process.join()
+    yield from watch(partial(_convert_all, seed), files)
 
 
-def _convert_all(first: int, last: int, seed: int, pipe: Connection) -> None:
-    """Convert files of these numbers one by one and send what came of each."""
+def _convert_all(seed: int, first: int, last: int) -> Iterator[str | Worked]:
+    """Convert files of these numbers one by one and tell what came of each."""
     from helpers.dicom import convert
 
     warnings.simplefilter("ignore")
     cv2.setNumThreads(1)
     sources()
-    pipe.send("ready")
+    yield "ready"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "film.dcm")
         for number in range(first, last):
             damage, data = mutated(number, seed)
             path.write_bytes(data)
+            yield damage
             start = time.perf_counter()
             row = convert([path], Path(folder, "out"), size=64).loc[0]
-            seconds = time.perf_counter() - start
-            pipe.send((number, damage, _outcome(row), seconds, peak_megabytes()))
+            yield Worked(damage, _outcome(row), time.perf_counter() - start)
 
 
 def _outcome(row) -> str:

@@ -1,9 +1,9 @@
-"""Does a picture look like the films that the network learned from? Checks that warn, never block.
+"""Is a picture a frontal chest film as the network learned from? Checks that warn, never block.
 
 A network answers for any picture, a cat's too, and its confidence does not tell (Hendrycks and
 Gimpel 2017, arXiv:1610.02136, and after them many). The checks here look at the picture instead.
-Thresholds were set on 531 public frontal films (ieee8023 and Hannover), of which one in twenty gets
-a warning. So did 27 of 29 lateral films, 27 of 51 CT slices and 20 of 20 photographs.
+What looks strange is learned from phantoms alone (`phantoms.recognition`); how often the checks are
+wrong on real films and on other pictures is in docs/input-checks.md.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ import cv2
 import numpy as np
 from PIL import Image
 
-WIDEST, NARROWEST = 1.6, 0.625  # width / height; published frontal films lie between 0.78 and 1.58
-MOST_IN_ONE_GREY = 0.4  # share of the film in one of 64 greys; 99 in 100 published films: < 0.29
-MOST_COLOUR = 20.0  # of 255, mean of largest less smallest colour; published films: mostly 0
-LEAST_RESEMBLANCE = 0.35  # correlation with the mean film; 19 in 20 published frontal films: above
+from helpers.film_kinds import KINDS, film_kinds
+from helpers.radiographs import preprocess
+
+WIDEST, NARROWEST = 1.6, 0.625  # width / height; cassettes have 35 × 43 cm, lying or standing
+MOST_IN_ONE_GREY = 0.4  # share of the film in one of 64 greys
+MOST_COLOUR = 20.0  # of 255, mean of largest less smallest colour; a film has none, a tint little
 
 
 def check_input(
-    data: bytes, film: np.ndarray, square: np.ndarray, mean_film: Sequence[Sequence[float]] | None
+    data: bytes,
+    film: np.ndarray,
+    square: np.ndarray,
+    mean_film: Sequence[Sequence[float]] | None = None,
 ) -> list[str]:
     """Sentences that say why this picture may not be what the network expects.
 
@@ -35,50 +40,91 @@ def check_input(
     square : ndarray, shape (size, size), uint8
         The same, preprocessed: what the network sees.
     mean_film : sequence of rows, or None
-        Of the training films, from `helpers.training_data.mean_film`; None leaves that check out.
+        Of the training films, from `helpers.training_data.mean_film`; by default of the phantoms
+        from which the checks learned.
 
     Returns
     -------
     list of str
         Empty if nothing was noticed.
     """
-    height, width = film.shape
-    warnings = []
-    if colourfulness(data) > MOST_COLOUR:
-        warnings.append("This picture has colours. A radiograph is grey: is it a photograph?")
-    if min(height, width) < len(square):
-        warnings.append(
-            f"The picture has only {width} × {height} pixels, fewer than the network looks at "
-            f"({len(square)} × {len(square)}). Fine detail is missing."
-        )
-    if not NARROWEST <= width / height <= WIDEST:
-        warnings.append(
-            f"The picture is unusually {'wide' if width > height else 'tall'} "
-            f"({width} × {height} pixels). A film of the whole chest is nearly square: "
-            "is a part of it missing, or are two films side by side?"
-        )
-    if share_of_one_grey(film) > MOST_IN_ONE_GREY:
-        warnings.append(
-            "Much of the picture has one single grey value. Is it cropped, masked or overexposed?"
-        )
-    if mean_film is not None:
-        warnings += _compare(resemblance(square, mean_film))
-    return warnings
+    return list(named_warnings(data, film, square, mean_film).values())
 
 
-def _compare(likeness: float) -> list[str]:
-    if likeness >= LEAST_RESEMBLANCE:
-        return []
-    guess = (
-        "Light and dark look exchanged: lungs should be dark, bones white."
-        if likeness < -LEAST_RESEMBLANCE
-        else "Is it a lateral view, rotated, a CT slice, or no radiograph at all?"
+def named_warnings(
+    data: bytes,
+    film: np.ndarray,
+    square: np.ndarray,
+    mean_film: Sequence[Sequence[float]] | None = None,
+) -> dict[str, str]:
+    """Return the sentences of :func:`check_input` by the names of the checks."""
+    checks = {
+        "colour": _check_colour(data),
+        "few pixels": _check_pixels(film, len(square)),
+        "odd shape": _check_shape(film),
+        "one grey": _check_greys(film),
+    }
+    return {name: text for name, text in checks.items() if text} | _check_look(
+        film, square, mean_film
     )
-    return [
-        "This picture does not look like the frontal chest films that the network learned from "
-        f"(correlation with their mean {likeness:.2f}; most have {LEAST_RESEMBLANCE} or more). "
-        f"{guess} The prediction may mean nothing."
-    ]
+
+
+def _check_colour(data: bytes) -> str:
+    if colourfulness(data) <= MOST_COLOUR:
+        return ""
+    return "This picture has colours. A radiograph is grey: is it a photograph?"
+
+
+def _check_pixels(film: np.ndarray, size: int) -> str:
+    height, width = film.shape
+    if min(height, width) >= size:
+        return ""
+    return (
+        f"The picture has only {width} × {height} pixels, fewer than the network looks at "
+        f"({size} × {size}). Fine detail is missing."
+    )
+
+
+def _check_shape(film: np.ndarray) -> str:
+    height, width = film.shape
+    if NARROWEST <= width / height <= WIDEST:
+        return ""
+    return (
+        f"The picture is unusually {'wide' if width > height else 'tall'} "
+        f"({width} × {height} pixels). A film of the whole chest is nearly square: "
+        "is a part of it missing, or are two films side by side?"
+    )
+
+
+def _check_greys(film: np.ndarray) -> str:
+    if share_of_one_grey(film) <= MOST_IN_ONE_GREY:
+        return ""
+    return "Much of the picture has one single grey value. Is it cropped, masked or overexposed?"
+
+
+def _check_look(
+    film: np.ndarray, square: np.ndarray, mean_film: Sequence[Sequence[float]] | None
+) -> dict[str, str]:
+    """Compare the picture with frontal films: its features, and its layout with the mean film's."""
+    kinds = film_kinds()
+    limits = kinds.card["limits"]
+    seen = square if len(square) == kinds.size else preprocess(film, kinds.size)
+    found = kinds.recognise(seen[None])
+    likeness = resemblance(square, mean_film or kinds.card["mean_film"])
+    warnings = {}
+    if found.strangeness[0] > limits["strangeness"]:
+        kind = found.nearest[0]
+        warnings[kind] = f"This does not look like a frontal film of a chest. {KINDS[kind]}"
+    if likeness < limits["resemblance"]:
+        warnings["mean film"] = (
+            "Light and dark are laid out otherwise than on the films that the network learned "
+            f"from (correlation with their mean {likeness:.2f}; nearly all have "
+            f"{limits['resemblance']:.2f} or more)."
+        )
+    if warnings:
+        last = list(warnings)[-1]
+        warnings[last] += " The prediction may mean nothing."
+    return warnings
 
 
 def colourfulness(data: bytes) -> float:
@@ -100,7 +146,8 @@ def colourfulness(data: bytes) -> float:
         if picture.mode in ("1", "L", "LA") or picture.mode.startswith("I"):
             return 0.0
         picture.draft("RGB", (256, 256))  # a JPEG decoder can skip detail, which saves time
-        small = np.asarray(picture.convert("RGB").resize((128, 128)), dtype=np.int16)
+        coarse = picture.resize((128, 128), reducing_gap=2.0)  # before it is converted: less memory
+        small = np.asarray(coarse.convert("RGB"), dtype=np.int16)
     return float((small.max(axis=2) - small.min(axis=2)).mean())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from helpers.dicom import UnreadableDicom, read_dicom
 
@@ -15,8 +15,10 @@ from helpers.dicom import UnreadableDicom, read_dicom
 PREPROCESSING = "letterbox-p1-p99-central80-v1"
 
 SMALLEST_SIDE = 64  # px; the smallest published films are 157 px wide
-LARGEST_AREA = 64_000_000  # px; four times the largest published film
+LARGEST_AREA = 40_000_000  # px; twice the largest published film
 LARGEST_FILE = 200_000_000  # bytes
+MOST_SCANS = 100  # of a progressive JPEG; cameras and consoles write about ten
+_STRIP = 512  # rows
 CENTRAL_PART = 0.8  # share of each side that sets the grey scale: collars and letters are outside
 
 _OTHER_FORMATS = {
@@ -143,6 +145,10 @@ def _read_file(path: Path) -> bytes:
 
 
 def _read_picture(data: bytes) -> np.ndarray:
+    if data.startswith(b"\xff\xd8\xff") and (scans := data.count(b"\xff\xda")) > MOST_SCANS:
+        raise UnreadableRadiograph(  # each is a walk over all pixels
+            f"The JPEG is written in {scans} scans; at most {MOST_SCANS} are read. Export it again."
+        )
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
             _check_shape(*picture.size)
@@ -156,6 +162,11 @@ def _read_picture(data: bytes) -> np.ndarray:
         raise
     except Image.DecompressionBombError as error:
         raise UnreadableRadiograph(f"The picture is too large to open safely: {error}") from error
+    except UnidentifiedImageError as error:  # its own message quotes an address in memory
+        raise UnreadableRadiograph(
+            "The file begins like a PNG or JPEG picture, but its header is damaged. Export or "
+            "download it again."
+        ) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
         raise UnreadableRadiograph(
             f"The picture is damaged or cut off ({error}). Export or download it again."
@@ -163,6 +174,16 @@ def _read_picture(data: bytes) -> np.ndarray:
 
 
 def _grey(picture: Image.Image) -> np.ndarray:
+    """Turn a picture to grey, part by part: a large one has room in memory once, not six times."""
+    width, height = picture.size
+    film = np.empty((height, width), np.float32)
+    for top in range(0, height, _STRIP):
+        bottom = min(top + _STRIP, height)
+        film[top:bottom] = _grey_strip(picture.crop((0, top, width, bottom)))
+    return film
+
+
+def _grey_strip(picture: Image.Image) -> np.ndarray:
     if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow's "L" would cut them off at 255
         return (np.asarray(picture, dtype=np.float32) / 65535).clip(0, 1)
     if picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:

@@ -1,7 +1,7 @@
 """Chests in every accepted format: files for the panel's tests, which need no cohort."""
 
 import io
-from functools import cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -13,26 +13,16 @@ from phantoms.examples import example_films
 
 
 def drawn_chest(height: int = 300, width: int = 340, seed: int = 0) -> np.ndarray:
-    """Two dark lungs in a bright chest: float32 (height, width) in [0, 1]."""
+    """A phantom patient's chest with a little noise: float32 (height, width) in [0, 1]."""
     rng = np.random.default_rng(seed)
-    brighter = np.linspace(0.65, 0.85, height, dtype=np.float32)  # no film has a single grey
-    film = np.repeat(brighter[:, None], width, axis=1)
-    for centre in (0.3, 0.7):
-        axes = (round(width * 0.14), round(height * 0.32))
-        cv2.ellipse(film, (round(width * centre), height // 2), axes, 0, 0, 360, 0.2, -1)
-    film = cv2.GaussianBlur(film, (0, 0), height / 40)
+    film = cv2.resize(_rendered(), (width, height), interpolation=cv2.INTER_AREA)
     return np.clip(film + rng.normal(0, 0.02, film.shape), 0, 1).astype(np.float32)
 
 
-def phantom_chest(height: int = 512, width: int = 512) -> np.ndarray:
-    """A phantom's film, where a drawn chest is not like enough: float32 in [0, 1]."""
-    film = cv2.imdecode(np.frombuffer(_phantom(), np.uint8), cv2.IMREAD_GRAYSCALE)
-    return cv2.resize(film, (width, height)).astype(np.float32) / 255
-
-
-@cache
-def _phantom() -> bytes:
-    return example_films()["Some haze"]
+@lru_cache
+def _rendered() -> np.ndarray:
+    data = example_films()["Some haze"]
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) / np.float32(255)
 
 
 def png(film: np.ndarray, bits: int = 8) -> bytes:

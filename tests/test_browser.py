@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from helpers.models import RiskModel, build_resnet18
 from helpers.paths import PROJECT
 from helpers.radiographs import preprocess
-from tests.drawn_chests import dicom, phantom_chest, png
+from tests.drawn_chests import dicom, drawn_chest, png
 from tests.markers import MARKER, find_markers
 from tests.served import (
     LAB,
@@ -61,13 +61,13 @@ def browser() -> Iterator[Browser]:
 def folder(tmp_path_factory) -> Path:
     """Where the servers run: random models, an example and a notebook that shows the panel."""
     folder = tmp_path_factory.mktemp("panel")
-    square = preprocess(phantom_chest(), 128)
+    square = preprocess(drawn_chest(512, 512), 128)
     mean = cv2.resize(square, (16, 16), interpolation=cv2.INTER_AREA).tolist()
     for seed, name in enumerate(("model", "model-seed1")):
         network = build_resnet18("random", seed=seed).eval()
         model = RiskModel(network, 128, threshold=0.2, base_rate=0.132, card={"mean_film": mean})
         model.save(folder / name)
-    (folder / "example.png").write_bytes(png(phantom_chest()))
+    (folder / "example.png").write_bytes(png(drawn_chest(512, 512)))
     write_notebook(
         folder / "panel.ipynb",
         "from helpers.panel import load_seeds, upload_panel",
@@ -117,14 +117,14 @@ def page(request, open_pages) -> Page:
 @pytest.mark.parametrize(
     ("name", "write"),
     [
-        ("grey.png", lambda: png(phantom_chest(1024, 1100))),
-        ("deep.png", lambda: png(phantom_chest(600, 512), bits=16)),
-        ("film.dcm", lambda: dicom(phantom_chest(700, 600))),
+        ("grey.png", lambda: png(drawn_chest(1024, 1100))),
+        ("deep.png", lambda: png(drawn_chest(600, 512), bits=16)),
+        ("film.dcm", lambda: dicom(drawn_chest(700, 600))),
         (
             "IM00001",
-            lambda: dicom(phantom_chest(3872, 3872)),
+            lambda: dicom(drawn_chest(3872, 3872)),
         ),  # 30 MB, without ending, as archives have it
-        ("large.dcm", lambda: dicom(phantom_chest(7232, 7232))),  # 105 MB, close below the limit
+        ("large.dcm", lambda: dicom(drawn_chest(7232, 7232))),  # 105 MB, close below the limit
     ],
 )
 def test_upload_shows_risk_and_pictures(page, tmp_path, name, write):
@@ -136,13 +136,13 @@ def test_upload_shows_risk_and_pictures(page, tmp_path, name, write):
 
 
 def test_broken_file_keeps_the_last_result_as_old_and_breaks_nothing(page, tmp_path):
-    good = png(phantom_chest(512, 512))
+    good = png(drawn_chest(512, 512))
     assert upload(page, "good.png", good, tmp_path) == "done"
     assert upload(page, "broken.png", good[: len(good) // 2], tmp_path) == "failed"
     expect(alert(page)).to_contain_text("damaged or cut off")
     expect(page.locator(".cxr-old")).to_be_visible()
     assert shown_pictures(page) == PICTURES
-    assert upload(page, "broken.dcm", dicom(phantom_chest())[:9000], tmp_path) == "failed"
+    assert upload(page, "broken.dcm", dicom(drawn_chest(512, 512))[:9000], tmp_path) == "failed"
     assert upload(page, "empty.png", b"", tmp_path) == "failed"
     assert upload(page, "good.png", good, tmp_path) == "done"
     expect(page.locator(".cxr-old")).to_be_hidden()
@@ -173,7 +173,7 @@ def test_states_follow_each_other_and_nothing_can_be_chosen_meanwhile(page, tmp_
           document.querySelector(".cxr-choose").disabled]))
           .observe(status, { attributeFilter: ["data-state"] }) }"""
     )
-    assert upload(page, "film.dcm", dicom(phantom_chest(1500, 1500)), tmp_path) == "done"
+    assert upload(page, "film.dcm", dicom(drawn_chest(1500, 1500)), tmp_path) == "done"
     states = [state for state, _ in page.evaluate("window.seen")]
     # Several changes within one task are seen together, but the order stays.
     assert list(dict.fromkeys(states)) == ["sending", "reading", "checking", "predicting", "done"]
@@ -229,7 +229,7 @@ def chunks(data: bytes) -> set[bytes]:
 
 
 def test_downloads_hold_the_result_and_nothing_of_whose_it_is(page, tmp_path):
-    film = phantom_chest(512, 512)
+    film = drawn_chest(512, 512)
     found = []
     for name, patient in ((f"{MARKER}.dcm", MARKER), ("film.dcm", "Somebody")):
         data = dicom(film, name=patient, patient_id=patient)
@@ -287,7 +287,7 @@ def test_path_box_reads_a_film_of_the_kernels_machine(lab, folder):
 
 
 def test_nothing_of_an_upload_is_saved_with_the_notebook(lab, folder, tmp_path):
-    data = dicom(phantom_chest(512, 512), name=MARKER, patient_id=MARKER)
+    data = dicom(drawn_chest(512, 512), name=MARKER, patient_id=MARKER)
     assert upload(lab, "secret.dcm", data, tmp_path) == "done"
     lab.evaluate("jupyterapp.commands.execute('docmanager:save')")
     expect(lab.locator(".jp-mod-dirty")).to_have_count(0)
@@ -301,7 +301,7 @@ def test_nothing_of_an_upload_is_saved_with_the_notebook(lab, folder, tmp_path):
 def test_page_is_readable_in_both_themes_and_on_a_phone(voila, tmp_path, scheme, width):
     voila.emulate_media(color_scheme=scheme)
     voila.set_viewport_size({"width": width, "height": 800})
-    assert upload(voila, "film.png", png(phantom_chest(512, 512)), tmp_path) == "done"
+    assert upload(voila, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
     assert voila.evaluate("document.documentElement.scrollWidth") <= width
     for place in (".cxr-status", ".cxr-result h3", ".cxr-ticks span", ".cxr-notice", "button"):
         assert contrast(voila, place) >= 4.5, place  # WCAG 2.2, 1.4.3
@@ -351,7 +351,7 @@ def test_notebook_08_as_a_web_page(browser, clone, tmp_path):
     nbformat.write(notebook, clone / "notebooks" / "page.ipynb")
     with served([*VOILA, "page.ipynb"], clone / "notebooks") as address:
         page = open_page(browser, address)
-        assert upload(page, "film.png", png(phantom_chest()), tmp_path) in ("done", "warned")
+        assert upload(page, "film.png", png(drawn_chest(512, 512)), tmp_path) in ("done", "warned")
         page.locator(".cxr-examples button").first.click()
         assert wait_for_end(page, after=1) in ("done", "warned")
         assert len(shown_pictures(page)) == 3

@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.dicom_mutations import DAMAGES, PATIENCE, mutated, run, sources
+from benchmarks.dicom_mutations import DAMAGES, mutated, run, sources
+from benchmarks.watched import PATIENCE
 
 FILES = 20 * len(DAMAGES)
 

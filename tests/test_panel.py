@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import input_checks, panel, panel_view, panel_words, tints, upload
+from helpers import panel, panel_view, panel_words, tints, upload
 from helpers.radiographs import UnreadableRadiograph, normalise, preprocess, read_radiograph
 from helpers.saliency import class_activation
 from helpers.training import RiskModel, build_resnet18
@@ -155,49 +155,6 @@ def test_analyse_refuses_what_is_no_film_with_a_sentence(model):
 )
 def test_risk_in_words(analysis, risk, words):
     assert replaced(analysis, risk=risk).words == words
-
-
-# --- input checks ---
-
-
-def warned(data: bytes, model: RiskModel) -> str:
-    return " ".join(panel.analyse(data, model).warnings)
-
-
-def test_warns_of_colour(model):
-    colourful = np.repeat(drawn_chest()[..., None], 3, axis=2) * [1.0, 0.6, 0.2]
-    assert "colours" in warned(png(colourful), model)
-    grey = np.repeat(drawn_chest()[..., None], 3, axis=2)
-    assert warned(png(grey), model) == ""  # RGB, but without colour
-
-
-def test_warns_of_few_pixels_and_odd_shapes(model):
-    assert "90 × 80 pixels, fewer than" in warned(png(drawn_chest(80, 90)), model)
-    assert "unusually wide" in warned(png(drawn_chest(300, 600)), model)
-    assert "unusually tall" in warned(png(drawn_chest(600, 300)), model)
-
-
-def test_warns_of_one_grey(model):
-    film = drawn_chest()
-    film[:, :150] = 0.9
-    assert "one single grey" in warned(png(film), model)
-
-
-def test_warns_of_what_does_not_look_like_the_training_films(model):
-    assert "Light and dark" in warned(png(1 - drawn_chest()), model)
-    turned = np.ascontiguousarray(drawn_chest(320, 320).T)
-    noise = np.random.default_rng(0).random((320, 320)).astype(np.float32)
-    for film in (turned, noise):
-        assert "does not look like" in warned(png(film), model)
-    without = RiskModel(model.network, SIZE)
-    assert panel.analyse(png(noise), without).warnings == ()  # no mean film, no such check
-
-
-def test_resemblance_ignores_padding():
-    wide = preprocess(drawn_chest(200, 320), SIZE)
-    mean = cv2.resize(wide, (16, 16), interpolation=cv2.INTER_AREA)
-    assert input_checks.resemblance(wide, mean.tolist()) == pytest.approx(1, abs=0.01)
-    assert input_checks.resemblance(np.zeros((SIZE, SIZE), np.uint8), mean.tolist()) == 0
 
 
 # --- what is said and shown ---

@@ -1,0 +1,133 @@
+"""Decompression bombs: files of some kilobytes that claim, or unpack to, hundreds of megabytes."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from functools import lru_cache, partial
+
+import numpy as np
+from PIL import Image
+from pydicom import dcmread, uid
+from pydicom.encaps import encapsulate
+
+from tests.dicom_films import make_film
+
+LARGE = 6_300  # px: just below the largest area that is read
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of PNG's colour types
+
+
+def png(
+    width: int, height: int, *, bits: int = 8, colour: int = 0, rows: int | None = None
+) -> bytes:
+    """PNG of zeros with `rows` rows of data, however many its header claims."""
+    row = -(-width * bits * _CHANNELS[colour] // 8) + 1
+    packer = zlib.compressobj(9)
+    block, left = bytes(1 << 20), row * (height if rows is None else rows)
+    packed = b""
+    while left > 0:
+        packed += packer.compress(block[: min(left, len(block))])
+        left -= len(block)
+    packed += packer.flush()
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    palette = [(b"PLTE", bytes(range(256)) * 3), (b"tRNS", bytes(256))] if colour == 3 else []
+    return _png([(b"IHDR", header), *palette, (b"IDAT", packed), (b"IEND", b"")])
+
+
+def _png(chunks: list[tuple[bytes, bytes]]) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content))
+        + name
+        + content
+        + struct.pack(">I", zlib.crc32(name + content))
+        for name, content in chunks
+    )
+
+
+def png_of_text() -> bytes:
+    """A small PNG whose compressed comments and profile unpack to gigabytes."""
+    many = zlib.compress(bytes(200_000_000), 9)
+    header = struct.pack(">IIBBBBB", 64, 64, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes(65 * 64))
+    texts = [(b"zTXt", b"Comment\0\0" + many)] * 5 + [(b"iCCP", b"profile\0\0" + many)]
+    return _png([(b"IHDR", header), *texts, (b"IDAT", pixels), (b"IEND", b"")])
+
+
+def jpeg(mode: str, side: int, **options) -> bytes:
+    """JPEG of one grey."""
+    file = io.BytesIO()
+    Image.new(mode, (side, side), 90 if mode == "L" else None).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+def jpeg_that_claims(side: int) -> bytes:
+    """A small JPEG whose header claims a square of `side` px."""
+    data = jpeg("L", 64)
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + struct.pack(">HH", side, side) + data[at + 4 :]
+
+
+def jpeg_of_scans(side: int, scans: int) -> bytes:
+    """A progressive JPEG whose last scan comes again and again, each over all pixels."""
+    data = jpeg("L", side, progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * scans + data[-2:]
+
+
+def dicom(syntax: str, side: int) -> bytes:
+    """A DICOM film of zeros, packed as a whole, by run lengths or as JPEG."""
+    if syntax == uid.DeflatedExplicitVRLittleEndian:
+        return make_film(np.zeros((side, side), np.uint16), syntax=syntax)
+    frame = _run_lengths(side * side) if syntax == uid.RLELossless else jpeg("L", side)
+    film = dcmread(io.BytesIO(make_film(np.zeros((2, 2), np.uint8), bits=8, syntax=syntax)))
+    film.Rows = film.Columns = side
+    film.PixelData = encapsulate([frame])
+    file = io.BytesIO()
+    film.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def _run_lengths(length: int) -> bytes:
+    """One segment of zeros (PS3.5 Annex G): two bytes for each 128."""
+    return struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * -(-length // 128)
+
+
+def dicom_that_claims(**elements: int) -> bytes:
+    """A small DICOM film whose header claims much more."""
+    return make_film(np.zeros((64, 64), np.uint16), **elements)
+
+
+_Bomb = Callable[[], bytes]
+BOMBS: tuple[_Bomb, ...] = tuple(
+    lru_cache(make)
+    for make in (
+        partial(png, 65_535, 65_535, rows=10),
+        partial(png, 2**31 - 1, 2**31 - 1, rows=0),
+        partial(png, 30_000, 30_000, bits=1),
+        partial(png, 64, 64, rows=5_000_000),
+        partial(png, LARGE, LARGE),
+        partial(png, LARGE, LARGE, bits=16),
+        partial(png, LARGE, LARGE, bits=16, colour=2),
+        partial(png, LARGE, LARGE, colour=6),
+        partial(png, LARGE, LARGE, colour=3),
+        partial(png, LARGE, LARGE, colour=4),
+        partial(png, LARGE, LARGE, bits=1),
+        partial(png, 900_000, 70),
+        partial(png, 70, 900_000, colour=6),
+        png_of_text,
+        partial(jpeg, "L", LARGE),
+        partial(jpeg, "RGB", LARGE),
+        partial(jpeg, "CMYK", LARGE),
+        partial(jpeg, "RGB", LARGE, progressive=True),
+        partial(jpeg_that_claims, 65_500),
+        partial(jpeg_that_claims, LARGE),
+        partial(jpeg_of_scans, 5_000, 2_000),
+        partial(dicom, uid.DeflatedExplicitVRLittleEndian, LARGE),
+        partial(dicom, uid.DeflatedExplicitVRLittleEndian, 16_000),
+        partial(dicom, uid.RLELossless, LARGE),
+        partial(dicom, uid.RLELossless, 60_000),
+        partial(dicom, uid.JPEGBaseline8Bit, LARGE),
+        partial(dicom_that_claims, Rows=65_535, Columns=65_535),
+        partial(dicom_that_claims, NumberOfFrames=2**31 - 1),
+    )
+)
