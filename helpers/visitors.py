@@ -8,6 +8,7 @@ a search engine or a monitor asks for a page but opens no connection to it.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import tornado.web
 from jupyter_server.base.handlers import JupyterHandler
 
+RELOAD = 5.0  # s to wait for a place: who reloads asks anew before the old kernel has ended
 ALONE = 120.0  # s without a connection until a visitor counts as gone: a telephone may sleep
 
 FULL = """<!doctype html>
@@ -85,10 +87,13 @@ class Places:
         Raises
         ------
         NoPlace
-            If none is free.
+            If none is free, and none becomes so in a moment.
         """
-        if self.free <= 0:
-            raise NoPlace
+        deadline = time.monotonic() + RELOAD
+        while self.free <= 0:
+            if time.monotonic() >= deadline:
+                raise NoPlace
+            await asyncio.sleep(0.1)
         self._arriving += 1
         try:
             if not self._kernels.get_pool_size(self._notebook):  # taken, and not yet made again

@@ -223,6 +223,8 @@ def test_closed_pages_give_their_places_back_and_a_full_house_says_so(page, brow
     assert answer.status_code == 503
     assert "All places are taken" in answer.text and "2 at most" in answer.text
     assert answer.headers["Retry-After"] == "60"
+    second.reload(wait_until="commit", timeout=PATIENCE)  # its own place is soon free again
+    expect(status(second)).to_have_attribute("data-state", "idle", timeout=PATIENCE)
     leave(first, page)
     third = arrive(browser, page)
     leave(second, page)
@@ -292,7 +294,8 @@ class Kernels:
         del self.running[kernel]
 
 
-def test_those_who_come_at_once_share_the_places():
+def test_those_who_come_at_once_share_the_places(monkeypatch):
+    monkeypatch.setattr(visitors, "RELOAD", 0.0)
     kernels = Kernels()
     places = Places(kernels, "page.ipynb", most=3)
 
