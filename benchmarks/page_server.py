@@ -15,7 +15,7 @@ import requests
 
 from helpers.paths import PROJECT
 
-PATIENCE = 120.0  # s; a cold start imports torch, and a busy machine takes its time
+PATIENCE = 300.0  # s; a cold start imports torch, and a busy machine takes its time
 SERVE = (sys.executable, "notebooks/serve.py", "--no-browser")
 
 
@@ -100,7 +100,8 @@ def page_server(
             raise RuntimeError(f"The page did not start:\n{log.read_text('utf-8')[-3000:]}")
         yield PageServer(f"http://127.0.0.1:{port}", server, time.perf_counter() - start)
     finally:
-        server.terminate()
+        if server.poll() is None:
+            server.terminate()
         server.wait(timeout=30)
 
 

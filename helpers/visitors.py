@@ -15,6 +15,7 @@ from typing import Any
 
 import tornado.web
 from jupyter_server.base.handlers import JupyterHandler
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 
 RELOAD = 5.0  # s to wait for a place: who reloads asks anew before the old kernel has ended
 ALONE = 120.0  # s without a connection until a visitor counts as gone: a telephone may sleep
@@ -139,6 +140,17 @@ class Page(JupyterHandler):
         async for part, _ in others:
             self.write(part)
             await self.flush()
+
+
+class Leave(VoilaShutdownKernelHandler):
+    """What a page asks for when it is closed: the end of its kernel.
+
+    Voilà wants a cookie with it that it never sets, so that kernels stay behind. None is needed:
+    nobody but the page knows its kernel's number, of 122 random bits.
+    """
+
+    def check_xsrf_cookie(self) -> None:
+        """Ask for no cookie."""
 
 
 class Health(JupyterHandler):

@@ -18,12 +18,24 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from traitlets import Int
 from traitlets.config import Config
 from voila.app import Voila
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.static_file_handler import AllowListFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
 from helpers.paths import PROJECT
-from helpers.visitors import Health, Page, Places
+from helpers.visitors import Health, Leave, Page, Places
 
+# What a visitor's browser may load, and from where: Voilà's template asks a third party for fonts.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self' ws: wss:; frame-ancestors 'self'"
+)
+EXTENSIONS = [  # what draws the panel; JupyterLab's others only take time
+    "anywidget",
+    "@jupyter-widgets/jupyterlab-manager",
+    "@voila-dashboards/widgets-manager8",
+]
 BROKEN = "This page is out of order. Its server's log says why."
 ROUND = 10.0  # s between two looks at who left
 CULL_ROUND = 30.0  # s between two looks at who does nothing, less if little idling is allowed
@@ -47,10 +59,10 @@ class WebPage(Voila):
 
     def init_handlers(self) -> list[Any]:
         """Take Voilà's routes, but none to files, and the page from `Places`."""
-        left_out = (AllowListFileHandler, TornadoVoilaHandler)
+        left_out = (AllowListFileHandler, TornadoVoilaHandler, VoilaShutdownKernelHandler)
         kept = [route for route in super().init_handlers() if route[1] not in left_out]
-        health = url_path_join(self.server_url, "health")
-        return [*kept, (health, Health), (self.server_url, Page)]
+        own = {"health": Health, r"voila/api/shutdown/(.*)": Leave, "": Page}
+        return [*kept, *((url_path_join(self.server_url, end), own[end]) for end in own)]
 
     def listen(self) -> None:
         """Wait for the first kernel, then accept visitors until the server is stopped.
@@ -77,6 +89,7 @@ def page_settings(
     ip: str = "127.0.0.1",
     port: int = 8866,
     visitors: int = 4,
+    preheated: int = 1,
     idle_minutes: float = 10.0,
     open_browser: bool = False,
     embedded_in: str | None = None,
@@ -91,6 +104,8 @@ def page_settings(
         Where to listen. The default is reached from this computer only.
     visitors : int
         How many at once.
+    preheated : int
+        Kernels that wait for the next ones, beside those of the visitors.
     idle_minutes : float
         After so long without an upload or a click a visitor's kernel is ended, and with it all it
         remembers.
@@ -119,7 +134,9 @@ def page_settings(
     settings.VoilaConfiguration.update(
         {
             "preheat_kernel": True,
+            "default_pool_size": preheated,
             "file_allowlist": ["$^"],
+            "extension_allowlist": EXTENSIONS,
             "allow_template_override": "NO",
             "allow_theme_override": "NO",
         }
@@ -133,9 +150,8 @@ def page_settings(
     )
     settings.WebPage.most_visitors = visitors
     settings.VoilaExecutor.cell_error_instruction = BROKEN
-    if embedded_in:
-        policy = f"frame-ancestors 'self' {embedded_in}"
-        settings.Voila.tornado_settings = {"headers": {"Content-Security-Policy": policy}}
+    policy = f"{POLICY} {embedded_in}" if embedded_in else POLICY
+    settings.Voila.tornado_settings = {"headers": {"Content-Security-Policy": policy}}
     return settings
 
 

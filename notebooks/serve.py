@@ -55,6 +55,12 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--visitors", type=int, default=4, help="at once; default %(default)s")
     parser.add_argument(
+        "--preheated",
+        type=int,
+        default=1,
+        help="kernels that wait for the next visitors, for a class that comes at once; default 1",
+    )
+    parser.add_argument(
         "--idle-minutes",
         type=float,
         default=10,
@@ -66,8 +72,9 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--embedded-in", help="address of a site that may frame the page")
     parser.add_argument("--prepare", action="store_true", help="make what is missing, then stop")
     options = parser.parse_args(arguments)
-    if options.visitors < 1:
-        parser.error(f"--visitors must be at least 1, got {options.visitors}")
+    for name in ("visitors", "preheated"):
+        if (number := getattr(options, name)) < 1:
+            parser.error(f"--{name} must be at least 1, got {number}")
     if options.idle_minutes <= 0:
         parser.error(f"--idle-minutes must be more than 0, got {options.idle_minutes:g}")
     return options
@@ -90,6 +97,7 @@ def main() -> None:
             ip=options.ip,
             port=options.port,
             visitors=options.visitors,
+            preheated=options.preheated,
             idle_minutes=options.idle_minutes,
             open_browser=not options.no_browser,
             embedded_in=options.embedded_in,

@@ -65,11 +65,12 @@ def borrow_packages(command: str) -> str:
         return command
     if "requirements.txt" not in command.split()[-1]:
         return f"{sys.executable} -m uv --version"
-    lend = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    place = "import sysconfig; print(sysconfig.get_path('purelib'))"
     return (
         f"{sys.executable} -m uv pip install --dry-run --offline --python {sys.executable} "
         "-r requirements.txt 2>&1 | tee dry-run.txt && "
-        f'{sys.executable} -c "{lend}" > $(python -c "{lend}")/lent.pth'
+        f'{sys.executable} -c "{place}" > $(python -c "{place}")/borrowed.pth && '
+        f"ln -s {sys.prefix}/share $VIRTUAL_ENV/share"
     )
 
 
@@ -120,10 +121,17 @@ def test_container_installs_what_was_tested(container):
     assert "Would make no changes" in answer, answer
 
 
-def test_container_serves_the_panel(page, browser, tmp_path):
-    visitor = arrive(browser, page)
+def test_container_serves_the_panel_and_asks_nobody_else(page, browser, tmp_path):
+    visitor = browser.new_page()
+    reasons = {}
+    visitor.on("requestfailed", lambda request: reasons.update({request.url: request.failure}))
+    answered = []
+    visitor.on("response", lambda response: answered.append(response.url))
+    open_page(visitor, page)
     assert upload(visitor, "film.png", png(drawn_chest()), tmp_path) in ("done", "warned")
     expect(visitor.locator(".cxr-notice")).to_contain_text("Not for clinical use")
+    assert all(url.startswith((page.address, "data:", "blob:")) for url in answered)
+    assert set(reasons.values()) <= {"csp"}  # fonts of a third party, which the page may not load
     leave(visitor, page)
 
 
@@ -132,21 +140,25 @@ def test_container_lets_others_in_and_one_site_frame_it(container, page):
     assert f"--port={STEPS[-2].text}" in container.command  # the port that EXPOSE names
     headers = requests.get(f"{page.address}/health", timeout=60).headers
     policy = headers["Content-Security-Policy"]
-    assert policy == "frame-ancestors 'self' https://huggingface.co"
+    assert policy.endswith("frame-ancestors 'self' https://huggingface.co")
 
 
 def arrive(browser: Browser, server: PageServer) -> Page:
     visitor = browser.new_page()
+    open_page(visitor, server)
+    return visitor
+
+
+def open_page(visitor: Page, server: PageServer) -> None:
     visitor.goto(server.address, wait_until="commit", timeout=PATIENCE)
     expect(status(visitor)).to_have_attribute("data-state", "idle", timeout=PATIENCE)
-    return visitor
 
 
 def leave(visitor: Page, server: PageServer) -> None:
     """Close the page, and wait until its place is free again."""
     free = server.free()
     visitor.close(run_before_unload=True)
-    wait_until(lambda: server.free() > free, patience=30)
+    wait_until(lambda: server.free() > free, patience=60)
 
 
 def listens_on(server: PageServer) -> set[str]:
@@ -226,9 +238,7 @@ def test_closed_pages_give_their_places_back_and_a_full_house_says_so(page, brow
     second.reload(wait_until="commit", timeout=PATIENCE)  # its own place is soon free again
     expect(status(second)).to_have_attribute("data-state", "idle", timeout=PATIENCE)
     leave(first, page)
-    third = arrive(browser, page)
     leave(second, page)
-    leave(third, page)
     wait_until(lambda: len(page.kernels()) == 1)  # the one that waits for the next visitor
 
 
@@ -378,7 +388,9 @@ def test_what_is_missing_is_made_first(serve, monkeypatch, tmp_path, capsys):
     assert len(commands) == 2  # all is there now
 
 
-@pytest.mark.parametrize("option", ["--visitors=0", "--idle-minutes=0", "--idle-minutes=-1"])
+@pytest.mark.parametrize(
+    "option", ["--visitors=0", "--preheated=0", "--idle-minutes=0", "--idle-minutes=-1"]
+)
 def test_senseless_options_are_refused(serve, option, capsys):
     with pytest.raises(SystemExit):
         serve.parse_options([option])
