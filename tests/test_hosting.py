@@ -63,14 +63,14 @@ def borrow_packages(command: str) -> str:
     """Instead of installing: ask whether there would be anything to install, and lend it."""
     if "pip install" not in command:
         return command
-    if "requirements.txt" not in command.split()[-1]:
+    if " -r requirements.txt" not in command:
         return f"{sys.executable} -m uv --version"
     place = "import sysconfig; print(sysconfig.get_path('purelib'))"
     return (
         f"{sys.executable} -m uv pip install --dry-run --offline --python {sys.executable} "
         "-r requirements.txt 2>&1 | tee dry-run.txt && "
         f'{sys.executable} -c "{place}" > $(python -c "{place}")/borrowed.pth && '
-        f"ln -s {sys.prefix}/share $VIRTUAL_ENV/share"
+        f"ln -sn {sys.prefix}/share $VIRTUAL_ENV/share"
     )
 
 
@@ -400,7 +400,8 @@ def test_senseless_options_are_refused(serve, option, capsys):
 def test_by_default_only_this_computer_reaches_the_page():
     settings = page_settings(Path("page/notebook.ipynb"))
     assert settings.Voila.ip == "127.0.0.1"
-    assert "tornado_settings" not in settings.Voila
+    policy = settings.Voila.tornado_settings["headers"]["Content-Security-Policy"]
+    assert policy.endswith("frame-ancestors 'self'")
 
 
 def test_binder_builds_the_same():
