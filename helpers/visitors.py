@@ -118,7 +118,16 @@ class Places:
                 await self._kernels.shutdown_kernel(kernel, now=True)
 
 
-class Page(JupyterHandler):
+class Plain(JupyterHandler):
+    """Errors in a line: Jupyter's own pages for them need files that are not served here."""
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """Send the status and no more; the log holds the reason."""
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"Error {status_code}. The server's log says more.\n")
+
+
+class Page(Plain):
     """The page, or the news that all places are taken (status 503)."""
 
     @tornado.web.authenticated
@@ -153,7 +162,7 @@ class Leave(VoilaShutdownKernelHandler):
         """Ask for no cookie."""
 
 
-class Health(JupyterHandler):
+class Health(Plain):
     """For monitors, which must not take a place by asking for the page."""
 
     @tornado.web.authenticated

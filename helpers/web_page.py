@@ -168,6 +168,6 @@ def serve(settings: Config, scratch: Path) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     )  # for the kernels: the notebook is not beside helpers/ here
-    os.environ["IPYTHONDIR"] = str(scratch / "ipython")
-    os.environ["MPLCONFIGDIR"] = str(scratch / "matplotlib")
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "MPLCONFIGDIR"):
+        os.environ[name] = str(scratch / name.lower())
     WebPage.launch_instance(argv=[], config=settings)
