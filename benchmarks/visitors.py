@@ -60,7 +60,8 @@ async def measure(options: argparse.Namespace, chromium: str, folder: Path) -> N
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         starts = [await one_start(browser, log) for _ in range(options.starts)]
-        print(start_table(pd.DataFrame(starts)))
+        if starts:
+            print(start_table(pd.DataFrame(starts)))
         with page_server(log, f"--visitors={options.at_once}") as server:
             await settle(server, options.at_once)
             before = server.megabytes()
@@ -90,10 +91,11 @@ async def arrive(page: Page, server: PageServer) -> None:
     await page.wait_for_function(READY, timeout=PATIENCE * 1000)
 
 
-async def leave(page: Page) -> None:
+async def leave(page: Page, server: PageServer) -> None:
     """Go elsewhere, as visitors do: the page then asks for the end of its kernel."""
-    async with page.expect_request("**/voila/api/shutdown/*"):
-        await page.goto("about:blank")
+    await page.goto("about:blank")
+    await asyncio.to_thread(wait_until, lambda: server.free() > 0)
+    await page.close()
 
 
 async def all_visitors(
@@ -104,13 +106,11 @@ async def all_visitors(
 
     async def one(visitor: int) -> list[dict[str, object]]:
         async with places:
-            context = await browser.new_context()
-            page = await context.new_page()
+            page = await browser.new_page()
             await arrive(page, server)
             order = [films[(visitor + number) % len(films)] for number in range(options.uploads)]
             rows = [{"visitor": visitor, **await upload(page, film)} for film in order]
-            await leave(page)
-            await context.close()
+            await leave(page, server)
             return rows
 
     visits = await asyncio.gather(*map(one, range(options.visitors)))
