@@ -36,7 +36,7 @@ EXTENSIONS = [  # what draws the panel; JupyterLab's others only take time
     "@jupyter-widgets/jupyterlab-manager",
     "@voila-dashboards/widgets-manager8",
 ]
-BROKEN = "This page is out of order. Its server's log says why."
+BROKEN = "This page is out of order. The log of its server says why."  # no mark that HTML escapes
 ROUND = 10.0  # s between two looks at who left
 CULL_ROUND = 30.0  # s between two looks at who does nothing, less if little idling is allowed
 
