@@ -2,7 +2,7 @@
 # make study       train every variant with five seeds and store the tables that the notebooks show
 # make test        check the code, then run every test
 # make lab         open JupyterLab
-# make app         open notebook 08 as a web page
+# make app         open notebook 08 as a web page (the first time it makes the model that this needs)
 # make clean       remove the environment, the phantoms and what the notebooks made
 #
 # Each makes .venv first if it is missing or older than requirements.txt.
@@ -37,11 +37,9 @@ lab: $(READY)
 	@echo "Opening JupyterLab; stop it with Ctrl-C"
 	@$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
-# Preheated, so that the page is there at once; no file is served beside it, pictures included.
 app: $(READY)
 	@echo "Opening the web page of notebook 08; stop it with Ctrl-C"
-	@$(BIN)/voila notebooks/08_explore_predictions.ipynb --Voila.ip=127.0.0.1 --preheat_kernel=True \
-		--pool_size=1 --VoilaConfiguration.file_allowlist="['$$^']"
+	@$(BIN)/python notebooks/serve.py
 
 $(READY): requirements.txt
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \

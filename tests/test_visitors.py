@@ -1,0 +1,99 @@
+"""The places of the web page: who gets one, and when it is free again. Without a server."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from helpers import visitors
+from helpers.visitors import NoPlace, Places
+
+
+class Kernels:
+    """Stands for Voilà's kernel manager: kernels are numbers, and exist as soon as asked for."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, SimpleNamespace] = {}
+        self.pool = 1
+
+    def __contains__(self, kernel: str) -> bool:
+        return kernel in self.running
+
+    def get_pool_size(self, notebook: str) -> int:
+        return self.pool
+
+    def fill_if_needed(self, *, delay: float, notebook_name: str) -> None:
+        self.pool = 1
+
+    async def get_rendered_notebook(self, notebook: str):
+        assert self.pool, "nothing in the pool"
+        self.pool = 0
+        await asyncio.sleep(0)  # others may ask meanwhile
+        kernel = str(len(self.running))
+        self.running[kernel] = SimpleNamespace(last_activity=None, connections=0)
+        return None, [], kernel
+
+    def get_kernel(self, kernel: str) -> SimpleNamespace:
+        return self.running[kernel]
+
+    def kernel_model(self, kernel: str) -> dict[str, int]:
+        return {"connections": self.running[kernel].connections}
+
+    async def shutdown_kernel(self, kernel: str, now: bool) -> None:
+        assert now  # it may be busy with anything
+        del self.running[kernel]
+
+
+def test_those_who_come_at_once_share_the_places(monkeypatch):
+    monkeypatch.setattr(visitors, "RELOAD", 0.0)
+    kernels = Kernels()
+    places = Places(kernels, "page.ipynb", most=3)
+
+    async def come():
+        return await asyncio.gather(*(places.take() for _ in range(5)), return_exceptions=True)
+
+    answers = asyncio.run(come())
+    assert sum(isinstance(answer, NoPlace) for answer in answers) == 2
+    assert len(kernels.running) == 3 and places.free == 0
+
+
+def test_a_kernel_that_fails_takes_no_place():
+    kernels = Kernels()
+    places = Places(kernels, "page.ipynb", most=1)
+
+    async def fail(notebook: str):
+        raise RuntimeError("no memory")
+
+    kernels.get_rendered_notebook = fail
+    with pytest.raises(RuntimeError, match="no memory"):
+        asyncio.run(places.take())
+    assert places.free == 1
+
+
+def test_those_without_a_connection_leave_after_a_while(monkeypatch):
+    kernels, clock = Kernels(), SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr(visitors, "time", clock)
+    places = Places(kernels, "page.ipynb", most=2)
+    for _ in range(2):
+        asyncio.run(places.take())
+    kernels.running["0"].connections = 1
+    look(places, clock, at=visitors.ALONE)
+    assert len(kernels.running) == 2
+    look(places, clock, at=visitors.ALONE + 1)
+    assert list(kernels.running) == ["0"] and places.free == 1
+    kernels.running["0"].connections = 0
+    look(places, clock, at=2 * visitors.ALONE)
+    assert places.free == 1  # a telephone may sleep a little
+    look(places, clock, at=2 * visitors.ALONE + 2)
+    assert not kernels.running and places.free == 2
+
+
+def look(places: Places, clock: SimpleNamespace, at: float) -> None:
+    clock.now = at
+    asyncio.run(places.see_who_left())
+
+
+def test_there_is_a_place_at_least():
+    with pytest.raises(ValueError, match="at least 1 visitor, got 0"):
+        Places(Kernels(), "page.ipynb", most=0)
