@@ -72,7 +72,7 @@ def _leaves(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
         radius = ((1 - share) / smallest**2 + share / largest**2) ** -0.5
         middle = (int(rng.uniform(-0.1, 1.1) * columns), int(rng.uniform(-0.1, 1.1) * rows))
         mask = np.zeros(shape, np.uint8)
-        _shape(mask, middle, radius, kind if kind < 3 else rng.integers(3), rng)
+        _shape(mask, middle, radius, int(kind if kind < 3 else rng.integers(3)), rng)
         shade = rng.random() + rough * texture + rng.uniform(-0.2, 0.2) * _ramp(shape, rng)
         picture = np.where(mask > 0, shade, picture)
     return picture.astype(np.float32)
@@ -90,7 +90,7 @@ def _shape(mask: np.ndarray, middle, radius: float, kind: int, rng: np.random.Ge
         turns = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 9)))
         away = radius * rng.uniform(0.4, 1.0, len(turns))
         corners = np.stack([np.cos(turns) * away, np.sin(turns) * away], axis=1) + middle
-    cv2.fillPoly(mask, [np.int32(np.round(corners))], 255)
+    cv2.fillPoly(mask, [np.round(corners).astype(np.int32)], 255)
 
 
 def _ramp(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
@@ -104,7 +104,7 @@ def _object(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
     rows, columns = shape
     ground = rng.random() + rng.uniform(0, 0.4) * _ramp(shape, rng)
     ground = ground + rng.uniform(0, 0.3) * (_scaled(_noise(shape, rng)) - 0.5)
-    picture = ground.astype(np.float32)
+    picture: np.ndarray = ground.astype(np.float32)
     for _ in range(int(rng.integers(1, 9))):
         middle = (int(rng.uniform(0.2, 0.8) * columns), int(rng.uniform(0.2, 0.8) * rows))
         mask = np.zeros(shape, np.uint8)

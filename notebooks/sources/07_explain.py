@@ -96,7 +96,8 @@ import matplotlib.pyplot as plt
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from helpers.figures_saliency import add_heat_bar, plot_heat
-from helpers.panel import HEAT_LIMIT, LITTLE_HEAT
+from helpers.panel import HEAT_LIMIT
+from helpers.panel_words import LITTLE_HEAT
 
 set_matplotlib_formats("jpeg", pil_kwargs={"quality": 88})  # films take a third of the space
 extremes = [int(test["risk"].argmax()), int(test["risk"].argmin())]
@@ -436,7 +437,7 @@ if phantom:
 # %% [markdown]
 # ## Would another seed draw the same map?
 #
-# Notebook 05 trained both iterations five times: same films, same recipes, same start; only the order of the films and
+# Notebook 05 fine-tuned five times: same films, same recipe, same iteration 1; only the order of the films and
 # their small changes differ. Do the five agree on where, film by film? *SSIM* compares the patterns of two maps, the rank correlation the
 # order of their pixels; one means alike.
 
@@ -471,7 +472,7 @@ if phantom:
     display(table_of(score_intervals(hit.astype(float), patients)))
 
 # %% [markdown]
-# All five began with the phantom start, so what they share may be its knowledge rather than that of the outcomes.
+# All five began with the same iteration 1, so what they share may be its knowledge rather than that of the outcomes here.
 
 # %% [markdown]
 # ## The same question from outside
