@@ -6,7 +6,6 @@ None of them has taught or tuned a check: those learned from phantoms drawn by s
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -44,7 +43,6 @@ class Picture(NamedTuple):
     kind: str
     frontal: bool  # a whole frontal film, upright
     data: bytes
-    looked_at: bool = False  # of a patient whose films were looked at while the checks were made
 
 
 def as_png(picture: np.ndarray) -> bytes:
@@ -67,7 +65,7 @@ def phantom_films() -> Iterator[Picture]:
 
 
 def real_films() -> pd.DataFrame:
-    """Real pictures of ieee8023 and hannover: ``kind`` (NA if unknown), ``path``, ``looked_at``."""
+    """Real pictures of ieee8023 and hannover: ``kind`` (NA if unknown), ``path``."""
     root = cohort_root("ieee8023")
     table = pd.read_csv(root / "metadata.csv", dtype="string").drop_duplicates("filename")
     table["path"] = [root / "images" / name for name in table["filename"]]
@@ -75,14 +73,9 @@ def real_films() -> pd.DataFrame:
     table["kind"] = table["view"].map(VIEWS)
     hannover = load_hannover(cohort_root("hannover"))  # frontal films alone
     hannover = pd.DataFrame(
-        {
-            "kind": "frontal films, hannover",
-            "path": hannover["image_path"].map(Path),
-            "patientid": hannover["patient_id"],
-        }
+        {"kind": "frontal films, hannover", "path": hannover["image_path"].map(Path)}
     )
-    films = pd.concat([table[["kind", "path", "patientid"]], hannover], ignore_index=True)
-    films["looked_at"] = [zlib.crc32(name.encode()) % 2 == 0 for name in films["patientid"]]
+    films = pd.concat([table[["kind", "path"]], hannover], ignore_index=True)
     return films.dropna(subset="kind")
 
 
@@ -92,13 +85,13 @@ def real_pictures() -> Iterator[Picture]:
     frontal = films["kind"].str.startswith("frontal")
     for film in films.itertuples():
         data = film.path.read_bytes()
-        yield Picture(film.kind, film.kind.startswith("frontal"), data, film.looked_at)
+        yield Picture(film.kind, film.kind.startswith("frontal"), data)
     rng = np.random.default_rng(0)
     for film in films[frontal].iloc[::EVERY].itertuples():
         pixels = _scaled(read_radiograph(film.path), LONGEST)
         for kind, picture in spoiled(pixels, rng):
             data = as_png(np.ascontiguousarray(picture))
-            yield Picture(kind, False, data, film.looked_at)
+            yield Picture(kind, False, data)
 
 
 def spoiled(film: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:

@@ -17,7 +17,8 @@ from phantoms.randomisation import draw_look, draw_patient
 
 @pytest.fixture(scope="module")
 def drawn():
-    return [draw_film(128, [77, number]) for number in range(16)]
+    # Many, because the network misreads about one in fifty grossly.
+    return [draw_film(128, [77, number]) for number in range(64)]
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +29,14 @@ def severity() -> SeverityModel:
 def test_shares_of_places_are_those_of_the_phantoms(drawn, severity):
     images = normalise(torch.from_numpy(np.stack([film for film, *_ in drawn])))
     maps = opacity_maps(severity, images, halvings=0)
-    assert maps.shape == (16, 128, 128) and maps.min() >= 0
+    assert maps.shape == (64, 128, 128) and maps.min() >= 0
     # A place's share of opaque lung over the visible lungs' share of the film, times the latter.
     places = {name: np.stack([place[k] for *_, place in drawn]) for k, name in enumerate(PLACED)}
     truth = places["opaque_share"] * places["lung_area"].mean(axis=(1, 2), keepdims=True)
     known = np.isfinite(truth).all(axis=(1, 2))
     middles = (maps[:, 15::32, 15::32] + maps[:, 16::32, 16::32]).numpy() / 2
     assert np.corrcoef(middles[known].ravel(), truth[known].ravel())[0, 1] > 0.9
-    assert np.abs(middles[known] - truth[known]).mean() < 0.06
+    assert np.abs(middles[known] - truth[known]).mean() < 0.03
 
 
 def test_the_own_grid_has_the_mean_that_the_network_puts_out(drawn, severity):
