@@ -96,15 +96,14 @@ def with_head(network: nn.Module, head: nn.Linear) -> nn.Module:
     return changed
 
 
-def probe(network: nn.Module, films: np.ndarray, cohort: pd.DataFrame) -> pd.DataFrame:
+def probe(seen: np.ndarray, cohort: pd.DataFrame) -> pd.DataFrame:
     """Train a new last layer on training films, and ask it about the test films.
 
     Parameters
     ----------
-    network : nn.Module
-        A ResNet, of which only the last layer is trained, by :func:`fit_head`.
-    films : ndarray, uint8, shape (n, side, side)
-        What is left of the cohort's films.
+    seen : ndarray, shape (n, 512)
+        What a last layer gets to see of the cohort's films, or of what is left of them:
+        :func:`features`.
     cohort : DataFrame
         With ``part`` (train, validation, test) and observed ``died``.
 
@@ -113,8 +112,12 @@ def probe(network: nn.Module, films: np.ndarray, cohort: pd.DataFrame) -> pd.Dat
     DataFrame
         The test part with a column ``risk``.
     """
-    seen = features(network, films)
     head, test = fit_head(seen, cohort), cohort["part"].to_numpy(str) == "test"
+    risk = risks_of(head, seen[test])
+    return cohort[test].assign(risk=risk).reset_index(drop=True)
+
+
+def risks_of(head: nn.Linear, seen: np.ndarray) -> np.ndarray:
+    """Risks, float64 (n,), that a last layer gives to what it sees, (n, 512)."""
     with torch.inference_mode():
-        risk = head(torch.from_numpy(seen[test]))[:, 0].sigmoid().numpy()
-    return cohort[test].assign(risk=risk.astype(float)).reset_index(drop=True)
+        return head(torch.from_numpy(seen))[:, 0].sigmoid().numpy().astype(float)

@@ -1,4 +1,4 @@
-"""Networks trained like a stored model but for the seed, which lie beside it."""
+"""Networks of other seeds, which lie beside a stored model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from helpers.stored import model_files
 
 
 def load_seeds(path: str | Path) -> list[RiskModel]:
-    """Load the networks that were trained like a stored model, but with other seeds.
+    """Load the networks that learned from the same films as a stored model, but with other seeds.
+
+    What a seed decides is said where they are trained: notebook 05.
 
     Parameters
     ----------

@@ -11,10 +11,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
-from helpers.probing import features, fit_head, with_head
+from helpers.probing import fit_head, risks_of
 
 WAYS = ("with stamps", "without")
 _TOP, _LEFT, _HEIGHT, _WIDTH = 0.04, 0.04, 0.10, 0.36  # place of the stamp as shares of a side
@@ -75,16 +74,15 @@ def stamp_mask(size: int) -> np.ndarray:
 
 
 def teach_and_test(
-    network: nn.Module, marked: np.ndarray, plain: np.ndarray, cohort: pd.DataFrame
-) -> tuple[pd.DataFrame, nn.Module]:
+    marked: np.ndarray, plain: np.ndarray, cohort: pd.DataFrame
+) -> tuple[pd.DataFrame, nn.Linear]:
     """Teach last layers on films with and without stamps, and test both on both.
 
     Parameters
     ----------
-    network : nn.Module
-        A ResNet, of which only the last layer learns (:func:`helpers.probing.fit_head`).
-    marked, plain : ndarray, uint8, shape (n, side, side)
-        The cohort's films, some of them stamped, and all of them without a stamp.
+    marked, plain : ndarray, shape (n, 512)
+        What a last layer gets to see (:func:`helpers.probing.features`) of the cohort's films, some
+        of them stamped, and of all of them without a stamp.
     cohort : DataFrame
         A row a film, with ``part`` (train, validation, test) and observed ``died``.
 
@@ -93,22 +91,18 @@ def teach_and_test(
     risks : DataFrame
         The test part, with four more columns: (taught, tested), each ``"with stamps"`` or
         ``"without"``, as "taught | tested".
-    cheat : nn.Module
-        The network that learned with stamps.
+    cheat : nn.Linear
+        The last layer that learned with stamps (:func:`helpers.probing.with_head`).
     """
     test = cohort["part"].to_numpy(str) == "test"
-    seen = {
-        name: features(network, films) for name, films in zip(WAYS, (marked, plain), strict=True)
-    }
+    seen = dict(zip(WAYS, (marked, plain), strict=True))
     heads = {taught: fit_head(lesson, cohort) for taught, lesson in seen.items()}
-    risks = {}
-    for taught, head in heads.items():
-        for tested, exam in seen.items():
-            with torch.inference_mode():
-                risk = head(torch.from_numpy(exam[test]))[:, 0].sigmoid()
-            risks[f"{taught} | {tested}"] = risk.numpy().astype(float)
-    found = cohort[test].assign(**risks).reset_index(drop=True)
-    return found, with_head(network, heads[WAYS[0]])
+    risks = {
+        f"{taught} | {tested}": risks_of(head, exam[test])
+        for taught, head in heads.items()
+        for tested, exam in seen.items()
+    }
+    return cohort[test].assign(**risks).reset_index(drop=True), heads[WAYS[0]]
 
 
 def _rows(size: int) -> slice:

@@ -131,10 +131,10 @@ def test_a_probe_finds_what_is_left_on_the_film_and_nothing_where_nothing_is(coh
     films = rng.integers(0, 60, (len(cohort), 64, 64), np.uint8)
     films[cohort["died"].to_numpy(bool), :6] = 255  # death shows at the upper edge only
     network = build_resnet18("random").eval()
-    seen = probing.probe(network, probing.only_border(films), cohort)
+    seen = probing.probe(probing.features(network, probing.only_border(films)), cohort)
     assert list(seen["part"].unique()) == ["test"] and len(seen) == 40
     assert seen.groupby("died")["risk"].mean().diff().iloc[-1] > 0.5
-    hidden = probing.probe(network, films[:, 16:48, 16:48], cohort)
+    hidden = probing.probe(probing.features(network, films[:, 16:48, 16:48]), cohort)
     assert abs(hidden.groupby("died")["risk"].mean().diff().iloc[-1]) < 0.15
 
 
@@ -145,18 +145,17 @@ def test_the_new_head_is_the_logistic_regression(cohort):
     seen = probing.features(network, films)
     changed = probing.with_head(network, probing.fit_head(seen, cohort))
     logits = torch.cat(list(in_batches(changed, films)))[:, 0]
-    risk = probing.probe(network, films, cohort)["risk"].to_numpy()
+    risk = probing.probe(seen, cohort)["risk"].to_numpy()
     np.testing.assert_allclose(logits.sigmoid().numpy()[100:], risk, atol=1e-5)
     assert network.fc.weight.data_ptr() != changed.fc.weight.data_ptr()
 
 
 def test_a_probe_says_what_is_missing(cohort):
-    network = build_resnet18("random").eval()
     with pytest.raises(ValueError, match="140 films"):
-        probing.probe(network, np.zeros((3, 64, 64), np.uint8), cohort)
+        probing.probe(np.zeros((3, 512), np.float32), cohort)
     some = cohort[cohort["part"] != "validation"]
     with pytest.raises(ValueError, match="validation"):
-        probing.probe(network, np.zeros((100, 64, 64), np.uint8), some)
+        probing.probe(np.zeros((100, 512), np.float32), some)
 
 
 @pytest.mark.parametrize("method", list(cam_methods.METHODS))

@@ -8,6 +8,7 @@ import torch
 from helpers import shortcuts
 from helpers.evaluation import auroc
 from helpers.models import build_resnet18, in_batches
+from helpers.probing import features, with_head
 
 
 def test_stamp_goes_with_death_as_often_as_asked():
@@ -49,11 +50,14 @@ def test_a_network_that_learned_from_stamps_misses_them():
     plain = rng.integers(0, 60, (150, 64, 64), np.uint8)  # nothing but noise tells who died
     marked = plain.copy()
     marked[died] = [shortcuts.stamp(film) for film in plain[died]]
-    risks, cheat = shortcuts.teach_and_test(build_resnet18("random").eval(), marked, plain, cohort)
+    network = build_resnet18("random").eval()
+    seen = [features(network, films) for films in (marked, plain)]
+    risks, head = shortcuts.teach_and_test(*seen, cohort)
     assert len(risks) == 40
     truth = risks["died"].to_numpy(bool)
     assert auroc(truth, risks["with stamps | with stamps"]) > 0.95
     assert risks["with stamps | without"].std() < risks["with stamps | with stamps"].std() / 2
     assert auroc(truth, risks["without | without"]) < 0.8
+    cheat = with_head(network, head)
     logits = torch.cat(list(in_batches(cheat, marked[110:])))[:, 0]
     np.testing.assert_allclose(logits.sigmoid(), risks["with stamps | with stamps"], atol=1e-5)

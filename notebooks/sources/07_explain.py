@@ -385,7 +385,7 @@ Markdown(
 # %% [markdown]
 # The second test makes the *labels* random: the deaths of each part are given to its patients by lot, and a last
 # layer learns from that. Where such a network finds death is chance, so its map should find lesions no better than
-# chance. One lot may hit by luck, so there are twenty. Two networks get these layers: one of random weights, which
+# chance. One lot may hit by luck, so there are ten. Two networks get these layers: one of random weights, which
 # knows nothing, and the phantom start, which knows opacity but no outcome. What would you expect of the second?
 
 # %%
@@ -397,25 +397,26 @@ from helpers.probing import features, fit_head
 from helpers.saliency import pointing_game, shuffle_labels
 
 everyone = Radiographs(index, model.size).images
-lots = [shuffle_labels(index, seed=seed) for seed in range(20)]
+trunks = {"random weights": build_resnet18("random").eval(), "phantom start": severity.network}
+described = {name: features(network, everyone) for name, network in trunks.items()}
+lots = [shuffle_labels(index, seed=seed) for seed in range(10)]
 
 
-def maps_of_heads(network, cohorts):
+def maps_of_heads(name, cohorts):
     """Finer maps of the ill test films by last layers that learned the outcomes of each cohort."""
-    described, places = features(network, everyone), place_features(network, images[ill])
+    places = place_features(trunks[name], images[ill])
     for cohort in cohorts:
-        weights = fit_head(described, cohort).weight[0].detach()
+        weights = fit_head(described[name], cohort).weight[0].detach()
         yield place(torch.einsum("nkhw,k->nhw", places, weights), side, 8).numpy()
 
 
 # %%
 if phantom:
-    trunks = {"random weights": build_resnet18("random").eval(), "phantom start": severity.network}
     game = {("pointing game", "chance"): scores["pointing game", "chance"]}
-    for name, network in trunks.items():
+    for name in trunks:
         true, *by_lot = (
             pointing_game(np.maximum(heat, 0), lesions[ill], tolerance=model.size / 32)
-            for heat in maps_of_heads(network, [index, *lots])
+            for heat in maps_of_heads(name, [index, *lots])
         )
         game["pointing game", f"{name}, true labels"] = true.astype(float)
         game["pointing game", f"{name}, shuffled labels"] = np.mean(by_lot, axis=0)
@@ -437,20 +438,23 @@ if phantom:
 # %% [markdown]
 # ## Would another seed draw the same map?
 #
-# Notebook 05 fine-tuned five times: same films, same recipe, same iteration 1; only the order of the films and
-# their small changes differ. Do the five agree on where, film by film? *SSIM* compares the patterns of two maps, the rank correlation the
-# order of their pixels; one means alike.
+# Notebook 05 taught five networks: the model, and four whose seeds also drew other patients of the same hospital. All of them
+# began with the same iteration 1. Do the five agree on where, film by film? *SSIM* compares the patterns of two maps, the rank
+# correlation the order of their pixels; one means alike.
 
 # %%
 from helpers.saliency import pairwise_agreement
 
 
-def load_network(name):
-    return RiskModel.load(work_file(f"models/{name}.safetensors", made_by="05_fine_tune")).network
+def last_layer(seed):
+    path = work_file(f"models/iteration2-seed{seed}.safetensors", made_by="05_fine_tune")
+    return RiskModel.load(path).network.fc.weight[0].detach()
 
 
-seeds = [model.network, *(load_network(f"iteration2-seed{seed}") for seed in range(1, 5))]
-by_seed = np.stack([fine_activation(network, images).numpy() for network in seeds])
+first = RiskModel.load(work_file("models/iteration1.safetensors", made_by="04_train_resnet18"))
+places = place_features(first.network, images)  # which the four have in common
+others = [torch.einsum("nkhw,k->nhw", places, last_layer(seed)) for seed in range(1, 5)]
+by_seed = np.stack([fine, *(place(grid, side, 8).numpy() for grid in others)])
 
 # %%
 pairs = pairwise_agreement(by_seed[:, :, ::4, ::4])  # the map has no finer detail
@@ -472,7 +476,7 @@ if phantom:
     display(table_of(score_intervals(hit.astype(float), patients)))
 
 # %% [markdown]
-# All five began with the same iteration 1, so what they share may be its knowledge rather than that of the outcomes here.
+# What the five share they may have from iteration 1 rather than from the outcomes here.
 
 # %% [markdown]
 # ## The same question from outside
@@ -487,8 +491,8 @@ from helpers.figures_saliency import plot_deletion
 from helpers.saliency import area_under, deletion_curve
 
 risky = by_risk[:16]
-lot = np.random.default_rng(0).random((2, len(risky), *side))  # two random orders
-orders = {"hottest first": fine[risky], "random order": lot[0], "another random order": lot[1]}
+lot = np.random.default_rng(0).random((len(risky), *side))
+orders = {"hottest first": fine[risky], "random order": lot}
 curves = {
     what: {
         name: model.calibrate(deletion_curve(model.network, images[risky], heat, insert=insert))
@@ -504,15 +508,14 @@ for ax, (what, each) in zip(axes, curves.items(), strict=True):
 
 # %% [markdown]
 # *Figure: mean risk of the riskiest test films while squares are blurred (left) or put into a blurred film (right),
-# the hottest first or in two random orders. The lower the line of the hottest lies on the left, and the higher on the right,
+# the hottest first or in a random order. The lower the line of the hottest lies on the left, and the higher on the right,
 # the better does the map know what counts.*
 
 # %%
 areas = {}
 for what, each in curves.items():
-    first, *by_lot = (area_under(curve) for curve in each.values())
-    areas["area under " + what, "hottest first"] = first
-    areas["area under " + what, "random order"] = np.mean(by_lot, axis=0)
+    for order, curve in each.items():
+        areas["area under " + what, order] = area_under(curve)
 areas, who = pd.DataFrame(areas), test.loc[risky, "patient_id"]
 table_of(score_intervals(areas, who))
 
@@ -535,14 +538,14 @@ for what in curves:
 # all; all three come from the [grad-cam package](https://github.com/jacobgil/pytorch-grad-cam). **Occlusion** looks from outside
 # alone: cover a square with mean grey, and see by how much the logit falls. The package's measure **ROAD** (*remove
 # and debias*, [Rong 2022](https://arxiv.org/abs/2202.00449)) fills in the hottest part of the film from its surroundings,
-# then the coldest, and takes half the difference of the logits: above zero, a map knows what counts. The few films are every other
-# one of the riskiest, and the same for all.
+# then the coldest, and takes half the difference of the logits: above zero, a map knows what counts. The few films are every fourth
+# of the riskiest, and the same for all.
 
 # %%
 from helpers.cam_methods import road
 from helpers.saliency import centred_blob, heat_share, occlude
 
-few = risky[(maps[risky].max(axis=(1, 2)) > 0) & (fine[risky].max(axis=(1, 2)) > 0)][::2]
+few = risky[(maps[risky].max(axis=(1, 2)) > 0) & (fine[risky].max(axis=(1, 2)) > 0)][::4]
 drawn = {"class activation": maps[few], "finer class activation": np.maximum(fine[few], 0)}
 for method in ("Grad-CAM++", "Eigen-CAM", "Score-CAM"):
     drawn[method] = package_maps(model.network, images[few], method)
@@ -604,9 +607,9 @@ pd.crosstab(index["died"], pd.Series(stamped, name="stamped"))
 # %%
 from helpers.shortcuts import teach_and_test
 
-trunks = {"random weights": build_resnet18("random").eval(), "phantom start": severity.network}
 taught = {
-    name: teach_and_test(network, marked, everyone, index) for name, network in trunks.items()
+    name: teach_and_test(features(network, marked), described[name], index)
+    for name, network in trunks.items()
 }
 
 # %%
@@ -650,8 +653,10 @@ Markdown("\n".join(lines))
 # Would the heat map have told?
 
 # %%
+from helpers.probing import with_head
+
 victims = (index["part"] == "test").to_numpy() & stamped
-cheat = taught["random weights"][1]
+cheat = with_head(trunks["random weights"], taught["random weights"][1])
 _, cheat_maps = class_activation(cheat, normalise(torch.from_numpy(marked[victims])))
 cheat_maps = cheat_maps.numpy()
 corners = np.repeat(stamp_mask(model.size)[None], victims.sum(), axis=0)
@@ -710,7 +715,8 @@ for ax, (name, kept) in zip(axes, left.items(), strict=True):
 # %%
 left_over = test[["site", "patient_id", "died", "label_source"]].copy()
 for name, kept in left.items():
-    left_over[name] = probe(severity.network, kept, index)["risk"]
+    seen = described["phantom start"] if kept is everyone else features(severity.network, kept)
+    left_over[name] = probe(seen, index)["risk"]
 found = bootstrap_interval(lambda t: {name: auroc(t["died"], t[name]) for name in left}, left_over)
 Markdown(
     "\n".join(

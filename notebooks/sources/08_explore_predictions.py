@@ -33,8 +33,8 @@ model, others = RiskModel.load(path), load_seeds(path)
 #
 # A PNG, a JPEG or a DICOM file of up to 100 MB, or one of the drawn films below. The file goes to the kernel
 # that runs this notebook, in pieces, and nowhere else. It is not written to disk, and neither it nor the answer
-# is saved with the notebook. `others` are networks trained like `model`, but with other seeds: they show how much of
-# an answer is chance.
+# is saved with the notebook. `others` are networks of the same hospital whose seeds also drew other patients to learn
+# from: they show how much of an answer is chance.
 
 # %%
 upload_panel(model, example_films(), others=others, paths=True)
@@ -60,8 +60,8 @@ upload_panel(model, example_films(), others=others, paths=True)
 # answer, about that many die. For people elsewhere, at another time, treated differently, it may be far off
 # (notebook 06). It stands beside the share of all patients who died, which is what the model would say
 # without seeing anything. If the two bars are alike, the film told it little. The mark on the bars reaches from the
-# lowest to the highest answer of all networks. It shows what chance in training does to this film's answer, and
-# nothing else: few patients, other hospitals and wrong labels fool all networks alike.
+# lowest to the highest answer of all networks. It shows what chance in training does to this film's answer, the luck of
+# the patients included, and nothing else: other hospitals and wrong labels fool all networks alike.
 #
 # **The heat map** shows evidence for death by place, in logits of the calibrated risk; the switch adds evidence
 # against it. The scale is the same for every film, so a pale map means little evidence, whatever the opacity.
