@@ -6,7 +6,9 @@ film by film to [0, 1]: they say where, not how much.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from typing import cast
 
 import numpy as np
@@ -48,7 +50,8 @@ def package_maps(network: nn.Module, images: Tensor, method: str) -> np.ndarray:
     check_resnet(network)
     with METHODS[method](network, [cast(ResNet, network).layer4[-1]]) as cam:
         cam.batch_size = 64  # of Score-CAM's passes
-        return np.asarray(cam(images, [ClassifierOutputTarget(0)] * len(images)))
+        with redirect_stderr(io.StringIO()):  # its progress bars, one a film
+            return np.asarray(cam(images, [ClassifierOutputTarget(0)] * len(images)))
 
 
 def road(

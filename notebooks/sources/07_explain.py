@@ -88,8 +88,8 @@ print(f"largest difference from the grad-cam package: {np.abs(ours - theirs).max
 # %% [markdown]
 # ## The mistake first: every map in full colour
 #
-# Most heat maps are scaled to their own maximum. Below, the film with the highest risk and the film with the
-# lowest, in two scalings. On the left pair, ask which of the two patients is worse off.
+# Most heat maps are scaled to their own maximum. Below, the film with the highest risk and, of those with any heat,
+# the film with the lowest, in two scalings. On the left pair, ask which of the two patients is worse off.
 
 # %%
 import matplotlib.pyplot as plt
@@ -100,10 +100,11 @@ from helpers.panel import HEAT_LIMIT
 from helpers.panel_words import LITTLE_HEAT
 
 set_matplotlib_formats("jpeg", pil_kwargs={"quality": 88})  # films take a third of the space
-extremes = [int(test["risk"].argmax()), int(test["risk"].argmin())]
 _, signed = class_activation(model.network, images, scale=model.slope, relu=False)
 signed = signed.numpy()
 maps = np.maximum(signed, 0)
+warm = test["risk"].where(maps.max(axis=(1, 2)) > 0)  # without any heat there is nothing to scale
+extremes = [int(np.nanargmax(warm)), int(np.nanargmin(warm))]
 
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(8, 2.3), layout="constrained")
