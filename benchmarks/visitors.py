@@ -8,8 +8,8 @@ share counts once), before the first visitor and after the last kernel of a visi
 The page counts as usable when the field for files is enabled and the panel says that it waits;
 it is asked for as soon as the server takes connections, after each of a few starts.
 
-Takes a quarter of an hour on two cores, for every visitor gets a fresh kernel. Needs Linux, Chromium, and what notebook 05
-makes.
+Takes a quarter of an hour on two cores, for every visitor gets a fresh kernel. Needs Linux,
+Chromium, and what notebook 05 makes.
 """
 
 import argparse
