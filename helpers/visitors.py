@@ -9,6 +9,7 @@ a search engine or a monitor asks for a page but opens no connection to it.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -75,8 +76,8 @@ class Places:
         page, _ = await preheated["task"]
         return "".join(page)
 
-    async def take(self) -> tuple[Any, list[str]]:
-        """Take a place.
+    async def take(self) -> tuple[Any, list[str], str]:
+        """Take a place; :meth:`delivered` has to be told when the page has been sent.
 
         Returns
         -------
@@ -84,6 +85,8 @@ class Places:
             Ends with the parts of the page that were made ahead, and a generator of the others.
         parts : list of str
             Those that are there already.
+        kernel : str
+            The visitor's.
 
         Raises
         ------
@@ -104,8 +107,12 @@ class Places:
             self._arriving -= 1
         # It may have waited for hours, and the culler counts from its last activity.
         self._kernels.get_kernel(kernel).last_activity = datetime.now(UTC)
+        self._last_seen[kernel] = math.inf  # a page that is still being made has no connection
+        return rendering, parts, kernel
+
+    def delivered(self, kernel: str) -> None:
+        """From now on a page without a connection is one that was left."""
         self._last_seen[kernel] = time.monotonic()
-        return rendering, parts
 
     async def see_who_left(self) -> None:
         """End kernels whose page has not been connected for a while; forget those that ended."""
@@ -136,19 +143,22 @@ class Page(Plain):
         places: Places = self.settings["places"]
         self.set_header("Cache-Control", "no-store")
         try:
-            rendering, parts = await places.take()
+            rendering, parts, kernel = await places.take()
         except NoPlace:
             self.set_status(503)
             self.set_header("Retry-After", "60")
             self.finish(FULL.format(most=places.most))
             return
-        self.write("".join(parts))
-        made, others = await rendering
-        self.write("".join(made[len(parts) :]))
-        await self.flush()
-        async for part, _ in others:
-            self.write(part)
+        try:
+            self.write("".join(parts))
+            made, others = await rendering
+            self.write("".join(made[len(parts) :]))
             await self.flush()
+            async for part, _ in others:
+                self.write(part)
+                await self.flush()
+        finally:
+            places.delivered(kernel)
 
 
 class Leave(VoilaShutdownKernelHandler):

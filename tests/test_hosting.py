@@ -29,7 +29,7 @@ from helpers.radiographs import preprocess
 from helpers.web_page import page_settings
 from tests import test_browser
 from tests.drawn_chests import dicom, drawn_chest, png
-from tests.test_browser import PATIENCE, status, upload
+from tests.served import PATIENCE, status, upload
 
 browser = test_browser.browser  # the fixture
 STEPS = read_steps(PROJECT / "Dockerfile")

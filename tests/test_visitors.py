@@ -75,8 +75,9 @@ def test_those_without_a_connection_leave_after_a_while(monkeypatch):
     clock.monotonic = lambda: clock.now
     monkeypatch.setattr(visitors, "time", clock)
     places = Places(kernels, "page.ipynb", most=2)
-    for _ in range(2):
+    for kernel in "01":
         asyncio.run(places.take())
+        places.delivered(kernel)
     kernels.running["0"].connections = 1
     look(places, clock, at=visitors.ALONE)
     assert len(kernels.running) == 2
@@ -87,6 +88,21 @@ def test_those_without_a_connection_leave_after_a_while(monkeypatch):
     assert places.free == 1  # a telephone may sleep a little
     look(places, clock, at=2 * visitors.ALONE + 2)
     assert not kernels.running and places.free == 2
+
+
+def test_a_page_that_takes_long_to_make_is_not_left(monkeypatch):
+    kernels, clock = Kernels(), SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr(visitors, "time", clock)
+    places = Places(kernels, "page.ipynb", most=1)
+    *_, kernel = asyncio.run(places.take())
+    look(places, clock, at=10 * visitors.ALONE)
+    assert places.free == 0
+    places.delivered(kernel)
+    look(places, clock, at=11 * visitors.ALONE)
+    assert places.free == 0
+    look(places, clock, at=11 * visitors.ALONE + 1)
+    assert places.free == 1
 
 
 def look(places: Places, clock: SimpleNamespace, at: float) -> None:
