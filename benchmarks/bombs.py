@@ -1,6 +1,7 @@
 """Decompression bombs: files of some kilobytes that claim, or unpack to, hundreds of megabytes."""
 
 import io
+import math
 import struct
 import zlib
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from PIL import Image
 from pydicom import dcmread, uid
 from pydicom.encaps import encapsulate
 
+from helpers.pixels import LARGEST_AREA
 from tests.dicom_films import make_film
 
-LARGE = 6_300  # px: just below the largest area that is read
+LARGE = math.isqrt(LARGEST_AREA)  # px: the largest square that is read
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of PNG's colour types
 
 

@@ -30,7 +30,7 @@ __all__ = ["PIXELS", "UnreadableDicom", "open_film"]
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 # More than a stitched whole-spine film. A file of a few bytes may claim 65,535 × 65,535.
-MOST_PIXELS = 40_000_000
+MOST_PIXELS = 52_500_000
 
 _LONG = 32  # bytes: longer values are read when they are asked for
 _PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)

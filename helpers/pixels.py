@@ -15,7 +15,7 @@ from helpers.dicom import UnreadableDicom, read_dicom
 PREPROCESSING = "letterbox-p1-p99-central80-v1"
 
 SMALLEST_SIDE = 64  # px; the smallest published films are 157 px wide
-LARGEST_AREA = 40_000_000  # px; twice the largest published film
+LARGEST_AREA = 52_500_000  # px; what 100 MB hold at 16 bits, twice the largest published film
 LARGEST_FILE = 200_000_000  # bytes
 MOST_SCANS = 100  # of a progressive JPEG; cameras and consoles write about ten
 _STRIP = 512  # rows
