@@ -92,7 +92,7 @@ PICTURES = {
     "PNG cut off": (png()[:60], "damaged or cut off"),
     "PNG with a spoiled byte": (spoiled_png, "damaged or cut off"),
     "JPEG cut off": (jpeg()[:200], "damaged or cut off"),
-    "JPEG of three bytes": (b"\xff\xd8\xff", "damaged or cut off"),
+    "JPEG of three bytes": (b"\xff\xd8\xff", "its header is damaged"),
     "decompression bomb": (png_claiming(12000, 12000), "12000 × 12000 px; at most|too large"),
     "bomb beyond Pillow's own limit": (png_claiming(40000, 40000), "40000 × 40000 px|too large"),
     "PNG that holds less than it claims": (png_claiming(200, 200), "damaged or cut off"),
