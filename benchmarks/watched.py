@@ -22,7 +22,7 @@ class Finding(NamedTuple):
     damage: str
     outcome: str  # what the work made of the file; crash, hang
     seconds: float
-    megabytes: float  # most memory that the process held, since it last forgot
+    megabytes: float  # most memory that the process held, less what it had before
 
 
 class Worked(NamedTuple):
@@ -31,6 +31,7 @@ class Worked(NamedTuple):
     damage: str
     outcome: str
     seconds: float
+    before: float = 0.0  # MB that the process held without the file, if they are not to count
 
 
 # Takes the first and the last number and yields, of each file, first the damage's name as soon as
@@ -75,10 +76,10 @@ def _next(pipe: Connection, number: int, patience: float) -> Finding:
         damage = pipe.recv()
         if not pipe.poll(patience):
             return Finding(number, damage, "hang", patience, np.nan)
-        worked, megabytes = pipe.recv()
+        (*worked, before), megabytes = pipe.recv()
     except (EOFError, ConnectionResetError):
         return Finding(number, damage, "crash", np.nan, np.nan)
-    return Finding(number, *worked, megabytes)
+    return Finding(number, *worked, megabytes - before)
 
 
 def _send_all(work: Work, first: int, last: int, pipe: Connection) -> None:
