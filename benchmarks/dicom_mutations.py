@@ -44,12 +44,19 @@ def sources() -> list[bytes]:
     return films + [data for data in small if data[128:132] == b"DICM"]
 
 
-def flip(data: bytes, rng: np.random.Generator) -> bytes:
-    """Change 1 to 20 bytes anywhere behind the preamble."""
+def flip_between(
+    data: bytes, rng: np.random.Generator, first: int, last: int, most: int = 20
+) -> bytes:
+    """Change 1 to `most` bytes from `first` to before `last`."""
     damaged = bytearray(data)
-    for at in rng.integers(128, len(data), rng.integers(1, 21)):
+    for at in rng.integers(first, last, rng.integers(1, most + 1)):
         damaged[at] = rng.integers(256)
     return bytes(damaged)
+
+
+def flip(data: bytes, rng: np.random.Generator) -> bytes:
+    """Change 1 to 20 bytes anywhere behind the preamble."""
+    return flip_between(data, rng, 128, len(data))
 
 
 def flip_in_frame(data: bytes, rng: np.random.Generator) -> bytes:

@@ -62,18 +62,12 @@ def _any(kind: str, rng: np.random.Generator) -> bytes:
 
 def flip(data: bytes, rng: np.random.Generator) -> bytes:
     """Change 1 to 20 bytes anywhere."""
-    damaged = bytearray(data)
-    for at in rng.integers(0, len(data), rng.integers(1, 21)):
-        damaged[at] = rng.integers(256)
-    return bytes(damaged)
+    return dicom_mutations.flip_between(data, rng, 0, len(data))
 
 
 def flip_early(data: bytes, rng: np.random.Generator) -> bytes:
     """Change 1 to 6 bytes of the first 700, where headers and tables are."""
-    damaged = bytearray(data)
-    for at in rng.integers(3, min(700, len(data)), rng.integers(1, 7)):
-        damaged[at] = rng.integers(256)
-    return bytes(damaged)
+    return dicom_mutations.flip_between(data, rng, 3, min(700, len(data)), most=6)
 
 
 def change_chunks(data: bytes, rng: np.random.Generator) -> bytes:

@@ -63,7 +63,7 @@ class Analysis:
     warnings : tuple of str
         Sentences; empty if nothing was noticed.
     risk_low, risk_high : float or None
-        Lowest and highest risk that networks give which were trained alike but for the seed;
+        Lowest and highest risk that the networks of all seeds give;
         None if one network alone answered.
     networks : int
         How many answered.
@@ -114,7 +114,7 @@ def analyse(
     model : RiskModel
         Gives the risk and the map.
     others : sequence of RiskModel
-        The same model trained with other seeds (`load_seeds`). They give the risk's interval.
+        Networks of other seeds (`load_seeds`). They give the risk's interval.
     on_stage : callable, optional
         Told "reading", "checking" and "predicting" as each begins.
 
@@ -187,7 +187,7 @@ def upload_panel(
         Films to try, by name: the bytes of a file, or its path. Their thumbnails become part of
         the page, so none may show a patient.
     others : sequence of RiskModel
-        The same model trained with other seeds, from `load_seeds`: the risk gets an interval.
+        Networks of other seeds, from `load_seeds`: the risk gets an interval.
     paths : bool
         Offer a box for the path of a film on the machine where the kernel runs, for notebooks in
         which no upload works. Under Voilà it stays off whatever is said here, because visitors

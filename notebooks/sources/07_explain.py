@@ -742,9 +742,9 @@ Markdown(
 #
 # **What we found.** For this network the class activation map is exact, costs nothing, and equals Grad-CAM. On a
 # fixed scale it shows how *much* evidence there is, for and against, not only where. On its coarse grid it can hardly point;
-# asked more densely, the same weights point better, and a network that was taught where, better still: by how much, with
-# intervals, is printed above, beside rivals that look at no film. The map depends on the learned weights and on
-# true labels. And a network can live on a stamp, or on the border of the film, while its test AUROC stays high.
+# asked more densely, the same weights point better: by how much, with intervals, is printed above. So does the average map of
+# all films, so much of it is habit. The map depends on the learned weights; part of what it points at the phantom start knew before
+# any outcome. And a network can live on a stamp, or on the border of the film, while its test AUROC stays high.
 #
 # **What would change our mind.** About the map's use: a reader study in which people with heat maps judge better
 # than people without. On public chest films, all of seven methods did worse than radiologists at finding the
