@@ -13,7 +13,7 @@ from helpers.heat_scores import in_words, leads, score_intervals, score_maps, ta
 from helpers.localisation import centred_blob, heat_share, pointing_chance, pointing_game
 from helpers.occlusion import occlude
 from helpers.randomization import CASCADE, randomization_similarity, shuffle_labels
-from helpers.repeatability import pairwise_agreement
+from helpers.repeatability import own_head, pairwise_agreement
 
 __all__ = [
     "CASCADE",
@@ -26,6 +26,7 @@ __all__ = [
     "in_words",
     "leads",
     "occlude",
+    "own_head",
     "pairwise_agreement",
     "pointing_chance",
     "pointing_game",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
+from .abdomen import abdomen_length
 from .anatomy import frontal
 from .body import Body, Pose, draw_body, pose_body
 from .devices import add_devices
@@ -17,8 +18,8 @@ from .lateral import lateral
 from .lesions import add_lesions
 from .letters import annotate
 from .looks import Look, choose_look
-from .other import abdomen_length, ct_slice
 from .processing import develop, fit_ends, publish
+from .tomography import axial_slice, windowed
 
 if TYPE_CHECKING:
     from .causes import Patient
@@ -167,8 +168,8 @@ def render_abdomen(seed: int, size: int) -> FloatArray:
 
 
 def render_ct(seed: int, size: int) -> FloatArray:
-    """Render an axial CT slice: float32 (size, size) in [0, 1]."""
-    return ct_slice(seed, size)
+    """Render an axial CT slice in the window for lungs: float32 (size, size) in [0, 1]."""
+    return windowed(axial_slice(seed, size))
 
 
 def place_film(look: Look, body: Body, pose: Pose, shape: tuple[int, int], view: str) -> Frame:

@@ -20,10 +20,10 @@ from helpers.pixels import UnreadableRadiograph, preprocess
 from .causes import View
 from .film import Film, render, render_abdomen
 from .grid import FloatArray
-from .other import ct_slice
 from .randomisation import draw_look, draw_patient
 from .scenery import SCENES, draw_scene
 from .spoiling import spoil
+from .tomography import LUNG_WINDOW, axial_slice, coronal_slice, windowed
 
 # From the side in px and a source of random numbers to a picture (h, w) in [0, 1].
 Draw = Callable[[int, np.random.Generator], FloatArray]
@@ -33,6 +33,9 @@ _BEFORE = 0.5  # chance that letters and wear come before a film is turned, not 
 _KEPT_OF_A_SIDE = (0.25, 0.55)  # of a heavily cropped film
 _CUT, _LEFT_WHOLE = 0.15, (0.74, 0.95)  # chance at each edge; share that is left
 _TRIMMED = 0.06  # of a side, at any edge, of every film
+_WINDOWS = (LUNG_WINDOW, (50.0, 400.0), (-100.0, 2200.0))  # of CT: middle and width, HU
+_BLACK = -3000.0  # HU, outside the field
+_CROPPED = 0.16  # of a slice, at most, at any edge
 _TURNED, _STRETCHED = 9.0, 0.12  # degrees; share
 
 
@@ -149,55 +152,33 @@ def _abdomen(size: int, rng: np.random.Generator) -> FloatArray:
     return spoil(reframe(render_abdomen(int(rng.integers(2**31)), size), rng), rng)
 
 
-def _slice(draw: Draw) -> Draw:
-    """CT slices in a window for the lungs or for soft tissue, cut to the body or not."""
+def _slice(draw: Callable[[int, int], FloatArray]) -> Draw:
+    """CT slices in any window, in the scanner's round field or not, cut towards the body."""
 
-    def windowed(size: int, rng: np.random.Generator) -> FloatArray:
-        picture = draw(size, rng)
-        if rng.random() < 0.4:  # soft-tissue window
-            low, high = rng.uniform(0.3, 0.6), rng.uniform(0.85, 1.0)
-            picture = np.clip((picture - low) / (high - low), 0, 1)
-        rows, columns = picture.shape
-        if rng.random() < 0.25:  # the scanner's round field
-            v, u = (np.linspace(-1, 1, side) for side in (rows, columns))
-            picture = np.where(np.hypot(u[None], v[:, None]) < rng.uniform(0.9, 1.1), picture, 0)
-        top, bottom = (rng.uniform(0, 0.14, 2) * rows).astype(int)
-        left, right = (rng.uniform(0, 0.14, 2) * columns).astype(int)
-        picture = picture[top : rows - bottom, left : columns - right]
-        return spoil(reframe(picture.astype(np.float32), rng), rng)
+    def shown(size: int, rng: np.random.Generator) -> FloatArray:
+        slice_hu = draw(int(rng.integers(2**31)), size)
+        if rng.random() < 0.25:
+            u = np.linspace(-1, 1, size)
+            field = np.hypot(u[None], u[:, None]) < rng.uniform(0.9, 1.1)
+            slice_hu = np.where(field, slice_hu, _BLACK)
+        picture = windowed(slice_hu, _draw_window(rng))
+        top, bottom, left, right = (rng.uniform(0, _CROPPED, 4) * size).astype(int)
+        picture = picture[top : size - bottom, left : size - right]
+        return spoil(reframe(picture, rng), rng)
 
-    return windowed
+    return shown
 
 
-def _axial(size: int, rng: np.random.Generator) -> FloatArray:
-    return ct_slice(int(rng.integers(2**31)), size)
-
-
-def _coronal(size: int, rng: np.random.Generator) -> FloatArray:
-    """Lungs as a frontal film shows them, but cut: even tissue, black air, no ribs upon them."""
-    film = draw_frontal_film(size, rng)
-    rows, columns = film.pixels.shape
-    v, u = (np.linspace(-1, 1, side, dtype=np.float32) for side in (rows, columns))
-    wide = rng.uniform(0.82, 1.0) * np.clip(1.4 * (v + 1.25), 0.3, 1)[:, None]
-    tissue = rng.uniform(0.6, 0.8)
-    picture = np.where(np.abs(u)[None] < wide, tissue, 0).astype(np.float32)
-    texture = cv2.GaussianBlur(rng.standard_normal((rows, columns), dtype=np.float32), (0, 0), 1.2)
-    vessels = np.clip(4 * texture - rng.uniform(1.2, 2.2), 0, 0.5)
-    opaque = rng.uniform(0.15, 0.45) * film.lesions
-    picture = np.where(film.lungs, rng.uniform(0.02, 0.2) + vessels + opaque, picture)
-    bright = np.abs(u)[None] + 0 * v[:, None] < rng.uniform(0.05, 0.1)
-    if rng.random() < 0.5:  # the spine, where the slice lies far back
-        picture = np.where(bright & ~film.lungs, tissue + 0.18, picture)
-    sides = (np.abs(np.abs(u)[None] - 0.93 * wide) < 0.035) & (np.sin(22 * v)[:, None] > 0.3)
-    picture = np.where(sides, 0.97, picture)  # ribs, cut across
-    noise = rng.uniform(0.01, 0.05) * rng.standard_normal((rows, columns), dtype=np.float32)
-    return np.clip(cv2.GaussianBlur(picture, (0, 0), 0.6) + noise, 0, 1)
+def _draw_window(rng: np.random.Generator) -> tuple[float, float]:
+    """Middle and width, HU: of lungs, of soft tissue, or of nearly everything."""
+    middle, width = _WINDOWS[rng.choice(len(_WINDOWS), p=(0.55, 0.2, 0.25))]
+    return middle + rng.uniform(-0.1, 0.1) * width, width * rng.uniform(0.7, 1.3)
 
 
 def _several(size: int, rng: np.random.Generator) -> FloatArray:
     """Two to four films or slices in one picture, as in a figure."""
     rows, columns = ((1, 2), (2, 1), (2, 2), (1, 3))[rng.integers(4)]
-    draws = (_frontal, _frontal, _lateral, _slice(_axial))
+    draws = (_frontal, _frontal, _lateral, _slice(axial_slice))
     side = size // 2
     gap, grey = int(rng.integers(0, 6)), float(rng.random() < 0.5)
     picture = np.full((rows * (side + gap) - gap, columns * (side + gap) - gap), grey, np.float32)
@@ -217,8 +198,8 @@ _DRAW: dict[str, Draw] = {
     "upside down": _turned(2),
     "turned right": _turned(3),
     "negative": _negative,
-    "axial slice": _slice(_axial),
-    "coronal slice": _slice(_coronal),
+    "axial slice": _slice(axial_slice),
+    "coronal slice": _slice(coronal_slice),
     "abdomen": _abdomen,
     "part": _part,
     "several": _several,

@@ -11,6 +11,7 @@ from phantoms.devices import add_devices
 from phantoms.film import Film, render, render_abdomen, render_ct
 from phantoms.grid import Frame
 from phantoms.lesions import Opacity, add_lesions, lung_shares
+from phantoms.tomography import LUNG_WINDOW, axial_slice, coronal_slice, windowed
 
 DEVICES = ("endotracheal tube", "central line", "nasogastric tube", "ecg leads")
 
@@ -350,10 +351,31 @@ def test_abdomen_and_ct(size):
     assert ct.shape == (size, size)
     for picture, draw in ((abdomen, render_abdomen), (ct, render_ct)):
         assert picture.dtype == np.float32
-        assert 0 <= picture.min() < 0.1
+        assert picture.min() >= 0
         assert 0.7 < picture.max() <= 1
         assert np.array_equal(picture, draw(3, size))
         assert not np.array_equal(picture, draw(4, size))
+    assert abdomen.min() < 0.1
+
+
+@pytest.mark.parametrize("draw", [axial_slice, coronal_slice])
+def test_ct_slices_are_in_hounsfield_units(draw):
+    """Air at -1000, soft tissue about water, bone the brightest; lungs a third of many slices."""
+    slices = np.stack([draw(seed, 160) for seed in range(12)])
+    assert slices.dtype == np.float32
+    corners = slices[:, :8, :8] if draw is axial_slice else slices[slices < -960]
+    assert abs(np.median(corners) + 1000) < 20
+    assert ((slices > -950) & (slices < -500)).mean() > 0.1
+    assert ((slices > -150) & (slices < 300)).mean() > 0.2
+    assert np.all(np.quantile(slices, 0.999, axis=(1, 2)) > 300)
+    assert np.all(slices.min(axis=(1, 2)) > -1400)
+
+
+def test_a_window_shows_its_middle_grey_and_its_ends_black_and_white():
+    middle, width = LUNG_WINDOW
+    ends = np.array([[middle - width, middle - width / 2, middle, middle + width / 2, 3000.0]])
+    assert np.allclose(windowed(ends), [[0, 0, 0.5, 1, 1]])
+    assert np.allclose(windowed(np.array([[40.0, -60.0]]), (40, 400)), [[0.5, 0.25]])
 
 
 @pytest.mark.parametrize(

@@ -444,17 +444,20 @@ if phantom:
 # correlation the order of their pixels; one means alike.
 
 # %%
-from helpers.saliency import pairwise_agreement
-
-
-def last_layer(seed):
-    path = work_file(f"models/iteration2-seed{seed}.safetensors", made_by="05_fine_tune")
-    return RiskModel.load(path).network.fc.weight[0].detach()
-
+from helpers.saliency import own_head, pairwise_agreement
 
 first = RiskModel.load(work_file("models/iteration1.safetensors", made_by="04_train_resnet18"))
 places = place_features(first.network, images)  # which the four have in common
-others = [torch.einsum("nkhw,k->nhw", places, last_layer(seed)) for seed in range(1, 5)]
+
+
+def map_of(seed):
+    """Map of the network of a seed; an error if it differs from the first in more than its head."""
+    path = work_file(f"models/iteration2-seed{seed}.safetensors", made_by="05_fine_tune")
+    head = own_head(RiskModel.load(path).network, first.network)
+    return torch.einsum("nkhw,k->nhw", places, head[0])
+
+
+others = [map_of(seed) for seed in range(1, 5)]
 by_seed = np.stack([fine, *(place(grid, side, 8).numpy() for grid in others)])
 
 # %%
