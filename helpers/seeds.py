@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from helpers.models import RiskModel
 from helpers.stored import model_files
 
@@ -43,7 +41,6 @@ def load_seeds(path: str | Path) -> list[RiskModel]:
                 f"{file.name} did not learn from the films that {weights.name} learned from: make "
                 "both anew with the notebook that made them, or delete it."
             )
-        other.network.to(memory_format=torch.channels_last)  # faster for one film at a time
         others.append(other)
     return others
 
