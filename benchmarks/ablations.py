@@ -80,7 +80,6 @@ def main() -> None:
     options = parser.parse_args()
     if is_phantom("ieee8023"):
         raise SystemExit("This judges real films: set CXR_DATA to a folder with ieee8023.")
-    torch.set_num_threads(1)  # a second process draws
     films, rows = real_films(), []
     for seed in range(options.seeds):
         config = PretrainingConfig(films=options.films, seed=seed)
@@ -112,7 +111,7 @@ def without(name: str) -> Iterator[None]:
 
 def teach(config: PretrainingConfig, name: str) -> torch.nn.Module:
     """Teach a network on phantoms without an ingredient."""
-    fabric = Fabric(devices=1, precision="bf16-mixed")
+    fabric = Fabric(devices=1)
     draw = partial(draw_without, name)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder) / "run.pt"

@@ -61,7 +61,7 @@ def ours(films, size: int) -> Pass:
     """Pass over films as `fit` does."""
     config = TrainingConfig(size=size, epochs=1000, batch_size=BATCH)
     fabric = Fabric(accelerator="cpu", devices=1)
-    network = resnet18(1).to(memory_format=torch.channels_last)
+    network = resnet18(1)
     task = Task(network, films, films, config, fabric)
     stage, generator = AllLayers(task), torch.Generator().manual_seed(0)
     module, optimizer = fabric.setup(stage.module, stage.optimizer)
@@ -109,7 +109,7 @@ def pillow(films: pd.DataFrame, size: int, workers: int) -> Pass:
         persistent_workers=workers > 0,
         generator=torch.Generator().manual_seed(0),
     )
-    network = resnet18(1).train()
+    network = resnet18(1).to(memory_format=torch.contiguous_format).train()  # PyTorch's default
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
 
     def run() -> float:

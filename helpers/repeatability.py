@@ -43,7 +43,7 @@ def own_head(network: nn.Module, shared: nn.Module) -> torch.Tensor:
             f"expected networks that differ in the last layer only, but {differ[0]} differs "
             f"({len(differ)} such parts in all). Compute the features of each network by itself."
         )
-    return network.fc.weight.detach()
+    return network.get_parameter("fc.weight").detach()
 
 
 def pairwise_agreement(maps: np.ndarray) -> pd.DataFrame:

@@ -180,8 +180,7 @@ class SeverityModel:
             network.load_state_dict(state)
         except RuntimeError as error:
             raise ValueError(f"{path.name} holds no phantom start: {error}") from error
-        network.eval().to(memory_format=torch.channels_last)  # faster on a CPU
-        return cls(network, card["size_px"], card)
+        return cls(network.eval(), card["size_px"], card)
 
 
 def equalise(films: np.ndarray) -> np.ndarray:

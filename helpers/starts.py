@@ -38,7 +38,7 @@ def resnet18(outputs: int, *, seed: int = 0) -> nn.Module:
         network = torchvision.models.resnet18(num_classes=outputs)
         network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
-    return network
+    return network.to(memory_format=torch.channels_last)  # faster, on a CPU too
 
 
 def build_resnet18(start: str, *, seed: int = 0) -> nn.Module:
