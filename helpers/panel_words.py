@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from helpers.panel import Analysis
 
 LITTLE_HEAT = 1.0  # logits; a map that stays below, a tenth of the colour bar, is called empty
+ZONES = 3  # by as many: parts of the picture that are told apart
+FEW_ZONES = 1.5  # times an even share, from which a part is said to hold most of a map
 
 
 def in_a_hundred(probability: float) -> str:
@@ -18,7 +20,7 @@ def in_a_hundred(probability: float) -> str:
 
 
 def interval_words(low: float | None, high: float | None, networks: int) -> str:
-    """Say how far networks that differ only in chance agree.
+    """Say how far networks that learned from different draws of the patients agree.
 
     Parameters
     ----------
@@ -32,10 +34,10 @@ def interval_words(low: float | None, high: float | None, networks: int) -> str:
     str
     """
     if low is None or high is None:
-        return "One network alone answered: how much of this is chance in training is not known."
+        return "One network alone answered: how much of this is chance is not known."
     return (
-        f"{networks} networks, trained alike but for chance, say from {_count(low)} to "
-        f"{_count(high)} in 100."
+        f"{networks} networks that learned from different draws of the patients say from "
+        f"{_count(low)} to {_count(high)} in 100."
     )
 
 
@@ -73,20 +75,24 @@ def describe_heat(heat: np.ndarray, side: str = "for") -> str:
     rows, columns = ("upper", "middle", "lower"), ("left", "central", "right")
     zones = {
         f"{row} {column}": float(zone.sum())
-        for row, band in zip(rows, np.array_split(heat, 3, axis=0), strict=True)
-        for column, zone in zip(columns, np.array_split(band, 3, axis=1), strict=True)
+        for row, band in zip(rows, np.array_split(heat, ZONES, axis=0), strict=True)
+        for column, zone in zip(columns, np.array_split(band, ZONES, axis=1), strict=True)
     }
     place, most = max(zones.items(), key=lambda item: item[1])
     share = most / sum(zones.values())
-    return (
-        f"The strongest evidence {side} death reaches {peak:.1f} logits. Of nine parts of the "
-        f"picture, the {place} one holds the most of it: {share:.0%}."
+    where = (
+        f"Of {len(zones)} parts of the picture, as you look at it, the {place} one holds the most "
+        f"of it: {share:.0%}."
+        if share * len(zones) >= FEW_ZONES
+        else f"It is spread over the picture: none of {len(zones)} parts holds more than "
+        f"{share:.0%} of it."
     )
+    return f"The strongest evidence {side} death reaches {peak:.1f} logits. {where}"
 
 
 def _count(probability: float) -> str:
-    if probability < 0.005:
+    if probability <= 0.005:  # what rounds to none
         return "fewer than 1"
-    if probability > 0.995:
+    if probability >= 0.995:
         return "more than 99"
     return f"{probability * 100:.0f}"

@@ -33,6 +33,7 @@ function render({ model, el }) {
   const [status, alert, old] = [".cxr-status", ".cxr-alert", ".cxr-old"].map(find);
   const [result, clear, path] = [".cxr-result", ".cxr-clear", ".cxr-path"].map(find);
   const field = path.querySelector("input");
+  const spoken = Object.assign(document.createElement("span"), { className: "cxr-spoken" });
   const choice = { opacity: 0.7, signed: false }; // how maps are shown
   find(".cxr-notice").textContent = model.get("notice");
   path.hidden = !model.get("path_box");
@@ -48,6 +49,8 @@ function render({ model, el }) {
     const ended = ENDS.includes(state);
     const busy = !ended && state !== "idle";
     status.textContent = state === "failed" ? "That did not work." : text;
+    spoken.textContent = ended ? alsoSpoken(state) : "";
+    status.append(spoken);
     alert.textContent = state === "failed" ? text : "";
     controls.disabled = clear.disabled = busy;
     result.setAttribute("aria-busy", busy);
@@ -60,6 +63,13 @@ function render({ model, el }) {
     else if (document.activeElement?.contains(el)) used?.focus({ preventScroll: true });
     status.dataset.run = run;
     status.dataset.state = state; // last: whoever waits for it finds all the rest in place
+  }
+
+  // What is on the page but in no live region: the warnings, or that the result is an earlier film's.
+  function alsoSpoken(state) {
+    if (state === "failed") return result.hasChildNodes() ? ` ${old.textContent}` : "";
+    const warnings = [...result.querySelectorAll(".cxr-warnings li")];
+    return warnings.map((warning) => ` Warning: ${warning.textContent}`).join("");
   }
 
   function giveUp() {
@@ -114,6 +124,7 @@ function render({ model, el }) {
         bringToLife(result, message.record, choice);
       }
       show(message.state, message.text);
+      if (message.html) result.querySelector("h3").scrollIntoView({ block: "nearest" });
     }
     heard?.();
   }

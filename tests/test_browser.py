@@ -3,6 +3,7 @@
 A random network stands in for a trained one: the panel's behaviour does not depend on skill.
 """
 
+import base64
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import jupytext
 import nbformat
 import numpy as np
 import pytest
+import skimage.data
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from helpers.models import RiskModel, build_resnet18
@@ -131,7 +133,7 @@ def test_upload_shows_risk_and_pictures(page, tmp_path, name, write):
     assert upload(page, name, write(), tmp_path) == "done"
     assert shown_pictures(page) == PICTURES
     expect(status(page)).to_contain_text(re.compile(rf"{re.escape(name)}: .*in 100 patients"))
-    expect(page.locator(".cxr-result")).to_contain_text("2 networks, trained alike but for chance")
+    expect(page.locator(".cxr-result")).to_contain_text("2 networks that learned from different draws")
     assert page.locator(".cxr-old").is_hidden()
 
 
@@ -141,6 +143,7 @@ def test_broken_file_keeps_the_last_result_as_old_and_breaks_nothing(page, tmp_p
     assert upload(page, "broken.png", good[: len(good) // 2], tmp_path) == "failed"
     expect(alert(page)).to_contain_text("damaged or cut off")
     expect(page.locator(".cxr-old")).to_be_visible()
+    expect(status(page)).to_contain_text("The result below is of an earlier film.")
     assert shown_pictures(page) == PICTURES
     assert upload(page, "broken.dcm", dicom(drawn_chest(512, 512))[:9000], tmp_path) == "failed"
     assert upload(page, "empty.png", b"", tmp_path) == "failed"
@@ -150,9 +153,10 @@ def test_broken_file_keeps_the_last_result_as_old_and_breaks_nothing(page, tmp_p
 
 
 def test_photograph_is_warned_of(page, tmp_path):
-    photograph = np.random.default_rng(0).random((200, 600, 3)) * [1, 0.6, 0.2]
-    assert upload(page, "photo.png", png(photograph), tmp_path) == "warned"
+    photograph = png(skimage.data.coffee() / 255)
+    assert upload(page, "photo.png", photograph, tmp_path) == "warned"
     expect(page.locator(".cxr-warnings")).to_contain_text("colours")
+    expect(status(page)).to_contain_text("Warning: This picture has colours")  # for who listens
     assert shown_pictures(page)
 
 
@@ -180,9 +184,29 @@ def test_states_follow_each_other_and_nothing_can_be_chosen_meanwhile(page, tmp_
     assert all(disabled == (state != "done") for state, disabled in page.evaluate("window.seen"))
 
 
+def test_a_dropped_file_is_read_like_a_chosen_one(page):
+    drop = """async data => {
+      const files = new DataTransfer();
+      files.items.add(new File([await (await fetch(data)).blob()], "dropped.png"));
+      const place = document.querySelector(".cxr-choose");
+      for (const kind of ["dragover", "drop"]) {
+        const event = new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true });
+        place.dispatchEvent(event);
+        if (!event.defaultPrevented) throw new Error(`${kind}: the browser would leave the page`);
+      }
+    }"""
+    before = runs(page)
+    data = base64.b64encode(png(drawn_chest(512, 512))).decode()
+    page.evaluate(drop, f"data:image/png;base64,{data}")
+    assert wait_for_end(page, before) == "done"
+    expect(status(page)).to_contain_text("dropped.png: ")
+
+
 def test_everything_works_from_the_keyboard(page):
     field = file_field(page)
     field.focus()
+    with page.expect_file_chooser():
+        page.keyboard.press("Enter")
     example = page.get_by_role("button", name="A drawn chest")
     while not example.evaluate("button => button === document.activeElement"):
         page.keyboard.press("Tab")
@@ -301,12 +325,30 @@ def test_nothing_of_an_upload_is_saved_with_the_notebook(lab, folder, tmp_path):
 def test_page_is_readable_in_both_themes_and_on_a_phone(voila, tmp_path, scheme, width):
     voila.emulate_media(color_scheme=scheme)
     voila.set_viewport_size({"width": width, "height": 800})
-    assert upload(voila, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
+    long_name = f"{'1.2.826.0.1.' * 6}png"
+    assert upload(voila, long_name, png(drawn_chest(512, 512)), tmp_path) == "done"
+    expect(voila.locator(".cxr-result h3")).to_be_in_viewport()
     assert voila.evaluate("document.documentElement.scrollWidth") <= width
-    for place in (".cxr-status", ".cxr-result h3", ".cxr-ticks span", ".cxr-notice", "button"):
-        assert contrast(voila, place) >= 4.5, place  # WCAG 2.2, 1.4.3
+    for part in voila.locator(".cxr-panel > *").all():
+        assert part.evaluate("part => part.scrollWidth <= part.clientWidth + 1")
+    assert_readable(voila)
     voila.emulate_media(color_scheme="light")
     voila.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_panel_is_readable_in_jupyterlabs_dark_theme(lab, tmp_path):
+    change = "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })"
+    lab.evaluate(change, "JupyterLab Dark")
+    lab.wait_for_selector("body[data-jp-theme-light=false]")
+    assert upload(lab, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
+    assert_readable(lab)
+    lab.evaluate(change, "JupyterLab Light")
+    lab.wait_for_selector("body[data-jp-theme-light=true]")
+
+
+def assert_readable(page: Page) -> None:
+    for place in (".cxr-status", ".cxr-result h3", ".cxr-ticks span", ".cxr-notice", "button"):
+        assert contrast(page, place) >= 4.5, place  # WCAG 2.2, 1.4.3
 
 
 def contrast(page: Page, place: str) -> float:

@@ -148,8 +148,11 @@ def test_analyse_refuses_what_is_no_film_with_a_sentence(model):
     [
         (0.0, "fewer than 1 in 100 patients"),
         (0.0049, "fewer than 1 in 100 patients"),
+        (0.005, "fewer than 1 in 100 patients"),
+        (0.0051, "1 in 100 patients"),
         (0.123, "12 in 100 patients"),
         (0.994, "99 in 100 patients"),
+        (0.995, "more than 99 in 100 patients"),
         (0.996, "more than 99 in 100 patients"),
     ],
 )
@@ -167,6 +170,13 @@ def test_summary_names_the_place_and_says_when_there_is_little():
     text = panel.describe_heat(heat)
     assert "3.0 logits" in text and "the lower left one" in text and "100%" in text
     assert "evidence against death reaches" in panel.describe_heat(heat, "against")
+
+
+def test_summary_of_an_even_map_names_no_place():
+    rng = np.random.default_rng(0)
+    text = panel.describe_heat(rng.uniform(2.9, 3.0, (90, 90)).astype(np.float32))
+    assert "reaches 3.0 logits" in text and "spread over the picture" in text
+    assert not any(place in text for place in ("upper", "lower", "left", "right", "central"))
 
 
 def test_summary_tells_of_both_sides(analysis):
