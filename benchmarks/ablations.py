@@ -10,6 +10,7 @@ ships was trained before.
 """
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -89,9 +90,10 @@ def main() -> None:
             share = read(model, films)
             films[f"{name}|{seed}"] = share["film"]
             films[f"patient {name}|{seed}"] = share["patient"]
-            print(f"seed {seed}, without {name}: done", flush=True)
-    print(f"\n{options.films} films each, {options.seeds} seeds.\n")
-    print(markdown_table(report(films, pd.DataFrame(rows, columns=["without", "seed", "r2"]))))
+            print(f"seed {seed}, without {name}: done", file=sys.stderr, flush=True)
+        found = report(films, pd.DataFrame(rows, columns=["without", "seed", "r2"]))
+        print(f"\n{options.films} phantoms each, seeds 0 to {seed}:\n\n{markdown_table(found)}")
+        sys.stdout.flush()
 
 
 def draw_without(name: str, size: int, seed: Sequence[int]):

@@ -1,9 +1,10 @@
 """Whom do the input checks warn? Prints false alarms and misses as a table.
 
-    CXR_DATA=… .venv/bin/python -m benchmarks.input_checks
+    CXR_DATA=… .venv/bin/python -m benchmarks.input_checks [--model FILE]
 
-Nothing is learned or chosen here. Each file is read and checked as the upload panel does it; one
-that cannot be read gets a sentence that says why, and is counted as refused.
+Nothing is learned or chosen here. Each file is read and checked as the upload panel does it, with
+the mean film of the panel's model (by default the one that notebook 05 made of phantoms); one that
+cannot be read gets a sentence that says why, and is counted as refused.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,17 +23,20 @@ from statsmodels.stats.proportion import proportion_confint
 from benchmarks.checked_pictures import Picture, other_pictures, phantom_films, real_pictures
 from helpers.input_checks import named_warnings
 from helpers.intervals import Interval
-from helpers.paths import is_phantom
+from helpers.models import RiskModel
+from helpers.paths import PROJECT, is_phantom
 from helpers.radiographs import UnreadableRadiograph, preprocess, read_radiograph
 from helpers.reporting import markdown_table
 
-SIZE = 128  # px; what the network of the quick profile sees
+MODEL = PROJECT / "data" / "work" / "quick-phantom" / "models" / "iteration2.safetensors"
 MOST_FALSE_ALARMS, FEWEST_FOUND = 0.05, 0.95
 
 
 def main() -> None:
     """Check the test set and print what was found."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, default=MODEL, help="a stored model")
+    model = RiskModel.load(parser.parse_args().model)
     missing = [name for name in ("ieee8023", "hannover") if is_phantom(name)]
     if missing:
         raise SystemExit(
@@ -40,7 +45,8 @@ def main() -> None:
         )
     cv2.setNumThreads(1)
     torch.set_num_threads(2)
-    checked = pd.DataFrame(check(chain(phantom_films(), real_pictures(), other_pictures())))
+    pictures = chain(phantom_films(), real_pictures(), other_pictures())
+    checked = pd.DataFrame(check(pictures, model))
     real = checked["kind"].str.startswith("frontal films")
     groups = {
         "all real frontal films": checked[real],
@@ -58,16 +64,17 @@ def main() -> None:
     print(f"{milliseconds[0.95]:.0f} ms), reading not counted.")
 
 
-def check(pictures: Iterable[Picture]) -> Iterator[dict]:
-    """Check files: a row a file."""
+def check(pictures: Iterable[Picture], model: RiskModel) -> Iterator[dict]:
+    """Check files as :func:`helpers.panel.analyse` does: a row a file."""
     for picture in pictures:
         row: dict = {**picture._asdict(), "seconds": np.nan}
         del row["data"]
         try:
             film = read_radiograph(picture.data)
-            square = preprocess(film, SIZE)
+            square = preprocess(film, model.size)
             start = time.perf_counter()
-            fired = list(named_warnings(picture.data, film, square))
+            mean_film = model.card.get("mean_film")
+            fired = list(named_warnings(picture.data, film, square, mean_film))
             row["seconds"] = time.perf_counter() - start
         except UnreadableRadiograph:
             fired = ["refused"]

@@ -2,9 +2,10 @@
 
     CXR_DATA=… .venv/bin/python -m benchmarks.severity [--card]
 
-Nothing is trained and nothing is chosen here: the phantom start reads each film once, and its
-opaque share is compared with what experts scored, what radiologists outlined, and what became of
-the patients. Intervals come from resampling patients.
+Nothing is trained here: the phantom start reads the films, and its opaque share is compared with
+what experts scored, what radiologists outlined, and what became of the patients (asked of their
+index films). Intervals come from resampling patients. The figures were looked at while the start
+was developed: docs/study/zero-shot-rounds.csv has those of each round.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from helpers.cohorts import (
     load_annotations,
     load_cohort,
     outline_mask,
+    select_index_films,
 )
 from helpers.evaluation import Interval, auroc, bootstrap_interval
 from helpers.reporting import markdown_table
@@ -89,10 +91,10 @@ def outlined_share(outlines: pd.DataFrame, path: str) -> float:
 
 
 def outcomes() -> pd.DataFrame:
-    """Discrimination of outcomes by the mean opaque share of a patient's films."""
+    """Discrimination of outcomes by the opaque share of a patient's index film."""
     rows = []
     for site, columns in OUTCOMES.items():
-        films = readings(load_cohort(site))
+        films = readings(select_index_films(load_cohort(site)))
         for column in columns:
             known = films[films[column].notna()].groupby("patient_id")
             patients = known.agg(share=(SHARE, "mean"), event=(column, "max")).reset_index()

@@ -97,12 +97,13 @@ def forest(fold: Fold) -> pd.DataFrame:
 
 
 PHANTOM = "ResNet18, phantom start"
+UNTRAINED = "phantom start, untrained: opaque share"
 PREDECESSOR = "predecessor's recipe"
 WAYS: Mapping[str, Way] = {
     PHANTOM: partial(network, start="phantom", config=CAREFUL),
     "ResNet18, random start": partial(network, start="random", config=CARELESS),
     "ResNet18, ImageNet start": partial(network, start="imagenet", config=CAREFUL),
-    "phantom start, untrained: opaque share": untrained,
+    UNTRAINED: untrained,
     PREDECESSOR: predecessor,
     "random forest: age, sex, day, position": forest,
     "age and sex": partial(baseline, name="age and sex"),

@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from helpers.patients import require_patients
+
 # Okabe and Ito's palette, told apart with every kind of colour blindness.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 GREY = "#767676"
@@ -180,5 +182,6 @@ def band(
 
 
 def outcomes_and_risks(patients: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``died`` as bool and ``risk`` as float, shape (n,) each."""
+    """Return ``died``, which must be observed, as bool and ``risk`` as float, shape (n,) each."""
+    require_patients(patients)
     return patients["died"].to_numpy(dtype=bool), patients["risk"].to_numpy(dtype=float)

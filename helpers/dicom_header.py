@@ -10,6 +10,7 @@ from typing import Any
 
 from pydicom import DataElement, FileDataset, dcmread
 from pydicom.dataelem import RawDataElement
+from pydicom.multival import MultiValue
 from pydicom.pixels.utils import get_expected_length
 from pydicom.tag import Tag
 from pydicom.uid import (
@@ -25,7 +26,7 @@ from helpers.dicom_attributes import MEANINGS
 from helpers.dicom_decoders import UnreadableDicom, is_decodable, shown
 from helpers.quarantine import quiet
 
-__all__ = ["PIXELS", "UnreadableDicom", "open_film"]
+__all__ = ["PIXELS", "UnreadableDicom", "is_dicom", "open_film", "picture_words"]
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -40,6 +41,7 @@ _NEEDED = (
     "SOPClassUID",
     *MEANINGS,
     *PIXELS,
+    "PatientOrientation",
     "PlanarConfiguration",
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
@@ -55,6 +57,47 @@ _FOR_PROCESSING = {
     DigitalMammographyXRayImageStorageForProcessing,
     DigitalIntraOralXRayImageStorageForProcessing,
 }
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether a file says that it is one (PS3.10 7.1)."""
+    return data[128:132] == b"DICM"
+
+
+def picture_words(data: bytes) -> tuple[str, str, str]:
+    """Return Modality, View Position and the first value of Patient Orientation, in capitals.
+
+    The last is the direction in which rows run: L or R in a frontal film, A or P in one from the
+    side (PS3.3 C.7.6.1.1.1). Each is "" if it is absent. The values are not vouched for: compare
+    them with words of the standard, and show no other.
+
+    Parameters
+    ----------
+    data : bytes
+        A file that :func:`open_film` accepts.
+
+    Raises
+    ------
+    UnreadableDicom
+        If it is none.
+    """
+    film = open_film(data)
+    with quiet():
+        return (
+            _first_word(film, "Modality"),
+            _first_word(film, "ViewPosition"),
+            _first_word(film, "PatientOrientation"),
+        )
+
+
+def _first_word(film: FileDataset, name: str) -> str:
+    """First value of an element in capitals, "" if it is absent or so damaged that it says nothing."""
+    try:
+        value = film.get(name)
+    except Exception:  # pydicom reads a value when it is asked for, and raises a zoo of types
+        return ""
+    first = value[0] if isinstance(value, MultiValue) and value else value
+    return str(first or "").strip().upper()
 
 
 def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
@@ -80,7 +123,7 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
     """
     if not data:
         raise UnreadableDicom("The file is empty.")
-    if data[128:132] != b"DICM":
+    if not is_dicom(data):
         raise UnreadableDicom("This is not a DICOM file: the letters DICM are missing at byte 128.")
     _refuse_bomb(data)
     try:

@@ -15,11 +15,16 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from helpers.dicom_header import is_dicom, picture_words
 from helpers.film_kinds import KINDS, film_kinds
 from helpers.radiographs import preprocess
 
 WIDEST, NARROWEST = 1.6, 0.625  # width / height; cassettes have 35 × 43 cm, lying or standing
 MOST_IN_ONE_GREY = 0.4  # share of the film in one of 64 greys
+# Of Modality (PS3.3 C.7.3.1.1.1): plate, detector, scanned film, and what a hospital calls "other".
+RADIOGRAPHY = ("CR", "DX", "RG", "OT")
+OTHER_MACHINES = ("CT", "MR", "US", "MG", "PT", "NM", "RF", "XA", "SC", "ES", "XC", "IO", "PX")
+SIDE_VIEWS = ("LL", "RL", "LLD", "RLD", "LLO", "RLO")  # of View Position (PS3.3 C.8.7.1.1.1)
 MOST_COLOUR = 20.0  # of 255, mean of largest less smallest colour; a film has none, a tint little
 
 
@@ -34,7 +39,7 @@ def check_input(
     Parameters
     ----------
     data : bytes
-        The file, for its colours, which reading takes away.
+        The file, for its colours and its DICOM header, which reading takes away.
     film : ndarray, shape (h, w), float32 in [0, 1]
         As `helpers.radiographs.read_radiograph` returns it.
     square : ndarray, shape (size, size), uint8
@@ -59,6 +64,7 @@ def named_warnings(
 ) -> dict[str, str]:
     """Return the sentences of :func:`check_input` by the names of the checks."""
     checks = {
+        "header": _check_header(data),
         "colour": _check_colour(data),
         "few pixels": _check_pixels(film, len(square)),
         "odd shape": _check_shape(film),
@@ -67,6 +73,25 @@ def named_warnings(
     return {name: text for name, text in checks.items() if text} | _check_look(
         film, square, mean_film
     )
+
+
+def _check_header(data: bytes) -> str:
+    """What a DICOM header says of its picture, in words of the standard alone."""
+    if not is_dicom(data):
+        return ""
+    machine, view, along_the_rows = picture_words(data)
+    if machine and machine not in RADIOGRAPHY:
+        return (
+            "The DICOM header says that this is no plain radiograph (Modality is "
+            f"{machine if machine in OTHER_MACHINES else 'another'}). The prediction may mean "
+            "nothing."
+        )
+    if view in SIDE_VIEWS or view.startswith("LAT") or along_the_rows[:1] in ("A", "P"):
+        return (
+            "The DICOM header says that the film was taken from the side or lying on the side; "
+            "the network learned from frontal films. The prediction may mean nothing."
+        )
+    return ""
 
 
 def _check_colour(data: bytes) -> str:
@@ -140,7 +165,7 @@ def colourfulness(data: bytes) -> float:
     float
         0 (grey, and every DICOM film) to 255.
     """
-    if data[128:132] == b"DICM":
+    if is_dicom(data):
         return 0.0
     with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
         if picture.mode in ("1", "L", "LA") or picture.mode.startswith("I"):

@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers.intervals import intervals_of
 from helpers.reporting import Run, facts, guideline, markdown_table
+from helpers.subgroups import told_events
 
 INTENDED_USE = {
     "outcome": "death in hospital",
@@ -106,7 +107,8 @@ def _subgroups(run: Run) -> str:
     shown = run.subgroups[run.subgroups["metric"] == "AUROC"]
     pairs = zip(intervals_of(shown), shown["note"], strict=True)
     values = [note if note and pd.isna(area.estimate) else str(area) for area, note in pairs]
-    return markdown_table(shown[["grouping", "group", "n", "events"]].assign(AUROC=values))
+    counted = shown[["grouping", "group", "n"]].assign(events=told_events(shown))
+    return markdown_table(counted.assign(AUROC=values))
 
 
 def _two_columns(rows: dict) -> str:

@@ -91,8 +91,10 @@ def as_endpoint(table: pd.DataFrame, event: str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the table has no such column.
+        If the table has no such column, or it is ``died``, some of whose labels may be imputed.
     """
+    if event == "died":
+        raise ValueError("Expected another event than died, whose labels say which are observed.")
     if event not in table:
         raise ValueError(f"Expected a column {event} with the event; found {list(table)}.")
     keys = [column for column in PATIENT if column in table]

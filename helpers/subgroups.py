@@ -39,7 +39,8 @@ def judge_subgroups(
     pandas.DataFrame
         A row a group and metric: ``grouping``, ``group``, ``n``, ``events``, ``metric`` (AUROC,
         observed / expected deaths), ``estimate``, ``low``, ``high``, ``note``. With fewer than
-        `FEWEST_EVENTS` deaths or survivors the estimate is hidden, and the note says so.
+        `FEWEST_EVENTS` deaths or survivors the events are NA and the estimate is NaN, and the note
+        says so: of a group of few, the number of deaths may tell who died.
 
     Raises
     ------
@@ -56,16 +57,26 @@ def judge_subgroups(
     for grouping in groupings:
         names = table[grouping].astype("string").fillna(NOT_RECORDED)
         for name, members in table.groupby(names, sort=True):
-            about = (grouping, name, len(members), int(members["died"].sum()))
+            about = (grouping, name, len(members), pd.NA if _few(members) else members["died"].sum())
             for metric, found in _judge(members).items():
                 rows.append((*about, metric, found.estimate, found.low, found.high, found.note))
     columns = ["grouping", "group", "n", "events", "metric", "estimate", "low", "high", "note"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"events": "Int64"})
+
+
+def told_events(groups: pd.DataFrame) -> pd.Series:
+    """Events of :func:`judge_subgroups` as text, ``hidden`` where there are too few."""
+    return groups["events"].astype("string").fillna("hidden")
+
+
+def _few(members: pd.DataFrame) -> bool:
+    deaths = int(members["died"].sum())
+    return min(deaths, len(members) - deaths) < FEWEST_EVENTS
 
 
 def _judge(members: pd.DataFrame) -> dict[str, Interval]:
     died, risk = members["died"].to_numpy(bool), members["risk"].to_numpy(float)
-    if min(died.sum(), (~died).sum()) < FEWEST_EVENTS:
+    if _few(members):
         note = f"hidden: fewer than {FEWEST_EVENTS} deaths or survivors"
         hidden = Interval(NAN, NAN, NAN, note=note)
         return {"AUROC": hidden, "observed / expected deaths": hidden}

@@ -1,5 +1,7 @@
 """Nothing that is chosen depends on how the test patients fared."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,9 +18,10 @@ from helpers.imputation import impute_survival, label_films
 from helpers.models import RiskModel, build_resnet18
 from helpers.splits import split_patients
 from helpers.table import start_flow
-from helpers.training import TrainingConfig, fit, predict
+from helpers.training import CAREFUL, TrainingConfig, fit, predict
 
 CONFIG = TrainingConfig(size=32, epochs=2, batch_size=32)
+FINE_TUNING = replace(CAREFUL, size=32, head_epochs=2, epochs=2, batch_size=32)
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +51,8 @@ def chosen(cohort: pd.DataFrame) -> dict:
     films = label_films(cohort, labels, "risk")
     train = films[films["part"] == "train"]
     validation = films[(films["part"] == "validation") & (films["label_source"] == "observed")]
-    fitted = fit(build_resnet18("random", seed=0), train, validation, CONFIG, progress=False)
+    first = fit(build_resnet18("random", seed=0), train, validation, CONFIG, progress=False)
+    fitted = fit(first.network, train, validation, FINE_TUNING, progress=False)
     model = finish_model(fitted.network, train, validation, CONFIG, title="a test", start="random")
     index = patient_metadata(select_index_films(cohort), cohort)
     known = index[(index["part"] == "train") & (index["label_source"] == "observed")]
@@ -57,7 +61,7 @@ def chosen(cohort: pd.DataFrame) -> dict:
         "weights": np.concatenate(
             [value.detach().numpy().ravel() for value in model.network.state_dict().values()]
         ),
-        "epochs": fitted.history.drop(columns="seconds", errors="ignore").to_numpy(),
+        "epochs": pd.concat([first.history, fitted.history]).drop(columns="seconds").to_numpy(),
         "calibration": (model.intercept, model.slope),
         "threshold": model.threshold,
         "base rate": model.base_rate,

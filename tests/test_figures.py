@@ -12,6 +12,8 @@ import pytest
 from helpers import figures
 from helpers.evaluation import confusion, net_benefit
 
+OBSERVED = {"label_source": "observed"}
+
 
 @pytest.fixture(autouse=True)
 def close_figures():
@@ -24,7 +26,8 @@ def patients():
     generator = np.random.default_rng(0)
     risk = generator.beta(1, 4, 200)
     died = pd.array(generator.random(200) < risk, dtype="boolean")
-    return pd.DataFrame({"risk": risk, "died": died})
+    table = pd.DataFrame({"risk": risk, "died": died, **OBSERVED})
+    return table.assign(patient_id=range(200))
 
 
 @pytest.fixture
@@ -201,7 +204,8 @@ def test_the_confusion_matrix_shows_every_patient_once(patients):
 def test_the_calibration_curve_of_a_right_risk_lies_on_the_diagonal():
     generator = np.random.default_rng(1)
     risk = generator.uniform(0.05, 0.95, 4000)
-    right = pd.DataFrame({"risk": risk, "died": generator.random(4000) < risk})
+    right = pd.DataFrame({"risk": risk, "died": generator.random(4000) < risk, **OBSERVED})
+    right["patient_id"] = np.arange(4000)
     ax = figures.plot_calibration(right)
     curve = next(line for line in ax.lines if line.get_label() == "model")
     assert np.abs(curve.get_ydata() - curve.get_xdata()).max() < 0.08

@@ -2,16 +2,19 @@
 
 import json
 import shutil
+from io import BytesIO
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from helpers import film_kinds, input_checks
 from helpers.film_kinds import KINDS, NAMES, STATISTICS, FilmKinds, features
 from helpers.radiographs import preprocess, read_radiograph
 from phantoms.odd_films import draw_kind
 from phantoms.recognition import draw_films, fit
-from tests.drawn_chests import drawn_chest, png
+from tests.drawn_chests import dicom, drawn_chest, png
+from tests.markers import MARKER
 
 SIZE = 128
 SEED = 4711  # of no phantom that the checks have learned from
@@ -48,6 +51,38 @@ def test_warns_of_colour():
     assert "colours" in warned(png(colourful))
     grey = np.repeat(drawn_chest()[..., None], 3, axis=2)
     assert warned(png(grey)) == ""  # RGB, but without colour
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        ({}, ""),
+        ({"Modality": "DX", "ViewPosition": "PA", "PatientOrientation": ["L", "F"]}, ""),
+        ({"Modality": ""}, ""),
+        ({"Modality": "CT"}, "no plain radiograph (Modality is CT)"),
+        ({"Modality": MARKER[:16]}, "no plain radiograph (Modality is another)"),
+        ({"ViewPosition": "LL"}, "from the side"),
+        ({"ViewPosition": "LATERAL"}, "from the side"),
+        ({"PatientOrientation": ["A", "F"]}, "from the side"),
+        ({"PatientOrientation": ["P", "FR"]}, "from the side"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Invalid value for VR CS")
+def test_warns_of_what_a_dicom_header_says(header, sentence):
+    film = dcmread(BytesIO(dicom(drawn_chest())))
+    for name, value in header.items():
+        setattr(film, name, value)
+    file = BytesIO()
+    film.save_as(file)
+    found = warned(file.getvalue())
+    assert sentence in found and bool(found) == bool(sentence)
+    assert MARKER[:16] not in found
+
+
+def test_a_damaged_word_in_a_header_says_nothing_and_stops_nothing():
+    data = dicom(drawn_chest())
+    place = data.index(b"\x08\x00\x60\x00CS")  # Modality, explicit VR
+    assert warned(data[: place + 4] + b"DS" + data[place + 6 :]) == ""  # "CR" is no decimal string
 
 
 def test_warns_of_few_pixels_and_odd_shapes():

@@ -1,15 +1,32 @@
 """From films to patients: pooling, other endpoints, and what is refused."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from helpers.delong import auroc_difference, auroc_interval
 from helpers.evaluation import choose_threshold, report
+from helpers.figures import (
+    plot_calibration,
+    plot_confusion,
+    plot_precision_recall,
+    plot_risk_by_outcome,
+    plot_roc,
+)
 from helpers.intervals import bootstrap_interval
 from helpers.patients import as_endpoint, pool_by_patient, require_observed, require_patients
 from helpers.subgroups import judge_subgroups
 from tests.simulated import simulate
+
+PLOTS = (
+    plot_roc,
+    plot_precision_recall,
+    plot_calibration,
+    plot_risk_by_outcome,
+    partial(plot_confusion, threshold=0.5),
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +74,7 @@ def test_every_judging_function_refuses_labels_that_are_not_observed(patients, s
         lambda: auroc_interval(table),
         lambda: auroc_difference(table, "risk", "risk"),
         lambda: judge_subgroups(table, groupings=("site",)),
+        *(lambda plot=plot: plot(table) for plot in PLOTS),
         lambda: bootstrap_interval(lambda sample: sample["risk"].mean(), table),
     ]
     for judge in judges:
@@ -91,3 +109,9 @@ def test_another_event_takes_the_place_of_death():
     assert films["died"].isna().sum() == 2  # the table passed in is as it was
     with pytest.raises(ValueError, match="column is_icu"):
         as_endpoint(films, "is_icu")
+
+
+def test_death_cannot_be_asked_as_another_endpoint(patients):
+    # Its imputed labels would come out as observed.
+    with pytest.raises(ValueError, match="another event than died"):
+        as_endpoint(patients.assign(label_source="imputed"), "died")

@@ -6,7 +6,7 @@ import pytest
 
 from helpers.calibration import calibration_intervals
 from helpers.delong import auroc_interval
-from helpers.subgroups import FEWEST_EVENTS, age_bands, judge_subgroups
+from helpers.subgroups import age_bands, judge_subgroups, told_events
 from tests.simulated import simulate
 
 
@@ -32,7 +32,10 @@ def test_every_patient_is_in_one_group_of_each_kind(patients):
     found = judge_subgroups(patients)
     sums = found[found["metric"] == "AUROC"].groupby("grouping")[["n", "events"]].sum()
     assert set(sums.index) == {"sex", "age band", "view", "site"}
-    assert (sums["n"] == 600).all() and (sums["events"] == patients["died"].sum()).all()
+    assert (sums["n"] == 600).all()
+    hidden = set(found.loc[found["events"].isna(), "grouping"])
+    assert (sums["events"].drop(list(hidden)) == patients["died"].sum()).all()
+    assert hidden == {"sex"}
     assert "PA" not in set(found["group"])  # no group without patients
 
 
@@ -51,7 +54,10 @@ def test_a_group_is_judged_by_its_own_patients(patients):
 def test_few_events_and_few_survivors_are_hidden(patients):
     found = judge_subgroups(patients).set_index(["grouping", "group", "metric"])
     missing = found.loc[("sex", "not recorded", "AUROC")]
-    assert missing["events"] < FEWEST_EVENTS and np.isnan(missing["estimate"])
+    assert pd.isna(missing["events"]) and np.isnan(missing["estimate"])
+    assert told_events(found)["sex", "not recorded", "AUROC"] == "hidden"
+    deaths = patients.loc[patients["sex"] == "F", "died"].sum()
+    assert told_events(found)["sex", "F", "AUROC"] == str(deaths)
     assert missing["note"] == "hidden: fewer than 10 deaths or survivors"
     # At SBU a sex that is not recorded means death: few survivors hide a group as well.
     doomed = patients.assign(died=patients["died"] | patients["sex"].isna())
