@@ -99,7 +99,10 @@ class Head:
         self.epochs, self.patience = config.head_epochs, math.inf
         self.module = task.network.get_submodule("fc")
         self.optimizer = AdamW(
-            self.module.parameters(), lr=config.head_rate, weight_decay=config.weight_decay
+            self.module.parameters(),
+            lr=config.head_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
         )
         self.schedule = ConstantLR(self.optimizer, factor=1)
         task.network.set_submodule("fc", nn.Identity())
@@ -131,7 +134,7 @@ class AllLayers:
         self.epochs, self.patience = config.epochs, config.patience
         self.module, self._task = task.network, task
         groups = layer_groups(task.network, config.rate, config.layer_decay)
-        self.optimizer = AdamW(groups, weight_decay=config.weight_decay)
+        self.optimizer = AdamW(groups, weight_decay=config.weight_decay, fused=True)
         rates = [group["lr"] for group in groups]
         self.schedule = OneCycleLR(self.optimizer, rates, total_steps=self.epochs * task.steps)
 
