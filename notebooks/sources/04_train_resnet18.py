@@ -280,8 +280,6 @@ for name, (start, config) in tqdm(ways.items()):
 #   hospital, of which these networks have seen nothing.
 
 # %%
-from helpers.evaluation import auroc
-
 judged = judged.assign(**risks)
 elsewhere = scored.assign(
     **{
@@ -290,7 +288,6 @@ elsewhere = scored.assign(
     }
 )
 measures = {
-    "AUROC": (judged, lambda t, risk: auroc(t["died"], risk)),
     "experts elsewhere": (
         elsewhere,
         lambda t, risk: risk.corr(t["geographic"].astype(float), "spearman"),
@@ -306,18 +303,25 @@ if is_phantom("sbu"):
 
 
 # %%
+from helpers.evaluation import auroc_difference, auroc_interval
+
+best = "phantom, careful"
+others = [name for name in networks if name != best]
+
+
 def worth(of):
     """A measure of each way, and what the phantom start with careful training gains on each."""
 
     def values_and_gains(t):
         values = {name: of(t, t[name]) for name in networks}
-        best = values["phantom, careful"]
-        return values | {f"gain over {name}": best - value for name, value in values.items()}
+        return values | {f"gain over {name}": values[best] - values[name] for name in others}
 
     return values_and_gains
 
 
-found = {
+areas = {name: auroc_interval(judged, risk=name) for name in networks}
+areas |= {f"gain over {name}": auroc_difference(judged, best, name) for name in others}
+found = {"AUROC": areas} | {
     measure: bootstrap_interval(worth(of), table, repeats=400)
     for measure, (table, of) in measures.items()
 }
@@ -326,7 +330,7 @@ found = {
 from helpers.figures import plot_intervals
 
 figure, axes = plt.subplots(
-    1, len(measures), figsize=(9, 1.9), layout="constrained", sharey=True, squeeze=False
+    1, len(found), figsize=(9, 1.9), layout="constrained", sharey=True, squeeze=False
 )
 for ax, (measure, intervals) in zip(axes[0], found.items(), strict=True):
     rows = [(name, i.estimate, i.low, i.high) for name, i in intervals.items() if name in networks]
@@ -344,8 +348,7 @@ def verdict(measure, name):
     return f"- {measure}: **{word}** than *{name}*, {gain:+.2f}"
 
 
-others = [name for name in networks if name != "phantom, careful"]
-lines = [verdict(measure, name) for measure in measures for name in others]
+lines = [verdict(measure, name) for measure in found for name in others]
 Markdown(
     "The phantom start, trained carefully, reaches\n\n"
     + "\n".join(lines)
@@ -382,7 +385,7 @@ stored.rename(index=correspond)
 # %% [markdown]
 # Differences smaller than the seeds' spread, the number after the ±, another seed might turn round.
 #
-# ## What careless training throws away
+# ## What is left of the start
 #
 # A start is not kept by starting from it. Two things are suspected of wearing it away:
 #
@@ -459,8 +462,8 @@ Markdown(
 
 # %% [markdown]
 # The larger of the last two numbers names the culprit on these data; elsewhere it may be the other one, so careful
-# training guards against both. What was thrown away, the labels of a few hundred films cannot bring back: they hold
-# one bit each. (Careful training may change the reading, too, where deaths ask for it; but a little at a time.)
+# training guards against both. How much a loss of this size matters for death is another question: look at the gains over
+# *phantom, careless* above. (Careful training may change the reading, too, where deaths ask for it; but a little at a time.)
 
 # %% [markdown]
 # ## Iteration 1, with class weights
@@ -505,11 +508,10 @@ heads = {
 
 def describe(model, films):
     patients = pool_by_patient(predict(model, films))
-    rank = bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), patients)
     return {
         "mean risk": patients["risk"].mean(),
         "share who died": patients["died"].mean(),
-        "AUROC (95 % interval)": str(rank),
+        "AUROC (95 % interval)": str(auroc_interval(patients)),
     }
 
 
@@ -521,8 +523,8 @@ raised = compared.loc["class weights", "mean risk"] / compared.loc["no weights",
 Markdown(f"Class weights multiplied the mean predicted risk by **{raised:.1f}**.")
 
 # %% [markdown]
-# Weights do not make a network see more; they make it speak louder. Training pretended that deaths are as
-# common as survivals, so the risks answer for a hospital in which half of the patients die
+# Both heads see the same features, so here class weights cannot make the network see more; they make it speak louder.
+# Training pretended that deaths are as common as survivals, so the risks answer for a hospital in which half of the patients die
 # ([Carriero 2025](https://doi.org/10.1016/j.jclinepi.2025.111723)). For *ranking* patients that matters
 # little: compare the last column, with its intervals. For telling a person a number it does, and it has to be undone.
 
@@ -563,20 +565,30 @@ pd.DataFrame(
 # 95 % interval over the patients, behind ± the standard deviation over the seeds.
 
 # %%
-numbers = ["AUROC", "observed / expected", "calibration intercept", "calibration slope"]
-states = [
-    f"{number}, {state}" for state in ("as trained", "recalibrated") for number in numbers[1:]
-]
-both = {
-    "head, then all layers": "class weights",
-    "head, then all layers, no class weights": "no weights",
-}
-stored = compare(study, test="sbu", measures=[numbers[0], *states], variants=list(both))
+ranks = ["AUROC", "rank correlation with the true risk"]
+numbers = ["observed / expected", "calibration intercept", "calibration slope"]
+states = [f"{number}, {state}" for state in ("as trained", "recalibrated") for number in numbers]
+without = "head, then all layers, no class weights"
+both = {"head, then all layers": "class weights", without: "no weights"}
+stored = compare(study, test="sbu", measures=[*ranks, *states], variants=list(both))
 stored.rename(index=both).T.rename_axis(index=None, columns=None)
 
 # %% [markdown]
 # If recalibration gives back what the weights cost, and the ranking is the same, then the weights were for nothing;
-# if the recalibrated numbers still differ, or the ranking does, by more than their intervals, they were not.
+# if the recalibrated numbers still differ, or the ranking does, by more than their intervals, they were not. Which is it?
+# Paired, on the same patients (the two ways began apart: in each, iteration 1 was trained in the same manner as iteration 2):
+
+# %%
+from helpers.evaluation import Interval
+
+gaps = study.table.query("test == 'sbu' and variant == @without").set_index("measure")
+columns = ["difference_estimate", "difference_low", "difference_high"]
+lines = []
+for measure in [*ranks, *(state for state in states if "recalibrated" in state)]:
+    gap = Interval(*gaps.loc[measure, columns].astype(float))
+    word = "higher" if gap.low > 0 else "lower" if gap.high < 0 else "not clearly different"
+    lines.append(f"- {measure}: **{word}** without class weights, {gap:+.2f}")
+Markdown("\n".join(lines))
 
 # %% [markdown]
 # ## Calibrated, described, stored
@@ -603,9 +615,9 @@ calibrated = {"before": RiskModel(weighted.network, config.size), "after": model
 pd.DataFrame({name: describe(one, validation) for name, one in calibrated.items()}).T
 
 # %% [markdown]
-# After calibration the mean risk is close to the share who died, and the AUROC hardly moves: calibration changes
-# risks, not ranks. (These are the patients on whom it was fitted, here with all their films; notebook 06 asks
-# others, once each.)
+# Calibration is to bring the mean risk to the share who died. It cannot change the order of films, and that of patients only
+# where the risks of several films are averaged. (These are the patients on whom it was fitted, here with all their films;
+# notebook 06 asks others, once each.)
 #
 # The model is stored as *safetensors*, which holds numbers only, with a JSON description beside it. A pickled
 # model can run code when it is opened, so pickles are refused.
@@ -630,12 +642,13 @@ pd.DataFrame({"test patients": describe(model, test)}).T
 #
 # **What we found.** A network of millions of weights learns a few hundred films by heart unless it is stopped.
 # Whether it matters where the weights start, and how carefully they are moved from there, the differences above
-# say, with their intervals; where one seed cannot tell, the five stored ones may. Class weights raise every risk
-# and are undone by calibration. And on this cohort we can hardly tell how good the model is.
+# say, with their intervals; where one seed cannot tell, the five stored ones may. Class weights raise the risks, which
+# calibration undoes; whether they also change who is ranked above whom, the paired differences say. And on this cohort we
+# can hardly tell how good the model is.
 #
 # **What would change our mind.** About the start: other hospitals' real films, on which careful training from
-# ImageNet ranks patients clearly better. About the class weights: a seed-by-seed comparison in which weighted training ranks
-# test patients clearly better. About the uncertainty: more patients with an observed outcome.
+# ImageNet ranks patients clearly better. About the class weights: the same paired comparison on real films with many deaths,
+# if it came out otherwise. About the uncertainty: more patients with an observed outcome.
 #
 # **Exercises.**
 # 1. Train once more with `seed=1`. By how much does the test AUROC change, and how does that compare with the

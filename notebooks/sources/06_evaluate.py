@@ -320,24 +320,25 @@ pd.DataFrame({name: beside(*names) for name, names in pairs.items()}).T
 
 # %% [markdown]
 # Where the interval of the difference holds zero, nobody can say that the labels taught the network more than
-# how opaque the lungs are. That would be no shame: opacity is most of what a film knows about death.
+# how opaque the lungs are. That would be no shame: it would say that opacity is most of what these films tell about death.
 
 # %% [markdown]
 # ## Subgroups
 #
 # One number for all may hide a group that is served badly. Here are the sexes, age bands and views of SBU's test
 # patients, and the sites of all whom iteration 2 was tested on. Groups with fewer than ten deaths or survivors are
-# counted, not judged: an interval as wide as the scale informs nobody.
+# not judged, for an interval as wide as the scale informs nobody, and their deaths are not told, for in a group of a few
+# patients that would be about persons.
 
 # %%
-from helpers.subgroups import judge_subgroups
+from helpers.subgroups import judge_subgroups, told_events
 
 tested = [predictions[name] for name, (_, model, _) in tests.items() if model == "iteration2"]
 sites = judge_subgroups(pool_by_patient(pd.concat(tested)), groupings=("site",))
 groups = judge_subgroups(one, groupings=("sex", "age band", "view"))
 groups = pd.concat([groups, sites], ignore_index=True)
 shown = pd.Series(map(str, intervals_of(groups))).where(groups["estimate"].notna(), "hidden")
-groups.assign(value=shown).pivot(
+groups.assign(value=shown, events=told_events(groups)).pivot(
     index=["grouping", "group", "n", "events"], columns="metric", values="value"
 )
 
@@ -464,8 +465,8 @@ else:
 known_truth.to_frame("estimate (95 % interval)")
 
 # %% [markdown]
-# What is missing to the whole is what a few hundred films could not teach this network, and the chance of few
-# deaths; the interval says how much of it may be chance. The gap between the second row and the first is what no
+# What is missing to the whole, if anything is, a few hundred films could not teach this network. With few deaths chance may
+# also put a network above the best reader; the interval says how far. The gap between the second row and the first is what no
 # network will read from these films: age.
 
 # %% [markdown]
@@ -529,7 +530,12 @@ tables["severity"] = severity.rename_axis("model").reset_index()
 documents |= {f"{name}.csv": table.to_csv(index=False) for name, table in tables.items()}
 for name, text in documents.items():
     write_whole(work_root() / name, text.encode())
-guideline("tripod-ai", facts(run)).groupby("status")["item"].agg(["size", ", ".join])
+pd.concat(
+    {
+        name: guideline(table, facts(run)).groupby("status")["item"].agg(["size", ", ".join])
+        for name, table in {"TRIPOD+AI": "tripod-ai", "CLAIM": "claim"}.items()
+    }
+)
 
 # %% [markdown]
 # ## How biased are we?

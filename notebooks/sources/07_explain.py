@@ -127,8 +127,9 @@ risks = [f"{test['risk'].iloc[place]:.0%}" for place in extremes]
 peaks = [f"{maps[place].max():.1f}" for place in extremes]
 Markdown(
     f"The risks are {risks[0]} and {risks[1]}, the peaks **{peaks[0]}** and **{peaks[1]}** logits. Scaled to its "
-    "own maximum a map cannot say so. In this notebook and in the panel of notebook 08 the bar always ends at "
-    f"{HEAT_LIMIT:g} logits, and a map that stays below {LITTLE_HEAT:g} is said to show little evidence."
+    "own maximum a map cannot say so. In the panel of notebook 08, and here for every map of the model's risk but where it is "
+    f"compared with other methods, the bar ends at {HEAT_LIMIT:g} logits. The panel says of a map that stays below "
+    f"{LITTLE_HEAT:g} that it shows little evidence."
 )
 
 # %% [markdown]
@@ -440,8 +441,8 @@ if phantom:
 # ## Would another seed draw the same map?
 #
 # Notebook 05 taught five networks: the model, and four whose seeds also drew other patients of the same hospital. All of them
-# began with the same iteration 1. Do the five agree on where, film by film? *SSIM* compares the patterns of two maps, the rank
-# correlation the order of their pixels; one means alike.
+# began with the same iteration 1, and the four learned a last layer only. Do the five agree on where, film by film? *SSIM*
+# compares the patterns of two maps, the rank correlation the order of their pixels; one means alike.
 
 # %%
 from helpers.saliency import own_head, pairwise_agreement
@@ -480,7 +481,8 @@ if phantom:
     display(table_of(score_intervals(hit.astype(float), patients)))
 
 # %% [markdown]
-# What the five share they may have from iteration 1 rather than from the outcomes here.
+# What the five share they may have from iteration 1 rather than from the outcomes here: so this is a bound from above. Networks
+# that shared no layer would agree less.
 
 # %% [markdown]
 # ## The same question from outside
@@ -525,10 +527,10 @@ table_of(score_intervals(areas, who))
 
 # %%
 for what in curves:
-    found = leads(areas, who, "hottest first", ["random order"], f"area under {what}")
-    display(
-        Markdown(f"{what}, hottest first less random: **{format(found['random order'], '+.2f')}**")
-    )
+    gain = leads(areas, who, "hottest first", ["random order"], f"area under {what}")["random order"]
+    knows = gain.high < 0 if what == "deletion" else gain.low > 0
+    verdict = "the map knows what counts" if knows else "the map is not shown to know what counts"
+    display(Markdown(f"{what}, hottest first less random: **{gain:+.2f}**, so {verdict}."))
 
 # %% [markdown]
 # Where the two orders hardly differ, it need not be the map's fault: a blurred opacity is still an opacity, and grey in its
@@ -568,7 +570,7 @@ for row, number in zip(axes, (0, 1), strict=True):
         ax.set_title(name if number == 0 else "", fontsize=8)
 
 # %% [markdown]
-# *Figure: two films of high risk under six maps. Here, and only here, each map has a scale of its own, because
+# *Figure: two films of high risk under six maps. Here each map has a scale of its own, because
 # the methods have no common unit. White lines are the edges of the true lesions, on phantoms.*
 
 # %%
@@ -675,7 +677,7 @@ _ = add_heat_bar(axes, limit, "logits")
 
 # %% [markdown]
 # *Figure: three stamped test films under the heat maps of the network that learned from stamps. The stamp is at
-# the upper left.*
+# the upper left. This network is not calibrated, so the scale is one for its own logits.*
 
 # %%
 share = bootstrap_interval(lambda t: t["share"].mean(), index[victims].assign(share=in_stamp))
@@ -715,6 +717,17 @@ for ax, (name, kept) in zip(axes, left.items(), strict=True):
 
 # %% [markdown]
 # *Figure: one film, whole, without its centre, and with nothing but its border.*
+#
+# A square is not a lung, so some lung is left. How much, phantoms can tell.
+
+# %%
+if phantom:
+    white = np.full((1, *side), 255, np.uint8)
+    for name, hide in {"centre blacked out": black_out_centre, "border only": only_border}.items():
+        outside = hide(white)[0] > 0
+        rest = {"lungs": lungs[:, outside].sum() / lungs.sum()}
+        rest |= {"lesions": lesions[:, outside].sum() / lesions.sum()}
+        print(f"{name}: " + ", ".join(f"{share:.1%} of all {what}" for what, share in rest.items()))
 
 # %%
 left_over = test[["site", "patient_id", "died", "label_source"]].copy()
@@ -737,8 +750,8 @@ Markdown(
 )
 
 # %% [markdown]
-# What is better than a coin there is no knowledge of lungs, and part of the whole film's AUROC may be made of it. How well
-# view and hospital alone tell who died on real films is in [docs/real-data.md](../docs/real-data.md).
+# What is better than a coin beyond the little lung that is left was not read off lungs, and part of the whole film's AUROC
+# may be made of it. How well view and hospital alone tell who died on real films is in [docs/real-data.md](../docs/real-data.md).
 
 # %% [markdown]
 # ## Closing
@@ -747,7 +760,8 @@ Markdown(
 # fixed scale it shows how *much* evidence there is, for and against, not only where. On its coarse grid it can hardly point;
 # asked more densely, the same weights point better: by how much, with intervals, is printed above. So does the average map of
 # all films, so much of it is habit. The map depends on the learned weights; part of what it points at the phantom start knew before
-# any outcome. And a network can live on a stamp, or on the border of the film, while its test AUROC stays high.
+# any outcome. Deletion and insertion were to confirm it from outside; their intervals above say whether they did. And a last
+# layer can live on a stamp, or on the border of the film, while its test AUROC stays high.
 #
 # **What would change our mind.** About the map's use: a reader study in which people with heat maps judge better
 # than people without. On public chest films, all of seven methods did worse than radiologists at finding the

@@ -33,8 +33,8 @@ model, others = RiskModel.load(path), load_seeds(path)
 #
 # A PNG, a JPEG or a DICOM file of up to 100 MB, or one of the drawn films below. The file goes to the kernel
 # that runs this notebook, in pieces, and nowhere else. It is not written to disk, and neither it nor the answer
-# is saved with the notebook. `others` are networks of the same hospital whose seeds also drew other patients to learn
-# from: they show how much of an answer is chance.
+# is saved with the notebook. Besides the model, four networks answer that learned from other draws of the same hospital's
+# patients (notebook 05): they show how much of an answer is chance.
 
 # %%
 upload_panel(model, example_films(), others=others, paths=True)
@@ -60,13 +60,16 @@ upload_panel(model, example_films(), others=others, paths=True)
 # answer, about that many die. For people elsewhere, at another time, treated differently, it may be far off
 # (notebook 06). It stands beside the share of all patients who died, which is what the model would say
 # without seeing anything. If the two bars are alike, the film told it little. The mark on the bars reaches from the
-# lowest to the highest answer of all networks. It shows what chance in training does to this film's answer, the luck of
-# the patients included, and nothing else: other hospitals and wrong labels fool all networks alike.
+# lowest to the highest answer of all networks: the model, and four whose last layer was taught on other draws of the same
+# patients. So it shows how much this film's answer hangs on who happened to be there, as far as a last layer goes. The four
+# share all earlier layers, and other hospitals and wrong labels fool all networks alike: the whole uncertainty is larger.
 #
 # **The heat map** shows evidence for death by place, in logits of the calibrated risk; the switch adds evidence
 # against it. The scale is the same for every film, so a pale map means little evidence, whatever the opacity.
-# It is coarse, which the smallest of the pictures explains: the network saw no more than that. A convincing map is no
-# proof of a sound reason (notebook 07).
+# This is the exact map, which adds up to the prediction and costs nothing beside it. It is coarse, because the network
+# halves its picture five times: warm means "somewhere about here", and on the test films its hottest point often misses.
+# Notebook 07 measures that, and draws a finer map, which points better but no longer adds up. A
+# convincing map is no proof of a sound reason either.
 #
 # **Warnings** do not block. A network answers any picture, a cat's too, and with confidence. So `helpers/input_checks.py`
 # looks at the picture itself: its colours, its size and shape, how much of it has one single grey, and whether it is
