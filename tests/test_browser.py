@@ -205,6 +205,7 @@ def test_a_dropped_file_is_read_like_a_chosen_one(page):
 def test_everything_works_from_the_keyboard(page):
     field = file_field(page)
     field.focus()
+    expect(field).to_be_focused()
     with page.expect_file_chooser():
         page.keyboard.press("Enter")
     example = page.get_by_role("button", name="A drawn chest")
@@ -339,11 +340,11 @@ def test_page_is_readable_in_both_themes_and_on_a_phone(voila, tmp_path, scheme,
 def test_panel_is_readable_in_jupyterlabs_dark_theme(lab, tmp_path):
     change = "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })"
     lab.evaluate(change, "JupyterLab Dark")
-    lab.wait_for_selector("body[data-jp-theme-light=false]")
+    expect(lab.locator("body")).to_have_attribute("data-jp-theme-light", "false")
     assert upload(lab, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
     assert_readable(lab)
     lab.evaluate(change, "JupyterLab Light")
-    lab.wait_for_selector("body[data-jp-theme-light=true]")
+    expect(lab.locator("body")).to_have_attribute("data-jp-theme-light", "true")
 
 
 def assert_readable(page: Page) -> None:
