@@ -210,8 +210,9 @@ def coverage(
     -------
     pandas.DataFrame
         A row a measure and method: ``coverage`` of the intervals that there are, with its Wilson
-        interval over the cohorts, whether it is where it was to be, how often they lie ``too low`` and ``too high``, their mean
-        ``width``, and how many cohorts had ``no interval``.
+        interval over the cohorts, whether it is where it was to be, how often they lie
+        ``too low`` and ``too high``, their mean ``width``, and how many cohorts had
+        ``no interval``.
     """
     cohorts = list(found)
     rows = []

@@ -32,13 +32,13 @@ from helpers.studies import STUDIES, load_study
 KEYS = ("estimate", "low", "high")
 AIM_AUROC, AIM_SEVERITY = 0.77, 0.80  # the best published for such films, supervised
 CAVEAT = (
-    "* These intervals resample patients, and with as few deaths such intervals hold the truth less "
-    "often than they say: [docs/coverage.md](coverage.md) has the rate for 16 deaths."
+    "* These intervals resample patients, and with as few deaths such intervals hold the truth "
+    "less often than they say: [docs/coverage.md](coverage.md) has the rate for 16 deaths."
 )
 QUOTED = (
-    "* Its recipe is rebuilt here with this series' own loop. Quoted, not computed: what it reported "
-    "of itself, with fastai, on the whole June 2020 set and so on other patients, was an AUROC of "
-    "0.60 (0.44–0.76) and an accuracy of 59 % where the majority is 81 %."
+    "* The predecessor's recipe is rebuilt here with this series' own loop. Quoted, not computed: "
+    "of itself, with fastai, on the whole June 2020 set and so on other patients, it reported an "
+    "AUROC of 0.60 (0.44–0.76) and an accuracy of 59 % where the majority is 81 %."
 )
 FOREST_METHODS = [method for method in METHODS if method != "complete_case"]
 

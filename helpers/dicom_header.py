@@ -91,7 +91,7 @@ def picture_words(data: bytes) -> tuple[str, str, str]:
 
 
 def _first_word(film: FileDataset, name: str) -> str:
-    """First value of an element in capitals, "" if it is absent or so damaged that it says nothing."""
+    """First value of an element in capitals, "" if it is absent or too damaged to say anything."""
     try:
         value = film.get(name)
     except Exception:  # pydicom reads a value when it is asked for, and raises a zoo of types

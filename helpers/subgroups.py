@@ -57,7 +57,12 @@ def judge_subgroups(
     for grouping in groupings:
         names = table[grouping].astype("string").fillna(NOT_RECORDED)
         for name, members in table.groupby(names, sort=True):
-            about = (grouping, name, len(members), pd.NA if _few(members) else members["died"].sum())
+            about = (
+                grouping,
+                name,
+                len(members),
+                pd.NA if _few(members) else members["died"].sum(),
+            )
             for metric, found in _judge(members).items():
                 rows.append((*about, metric, found.estimate, found.low, found.high, found.note))
     columns = ["grouping", "group", "n", "events", "metric", "estimate", "low", "high", "note"]

@@ -527,7 +527,8 @@ table_of(score_intervals(areas, who))
 
 # %%
 for what in curves:
-    gain = leads(areas, who, "hottest first", ["random order"], f"area under {what}")["random order"]
+    found = leads(areas, who, "hottest first", ["random order"], f"area under {what}")
+    gain = found["random order"]
     knows = gain.high < 0 if what == "deletion" else gain.low > 0
     verdict = "the map knows what counts" if knows else "the map is not shown to know what counts"
     display(Markdown(f"{what}, hottest first less random: **{gain:+.2f}**, so {verdict}."))
