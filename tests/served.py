@@ -78,9 +78,17 @@ def _wait_for(port: int, server: subprocess.Popen, log: str) -> None:
     raise RuntimeError(f"The server did not start:\n{Path(log).read_text()[-3000:]}")
 
 
+def _new_page(browser: Browser, **options: Any) -> Page:
+    page = browser.new_page(**options)
+    # A listener from the start: one that comes only for a key press may reach the browser after the
+    # key, and the chooser that opens is then nobody's (14 of 150 times on a busy machine).
+    page.on("filechooser", lambda chooser: None)
+    return page
+
+
 def open_page(browser: Browser, address: str, **options: Any) -> Page:
     """Open Voilà's page in a new window, and wait for the panel."""
-    page = browser.new_page(**options)
+    page = _new_page(browser, **options)
     page.goto(address, wait_until="commit", timeout=PATIENCE)
     expect(status(page)).to_have_attribute("data-state", "idle", timeout=PATIENCE)
     return page
@@ -88,7 +96,7 @@ def open_page(browser: Browser, address: str, **options: Any) -> Page:
 
 def open_lab(browser: Browser, address: str, notebook: str, **options: Any) -> Page:
     """Open a notebook in JupyterLab, run all of it, and wait for the panel."""
-    page = browser.new_page(**options)
+    page = _new_page(browser, **options)
     page.goto(f"{address}/lab/tree/{notebook}?token=test&reset", timeout=PATIENCE)
     page.wait_for_function(
         "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
