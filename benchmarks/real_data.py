@@ -13,7 +13,14 @@ import json
 import pandas as pd
 
 from benchmarks import pointing, view_and_site
-from benchmarks.study_ways import PHANTOM, PREDECESSOR, UNTRAINED
+from benchmarks.study_ways import (
+    PHANTOM,
+    PHANTOM_CARELESS,
+    PREDECESSOR,
+    RANDOM,
+    RANDOM_CAREFUL,
+    UNTRAINED,
+)
 from helpers.cohorts import (
     data_in_use,
     is_phantom,
@@ -184,8 +191,19 @@ def aims(study: pd.DataFrame) -> list[str]:
             f"{over[PREDECESSOR]}: {'clear' if over[PREDECESSOR].low > 0 else '**we cannot tell**'}"
             ". Trained on outcomes less untrained, which knows none: "
             f"{format(over[UNTRAINED], '+.2f')}.",
+            f"* {measure}. The start apart from the recipe: phantom less random with the careful "
+            f"recipe {_difference(rows, 'phantom', RANDOM_CAREFUL)}, with the careless one "
+            f"{_difference(rows, 'careless', RANDOM)}; careful less careless, from the phantom "
+            f"start, {_difference(rows, 'phantom', PHANTOM_CARELESS)}.",
         ]
     return [*lines, CAVEAT, QUOTED]
+
+
+def _difference(rows: pd.DataFrame, reference: str, way: str) -> str:
+    """Give what a reference has more than a way."""
+    return format(
+        Interval(*rows.loc[way, [f"{reference}_less_this_{key}" for key in KEYS]]), "+.2f"
+    )
 
 
 def untrained() -> str:

@@ -96,12 +96,16 @@ def forest(fold: Fold) -> pd.DataFrame:
     return pool_by_patient(fold.judged.merge(risks, on=list(PATIENT), validate="one_to_one"))
 
 
-PHANTOM = "ResNet18, phantom start"
+PHANTOM, RANDOM = "ResNet18, phantom start", "ResNet18, random start"
+# The recipes exchanged, so that a start can be told from the recipe that suits it.
+PHANTOM_CARELESS, RANDOM_CAREFUL = f"{PHANTOM}, careless recipe", f"{RANDOM}, careful recipe"
 UNTRAINED = "phantom start, untrained: opaque share"
 PREDECESSOR = "predecessor's recipe"
 WAYS: Mapping[str, Way] = {
     PHANTOM: partial(network, start="phantom", config=CAREFUL),
-    "ResNet18, random start": partial(network, start="random", config=CARELESS),
+    RANDOM: partial(network, start="random", config=CARELESS),
+    PHANTOM_CARELESS: partial(network, start="phantom", config=CARELESS),
+    RANDOM_CAREFUL: partial(network, start="random", config=CAREFUL),
     "ResNet18, ImageNet start": partial(network, start="imagenet", config=CAREFUL),
     UNTRAINED: untrained,
     PREDECESSOR: predecessor,

@@ -4,7 +4,8 @@ ResNet18 halves the grid of places five times, so a film of 128 px ends as 4 × 
 can only peak at 16 points. Without the last two halvings, and with the later filters spread out by
 as much (dilation; Yu 2017, arXiv:1705.09914), every weight sees exactly what it saw before, but
 at places 8 px apart instead of 32. It is the same network, asked at 16 times as many places, for
-about six times the work. The coarse map is part of the fine one: every fourth place of it.
+about six times the work. The coarse map is part of the fine one: every fourth place of it, whose
+mean adds up to the prediction.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from torchvision.models import ResNet
 from helpers.activation import check_resnet
 
 STRIDE = 32  # px between the places of a ResNet's last layer
+HALVINGS = 2  # left out unless told otherwise: places every 8 px
 BATCH = 32  # films; a finer grid takes up to 16 times the memory
 STAGES = ("layer4", "layer3", "layer2")  # each halves the grid once, from the output on
 
 
-def refine(network: nn.Module, halvings: int = 2) -> nn.Module:
+def refine(network: nn.Module, halvings: int = HALVINGS) -> nn.Module:
     """Copy of a ResNet18 or 34 whose last strides are dilations; it shares no weights.
 
     Parameters
@@ -62,7 +64,7 @@ def _spread(stage: nn.Module, dilation: int) -> int:
     return dilation
 
 
-def place_features(network: nn.Module, images: Tensor, *, halvings: int = 2) -> Tensor:
+def place_features(network: nn.Module, images: Tensor, *, halvings: int = HALVINGS) -> Tensor:
     """Describe squares of 32 px, 32 / 2**halvings px apart, none of which reaches over the edge.
 
     Returns
@@ -87,7 +89,8 @@ def fine_activation(
     *,
     output: int | None = None,
     scale: float = 1.0,
-    halvings: int = 2,
+    halvings: int = HALVINGS,
+    upsample: bool = True,
 ) -> Tensor:
     """Class activation maps, evidence against included, on a finer grid.
 
@@ -97,6 +100,8 @@ def fine_activation(
         As in :func:`helpers.activation.class_activation`.
     halvings : int
         As in :func:`refine`.
+    upsample : bool
+        To (h, w). False leaves the grid: (n, rows, columns) of :func:`place_features`.
 
     Returns
     -------
@@ -109,7 +114,7 @@ def fine_activation(
     weights = scale * cast(ResNet, network).fc.weight[output].detach()
     features = place_features(network, images, halvings=halvings)
     maps = torch.einsum("nkhw,k->nhw", features, weights)
-    return place(maps, images.shape[-2:], STRIDE >> halvings)
+    return maps if not upsample else place(maps, images.shape[-2:], STRIDE >> halvings)
 
 
 def place(maps: Tensor, size: tuple[int, int] | torch.Size, step: int) -> Tensor:

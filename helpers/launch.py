@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 from torch import nn
 
 from helpers.finishing import finish_model
@@ -56,7 +57,8 @@ def launched_fabric(*, accelerator: str = "auto", precision: Precision = "32-tru
         accelerator=accelerator,
         devices=here,
         num_nodes=processes // here,
-        strategy="ddp" if processes > 1 else "auto",
+        # Gradients lie where they are exchanged, not in a copy.
+        strategy=DDPStrategy(gradient_as_bucket_view=True) if processes > 1 else "auto",
         precision=precision,
     )
     fabric.launch()

@@ -15,22 +15,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from helpers.dicom_picture import encode_png
+from helpers.fine_grid import HALVINGS, STRIDE, fine_activation, place
 from helpers.input_checks import check_input
 from helpers.models import RiskModel
 from helpers.panel_view import record, result_html, thumbnail
 from helpers.panel_words import describe_heat, in_a_hundred
 from helpers.radiographs import normalise, preprocess, read_radiograph
-from helpers.saliency import class_activation
 from helpers.seeds import load_seeds
 from helpers.upload import Outcome, UploadPanel
 
 __all__ = ["Analysis", "analyse", "describe_heat", "load_seeds", "upload_panel"]
 
-HEAT_LIMIT = 10.0  # logits at the end of the colour bar, the same for every film and network
+HEAT_LIMIT = 15.0  # logits at the end of the colour bar, the same for every film and network
 LARGEST_VIEW = 512  # px; the film is shown no larger, for it has to travel back
 
 
@@ -50,14 +48,13 @@ class Analysis:
         The film as the network saw it.
     view : ndarray, shape (side, side), uint8
         The same square with more detail, for people.
-    grid : ndarray, shape (size / 32, size / 32), float32
-        Evidence in logits of the calibrated risk, on the network's own grid: above 0 for death,
-        below 0 against it (+1 at a place: a film that looked like this place everywhere would have
-        e times the odds of one without any evidence); see `helpers.saliency`.
-    heat : ndarray, shape (size, size), float32
-        Evidence for death alone, at least 0, enlarged to the film.
+    grid : ndarray, shape (size / 8 - 3, size / 8 - 3), float32
+        Evidence in logits of the calibrated risk, of squares of 32 px every 8 px: above 0 for
+        death, below 0 against it (+1 at a place: a film that looked like this place everywhere
+        would have e times the odds of one without any evidence). Every fourth place is the
+        network's own grid, whose mean adds up to the prediction; see `helpers.fine_grid`.
     evidence : ndarray, shape (size, size), float32
-        Evidence for and against, enlarged to the film.
+        The same, enlarged to the film.
     heat_limit : float
         Logits at the end of the colour bar. Fixed, so that two films can be compared.
     warnings : tuple of str
@@ -77,7 +74,6 @@ class Analysis:
     film: np.ndarray
     view: np.ndarray
     grid: np.ndarray
-    heat: np.ndarray
     evidence: np.ndarray
     heat_limit: float
     warnings: tuple[str, ...]
@@ -90,6 +86,11 @@ class Analysis:
     def words(self) -> str:
         """The risk as a frequency, such as "12 in 100 patients"."""
         return in_a_hundred(self.risk)
+
+    @property
+    def heat(self) -> np.ndarray:
+        """Evidence for death alone, at least 0: float32 (size, size)."""
+        return self.evidence.clip(min=0)
 
     @property
     def summary(self) -> str:
@@ -140,20 +141,16 @@ def analyse(
     warnings = check_input(data, film, square, model.card.get("mean_film"))
     tell("predicting")
     images = normalise(torch.from_numpy(square)[None])
-    logits, grid = class_activation(
-        model.network, images, scale=model.slope, relu=False, upsample=False
-    )
-    risk = float(model.calibrate(logits.numpy())[0])
-    risks = [risk, *(float(other.risk(square[None])[0]) for other in others)]
+    grid = fine_activation(model.network, images, scale=model.slope, upsample=False)
+    risks = [float(one.risk(square[None])[0]) for one in (model, *others)]
     return Analysis(
-        risk=risk,
+        risk=risks[0],
         base_rate=model.base_rate,
         threshold=model.threshold,
         film=square,
         view=preprocess(film, max(model.size, min(LARGEST_VIEW, max(film.shape)))),
         grid=grid[0].numpy(),
-        heat=_enlarge(grid.clamp(min=0), model.size),
-        evidence=_enlarge(grid, model.size),
+        evidence=place(grid, images.shape[-2:], STRIDE >> HALVINGS)[0].numpy(),
         heat_limit=HEAT_LIMIT,
         warnings=tuple(warnings),
         risk_low=min(risks) if others else None,
@@ -161,13 +158,6 @@ def analyse(
         networks=len(risks),
         card=model.card,
     )
-
-
-def _enlarge(grid: Tensor, size: int) -> np.ndarray:
-    """Enlarge a map, (1, h, w), to the film as `class_activation` does: (size, size)."""
-    return functional.interpolate(
-        grid[None], size=(size, size), mode="bilinear", align_corners=False
-    )[0, 0].numpy()
 
 
 def upload_panel(

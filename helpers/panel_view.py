@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from helpers.fine_grid import HALVINGS, STRIDE
 from helpers.models import NOTICE
 from helpers.panel_words import in_a_hundred, sentences
 from helpers.radiographs import preprocess
@@ -35,7 +36,7 @@ def record(analysis: Analysis) -> dict[str, Any]:
     Returns
     -------
     dict
-        Risks and rates are probabilities; the map is the network's own grid, in logits, from the
+        Risks and rates are probabilities; the map is the grid of squares, in logits, from the
         upper left corner, row by row.
     """
     return {
@@ -55,6 +56,8 @@ def record(analysis: Analysis) -> dict[str, Any]:
             "unit": "logits of the calibrated risk; above 0 for death, below 0 against it",
             "end_of_colour_bar": analysis.heat_limit,
             "summary": analysis.summary,
+            "places": f"squares of {STRIDE} pixels of the film as the network saw it, "
+            f"{STRIDE >> HALVINGS} pixels apart",
             "grid": [[round(float(value), 3) for value in row] for row in analysis.grid],
         },
         "model": {key: analysis.card[key] for key in IDENTITY if key in analysis.card},

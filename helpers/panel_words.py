@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from helpers.panel import Analysis
 
-LITTLE_HEAT = 1.0  # logits; a map that stays below, a tenth of the colour bar, is called empty
+LITTLE_HEAT = 1.0  # logits; a map that stays below is called empty
 ZONES = 3  # by as many: parts of the picture that are told apart
 FEW_ZONES = 1.5  # times an even share, from which a part is said to hold most of a map
 

@@ -12,7 +12,7 @@ import torch
 
 from helpers import panel, panel_view, panel_words, tints, upload
 from helpers.radiographs import UnreadableRadiograph, normalise, preprocess, read_radiograph
-from helpers.saliency import class_activation
+from helpers.saliency import class_activation, fine_activation
 from helpers.training import RiskModel, build_resnet18
 from tests.drawn_chests import dicom, drawn_chest, jpeg, png
 from tests.markers import MARKER, find_markers
@@ -66,15 +66,19 @@ def test_analyse_agrees_with_the_model_on_every_format(model, write):
     assert result.warnings == ()
 
 
-def test_maps_are_class_activation_maps_on_the_grid_and_enlarged(model, analysis):
+def test_map_is_the_finer_one_and_holds_the_one_that_adds_up(model, analysis):
     images = normalise(torch.from_numpy(analysis.film)[None])
-    logits, heat = class_activation(model.network, images, scale=model.slope)
-    np.testing.assert_array_equal(analysis.heat, heat[0])
+    finer = fine_activation(model.network, images, scale=model.slope)[0]
+    np.testing.assert_array_equal(analysis.evidence, finer)
+    np.testing.assert_array_equal(analysis.heat, finer.clip(min=0))
+    logits, coarse = class_activation(
+        model.network, images, scale=model.slope, relu=False, upsample=False
+    )
+    assert analysis.grid.shape == (SIZE // 8 - 3, SIZE // 8 - 3)
+    np.testing.assert_allclose(analysis.grid[::4, ::4], coarse[0], rtol=1e-4, atol=1e-4)
     bias = model.network.fc.bias.item()
-    assert analysis.grid.shape == (SIZE // 32, SIZE // 32)
-    assert analysis.grid.mean() == pytest.approx(model.slope * (float(logits) - bias), abs=1e-4)
-    _, signed = class_activation(model.network, images, scale=model.slope, relu=False)
-    np.testing.assert_array_equal(analysis.evidence, signed[0])
+    total = model.slope * (float(logits) - bias)
+    assert analysis.grid[::4, ::4].mean() == pytest.approx(total, abs=1e-4)
 
 
 def test_the_view_is_the_same_square_with_more_detail(model):
@@ -182,7 +186,7 @@ def test_summary_of_an_even_map_names_no_place():
 def test_summary_tells_of_both_sides(analysis):
     evidence = np.zeros((SIZE, SIZE), np.float32)
     evidence[:20, -20:] = -4.0
-    text = replaced(analysis, evidence=evidence, heat=evidence.clip(min=0)).summary
+    text = replaced(analysis, evidence=evidence).summary
     assert "Little evidence for death" in text
     assert "against death reaches 4.0 logits" in text and "upper right" in text
 
@@ -241,8 +245,8 @@ def test_result_html_has_words_pictures_and_text_alternatives(analysis):
         "13 in 100 patients",
         "88 in 100 patients",  # survived
         "87 in 100 patients",  # survived, without a film
-        "10 logits or more",
-        "−10 or less",
+        "15 logits or more",
+        "−15 or less",
     ):
         assert words in html
     assert "left:8.0%;width:12.0%" in html and "left:80.0%;width:12.0%" in html

@@ -203,11 +203,12 @@ def test_ways_are_compared_on_the_same_patients(monkeypatch):
     tables = {
         (REFERENCES["predecessor"], 0): patients.assign(risk=noise, fold=fold),
         (REFERENCES["phantom"], 0): patients.assign(risk=knows.clip(0, 1), fold=fold),
+        (REFERENCES["careless"], 0): patients.assign(risk=noise, fold=fold),
     }
     found = summarise_ways(tables).set_index(["way", "measure"])
     rival = found.loc[(REFERENCES["predecessor"], "AUROC, within folds")]
     assert rival["phantom_less_this_low"] > 0
-    assert rival["predecessor_less_this_estimate"] == 0
+    assert rival["predecessor_less_this_estimate"] == rival["careless_less_this_estimate"] == 0
     best = found.loc[(REFERENCES["phantom"], "AUROC, pooled")]
     assert best["phantom_less_this_estimate"] == 0 and best["predecessor_less_this_high"] < 0
     assert found["deaths"].eq(20).all()

@@ -759,8 +759,8 @@ Markdown(
 #
 # **What we found.** For this network the class activation map is exact, costs nothing, and equals Grad-CAM. On a
 # fixed scale it shows how *much* evidence there is, for and against, not only where. On its coarse grid it can hardly point;
-# asked more densely, the same weights point better: by how much, with intervals, is printed above. So does the average map of
-# all films, so much of it is habit. The map depends on the learned weights; part of what it points at the phantom start knew before
+# asked more densely, the same weights point better: by how much, with intervals, is printed above (the panel of notebook 08
+# shows that finer map). So does the average map of all films, so much of it is habit. The map depends on the learned weights; part of what it points at the phantom start knew before
 # any outcome. Deletion and insertion were to confirm it from outside; their intervals above say whether they did. And a last
 # layer can live on a stamp, or on the border of the film, while its test AUROC stays high.
 #
