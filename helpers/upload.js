@@ -124,7 +124,7 @@ function render({ model, el }) {
         bringToLife(result, message.record, choice);
       }
       show(message.state, message.text);
-      if (message.html) result.querySelector("h3").scrollIntoView({ block: "nearest" });
+      if (message.html) result.scrollIntoView({ block: "nearest" });
     }
     heard?.();
   }
