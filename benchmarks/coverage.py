@@ -41,10 +41,16 @@ HOW_TO_READ = """\
 `python -m benchmarks.coverage` prints this page. Patients come from the phantoms' causal model,
 so that the truth of every row is known. *Too low* and *too high* are the shares of intervals
 that lie wholly below or above it; in brackets is what chance allows, given this number of
-cohorts. The series shows the intervals that are named after it; the other rows say why it shows
-no others. Rows of films taken for patients show what that mistake costs. The aim was 93–97 %;
-the column says where it is met. Where few die it is not, for several rows of the series and of the
-report: an interval that holds the truth less often than it says is to be read as too narrow."""
+cohorts. Notebooks show the intervals that are named after the series, and those of the report; the
+stored tables of studies, which average over seeds, have bootstrap intervals of patients. Rows of
+films taken for patients show what that mistake costs. The aim was 93–97 %; the column says where it
+is met. Where few die it is not, for several rows: an interval that holds the truth less often than
+it says is to be read as too narrow.
+
+The last table of each size asks a model whose risks are the true ones what it gets on average: 1, 0
+and 1 would be perfect. In small cohorts the mean slope is above 1, because slopes scatter upwards
+further than downwards; the median is nearer. All three come from the same cohorts, so that one
+unlucky draw shows in all of them."""
 
 
 def main() -> None:

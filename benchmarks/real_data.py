@@ -114,8 +114,10 @@ def imputed_rates() -> str:
     return (
         "## Imputed death rates\n\n"
         f"Of {len(known)} training patients of ieee8023 with a known outcome, {int(known.sum())} "
-        f"({known.mean():.0%}) died. What each method says of the unknown ones (for soft labels "
-        "and draws, the expected number):\n\n" + markdown_table(counts)
+        f"({known.mean():.0%}) died. What each method, with one seed, says of the unknown ones "
+        "(for soft labels and draws, the expected number). What the same methods say with all "
+        "known patients to learn from, and with ten seeds, is in [labels.md](labels.md).\n\n"
+        + markdown_table(counts)
     )
 
 
@@ -129,8 +131,9 @@ def metrics(reports: pd.DataFrame) -> str:
         f"{test}: {counts['n'][test]} patients, {counts['events'][test]} deaths" for test in wide
     ]
     return (
-        "## Every metric\n\nEstimates with 95 % intervals from resampled patients, on patients "
-        "that no model was trained or stopped on.\n\n" + markdown_table(wide.reset_index())
+        "## Every metric\n\nEstimates with 95 % intervals over patients, each kind of measure with "
+        "its own (`helpers.evaluation.report`), on patients that no model was trained or stopped "
+        "on.\n\n" + markdown_table(wide.reset_index())
     )
 
 
@@ -215,9 +218,9 @@ def untrained() -> str:
     return (
         "## What the phantom start reads, untrained\n\n"
         "No real film and no outcome taught it. Printed by benchmarks/severity.py and kept in the "
-        "card beside the weights. Outcomes are asked of the index film of each patient.\n\n"
-        + markdown_table(shown)
-        + "\n\n"
+        "card beside the weights. Outcomes are asked of the index film of each patient. Some "
+        "patients of Hannover are in ieee8023 as well: nothing was trained on either, but the rows "
+        "of the two are no independent evidence.\n\n" + markdown_table(shown) + "\n\n"
         f"* Aim: a rank correlation of {AIM_SEVERITY} with the experts' extent. Found "
         f"{Interval(*extent[list(KEYS)])}: "
         f"{'reached' if extent['estimate'] >= AIM_SEVERITY else 'missed'}.\n\n" + rounds()

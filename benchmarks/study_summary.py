@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from benchmarks.study_variants import FIRST, SECOND
+from benchmarks.study_variants import SECOND, VARIANTS
 from helpers.evaluation import (
     Interval,
     auroc,
@@ -19,7 +19,8 @@ REPEATS = 400
 RANKS = "rank correlation with the true risk"
 SHARE = "share of the best possible AUROC"
 JUDGED_FOR_CALIBRATION = "sbu"  # too few patients died in the test part of ieee8023
-AGAINST = {"sbu": SECOND, "ieee8023": FIRST}  # the latter: what was forgotten since
+COHORTS = ("sbu", "ieee8023")
+GOES_ON_FROM = {variant.name: variant.start for variant in VARIANTS}
 STATES = {"as trained": "risk", "recalibrated": "risk_calibrated"}
 
 
@@ -35,16 +36,18 @@ def summarise(tables: Tables) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row a variant, cohort and measure: the mean over the seeds with its 95 % interval over
-        patients, what each seed gave, and the paired difference from another variant.
+        patients, what each seed gave, and the paired difference from another variant: at sbu from
+        the fine-tuned iteration 2; at ieee8023 from the iteration 1 that the variant went on from,
+        which is what it forgot. A variant that went on from none is set against itself.
     """
-    return pd.concat([_judge(tables, cohort) for cohort in AGAINST], ignore_index=True)
+    return pd.concat([_judge(tables, cohort) for cohort in COHORTS], ignore_index=True)
 
 
 def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
     wide = side_by_side(tables, cohort)
     variants = list(dict.fromkeys(variant for variant, _ in tables))
     seeds = {name: [s for variant, s in tables if variant == name] for name in variants}
-    other = AGAINST[cohort]
+    against = {name: _compared_with(name, cohort, variants) for name in variants}
 
     def measures(patients: pd.DataFrame) -> dict[tuple[str, str, str], float]:
         means: dict[tuple[str, str], list[float]] = {}
@@ -55,7 +58,7 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
         found = {("mean", *key): float(np.mean(values)) for key, values in means.items()}
         return found | {
             ("difference", name, measure): found["mean", name, measure]
-            - found["mean", other, measure]
+            - found["mean", against[name], measure]
             for name, measure in means
         }
 
@@ -74,7 +77,7 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
                     **_columns(mean, ""),
                     "seed_sd": float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"),
                     "seeds": " ".join(f"{value:.3f}" for value in values),
-                    "against": other,
+                    "against": against[name],
                     **_columns(apart, "difference_"),
                     "patients": len(wide),
                     "deaths": int(wide["died"].sum()),
@@ -84,6 +87,13 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _compared_with(name: str, cohort: str, variants: list[str]) -> str:
+    """Name the variant from which a variant's difference is taken."""
+    if cohort == "sbu":
+        return SECOND
+    return GOES_ON_FROM[name] if GOES_ON_FROM[name] in variants else name
 
 
 def side_by_side(tables: Tables, cohort: str) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from helpers.metrics import net_benefit_at
 from helpers.patients import require_patients
 
 # Okabe and Ito's palette, told apart with every kind of colour blindness.
@@ -59,7 +60,8 @@ def plot_precision_recall(predictions: Predictions, ax: Axes | None = None) -> A
 
     def curve(died: np.ndarray, risk: np.ndarray) -> np.ndarray:
         precision, recall, _ = precision_recall_curve(died, risk)
-        return np.interp(grid, recall[::-1], precision[::-1])
+        # A step, as it is drawn: between two thresholds no recall is reached.
+        return precision[::-1][np.searchsorted(recall[::-1], grid)]
 
     for name, died, risk, style in each_prediction(predictions):
         precision, recall, _ = precision_recall_curve(died, risk)
@@ -76,9 +78,21 @@ def plot_precision_recall(predictions: Predictions, ax: Axes | None = None) -> A
     return ax
 
 
-def plot_net_benefit(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Net benefit against threshold: the table of ``net_benefit``, a column a strategy."""
+def plot_net_benefit(
+    curve: pd.DataFrame, ax: Axes | None = None, *, patients: pd.DataFrame | None = None
+) -> Axes:
+    """Net benefit against threshold: the table of ``net_benefit``, a column a strategy.
+
+    With `patients`, a row each, the model has a pointwise 95 % band from resampled patients.
+    """
     ax = axis_or_new(ax)
+    if patients is not None:
+        thresholds = curve["threshold"].to_numpy()
+        reach = band(
+            lambda died, risk: [net_benefit_at(died, risk, value) for value in thresholds],
+            *outcomes_and_risks(patients), keep_deaths=False,
+        )  # fmt: skip
+        ax.fill_between(thresholds, *reach, color=PALETTE[0], alpha=0.12)
     names = {"model": "treat by the model", "treat_all": "treat all", "treat_none": "treat none"}
     columns = [str(column) for column in curve if column != "threshold"]
     for column, colour, line in zip(columns, cycle(PALETTE), cycle(LINES), strict=False):

@@ -194,7 +194,7 @@ def plot_imputed_rates(rates: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ):
         ax.axvline(rate * 100, linestyle=line, color=colour, label=f"{name} ({rate:.0%})")
     ax.set_yticks(places, rates["name"])
-    ax.set(xlabel="patients labelled as died (%)", xlim=(0, None))
+    ax.set(xlabel="deaths among the unknown patients, by each method (%)", xlim=(0, None))
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return ax

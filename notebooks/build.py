@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ LARGEST_NOTEBOOK = 1_000_000  # bytes
 CELL_TIMEOUT = 1200  # s
 # What Python writes before a warning: a place, which differs from run to run.
 WARNING_PLACE = re.compile(r"^\S.*\.py:\d+: (?=\w*Warning: )", re.MULTILINE)
+FIGURE_WORDS = re.compile(r"\*Figure: (.*?)\*(?!\w)", re.DOTALL)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -89,6 +91,16 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
             cell.outputs = [_tidy_output(output) for output in cell.outputs if _is_kept(output)]
 
 
+def describe_pictures(notebook: nbformat.NotebookNode) -> None:
+    """Give each picture the words of the cell after it as its alternative text."""
+    for cell, after in pairwise(notebook.cells):
+        words = FIGURE_WORDS.match(after.source)
+        for output in cell.get("outputs", []) if words else []:
+            for kind in output.get("data", {}):
+                if kind.startswith("image/"):
+                    output.metadata[kind] = {"alt": " ".join(words[1].split())}
+
+
 def _is_kept(output: nbformat.NotebookNode) -> bool:
     is_bar = "it/s" in str(output) or "%|" in str(output)
     is_widget = WIDGET in output.get("data", {})
@@ -124,6 +136,7 @@ def execute(source: Path, out: Path) -> Run:
         except DeadKernelError:
             problem = "the kernel died, perhaps for lack of memory"
     tidy(notebook)
+    describe_pictures(notebook)
     text = nbformat.writes(notebook)
     if len(text.encode()) > LARGEST_NOTEBOOK and not problem:
         problem = f"{len(text.encode()) / 1e6:.1f} MB, more than {LARGEST_NOTEBOOK / 1e6:.0f} MB"

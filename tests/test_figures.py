@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import precision_recall_curve
 
 from helpers import figures
 from helpers.evaluation import confusion, net_benefit
@@ -107,6 +108,27 @@ def test_the_roc_curve_of_a_perfect_risk_touches_the_corner(patients):
     perfect = patients.assign(risk=patients["died"].astype(float))
     curve = figures.plot_roc(perfect).lines[0].get_xydata()
     assert (0, 1) in {tuple(point) for point in curve}
+
+
+def test_the_band_of_net_benefit_lies_around_the_models_line(patients):
+    curve = net_benefit(patients["died"], patients["risk"], [0.1, 0.2, 0.3])
+    assert not figures.plot_net_benefit(curve).collections
+    ax = figures.plot_net_benefit(curve, patients=patients)
+    corners = ax.collections[0].get_paths()[0].vertices
+    for threshold, value in zip(curve["threshold"], curve["model"], strict=True):
+        heights = corners[np.isclose(corners[:, 0], threshold), 1]
+        assert heights.min() <= value <= heights.max()
+
+
+def test_the_precision_recall_band_is_a_step_like_its_curve(patients, monkeypatch):
+    """Resampling that draws everybody once must give the curve itself."""
+    monkeypatch.setattr(
+        "helpers.curves.band", lambda curve, died, risk: (curve(died, risk), curve(died, risk))
+    )
+    ax = figures.plot_precision_recall(patients)
+    precision, recall, _ = precision_recall_curve(patients["died"], patients["risk"])
+    for at, height in ax.collections[0].get_paths()[0].vertices:
+        assert height in precision[recall >= at - 1e-9]
 
 
 def test_a_constant_risk_can_be_drawn(patients):

@@ -82,6 +82,13 @@ def test_every_notebook_has_its_card_its_closing_and_words_for_every_figure(name
         )
         if shows:
             assert after is not None and after.source.startswith("*Figure: "), cell.source
+            words = [
+                output.metadata[kind]["alt"]
+                for output in cell.outputs
+                for kind in output.get("data", {})
+                if kind.startswith("image/")
+            ]
+            assert min(map(len, words)) > 20  # what a screen reader says of the picture
 
 
 @pytest.mark.parametrize("name", NAMES)

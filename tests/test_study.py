@@ -133,7 +133,11 @@ def test_summary_of_runs_whose_truth_is_known(monkeypatch):
     idle = found.loc[(FIRST, "sbu", "AUROC")]
     assert idle["difference_high"] < 0 and idle["against"] == SECOND
     assert len(idle["seeds"].split()) == 2 and idle["seed_sd"] > 0
-    assert found.loc[(SECOND, "ieee8023", "AUROC"), "difference_low"] > 0
+    forgot = found.xs("ieee8023", level="test")
+    assert forgot.loc[(SECOND, "AUROC"), "difference_low"] > 0
+    # What was forgotten is asked of the network that a variant went on from, or of nothing.
+    assert forgot.loc[(SECOND, "AUROC"), "against"] == FIRST
+    assert forgot.loc[(FIRST, "AUROC"), "against"] == FIRST
 
 
 def test_a_comparison_shows_means_intervals_and_seeds(tmp_path):

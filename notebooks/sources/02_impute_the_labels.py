@@ -354,8 +354,8 @@ Markdown(
 )
 
 # %% [markdown]
-# One cohort proves nothing about how often an interval is right; `benchmarks/labels.py` draws
-# many.
+# One cohort proves nothing about how often an interval is right. `python -m benchmarks.labels --cohorts
+# 100` draws many, and [docs/labels.md](../docs/labels.md) shows what came of it.
 #
 # ## Does it help a model that looks at films?
 #
@@ -466,8 +466,14 @@ Markdown("\n".join(lines))
 #
 # A label guessed from age and intensive care tells the network nothing about a patient that age and
 # intensive care do not ([von Hippel
-# 2007](https://doi.org/10.1111/j.1467-9531.2007.00180.x)). Complete cases plus honesty are hard to
-# beat.
+# 2007](https://doi.org/10.1111/j.1467-9531.2007.00180.x) shows it for a regression on the very columns
+# that the imputer knows). Complete cases plus honesty are hard to beat.
+#
+# There is also something wrong with imputing like this. Our imputer never looks at the film, and then
+# we ask how death goes with the film. Within what the columns say, its labels know nothing of the
+# film, so filling them in weakens the very relation that the model is to learn: the imputation model
+# is *uncongenial* to the analysis ([Meng 1994](https://doi.org/10.1214/ss/1177010269)). One cure is to
+# let the imputer see what the model sees: exercise 4.
 #
 # ## What if they are missing *because* they died?
 #
@@ -612,8 +618,13 @@ Markdown(
 # come from, as a *soft target* between 0 and 1. A single draw would do for a pooled AUROC, which
 # averages over twenty; a network that trains on one alone learns its coin tosses by heart. The log
 # loss is linear in the label: training on the mean of all draws is training on all of them at
-# once. Whether the risks are right, the figures above say. Validation and test patients keep
-# what was observed and nothing else.
+# once. Validation and test patients keep what was observed and nothing else.
+#
+# Why not complete cases, if they are so hard to beat? For the light model, which learns a logistic
+# regression from a few numbers, they are. A network that has to learn from pixels gets several times
+# as many films this way, and its number of deaths is put right afterwards, on validation patients
+# whose outcomes were observed (notebook 04). Whether that trade is a good one, the figures above do
+# not show. Exercise 2 of notebook 04 asks it of the network.
 
 # %%
 from helpers.cohorts import work_root
@@ -642,5 +653,7 @@ save_labels(chosen, work_root() / "labels.csv").name
 #    forest give now?
 # 2. Use 5 draws, then 100. How much does the interval of the draws change?
 # 3. Drop `went_icu` and `in_icu` from the columns. What happens to the AUROC of the risk?
+# 4. Give the imputer the opaque share of each patient's first film (`predict_severity`, notebook 04) as a
+#    further column. Do the draws gain on the complete cases?
 #
 # **Where next.** [03 · Transform DICOM](03_transform_dicom.ipynb)
