@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,22 +22,23 @@ WAYS = {"one process, two threads": ([], "2"), "two processes, one thread": (TOR
 CONFIG = TrainingConfig(epochs=4, rate=1e-4, freeze_statistics=True, patience=99)
 
 
-def train_in_child(films: pd.DataFrame, out: Path, seed: int) -> None:
+def train_in_child(films: pd.DataFrame, out: Path, seed: int, size: int) -> None:
     """Train as one of the processes that torchrun started; the first stores the history."""
     fabric = launched_fabric(accelerator="cpu")
     films = split_patients(films, sizes={"train": 0.75, "validation": 0.25})
     train, validation = (films[films["part"] == part] for part in ("train", "validation"))
-    config = TrainingConfig(**{**vars(CONFIG), "seed": seed})
+    config = replace(CONFIG, seed=seed, size=size)
     network = build_resnet18("phantom", seed=seed)
     history = fit(network, train, validation, config, fabric=fabric, progress=False).history
     if fabric.is_global_zero:
         history.assign(films=len(train)).to_csv(out, index=False)
 
 
-def compare_processes(folder: Path, films: int) -> tuple[pd.DataFrame, str]:
+def compare_processes(folder: Path, films: int, size: int) -> tuple[pd.DataFrame, str]:
     """Run both ways in turn with a few seeds; compare throughput and what they end with."""
+    asked = ["--films", films, "--sizes", size]
     histories = {
-        (name, seed): _run(launcher, threads, folder / f"{threads}-{seed}.csv", seed, films)
+        (name, seed): _run(launcher, threads, folder / f"{threads}-{seed}.csv", seed, asked)
         for seed in range(ROUNDS)
         for name, (launcher, threads) in WAYS.items()
     }
@@ -67,8 +69,8 @@ def _speed(history: pd.DataFrame) -> float:
     return float(history["films"].sum() / history["seconds"].sum())
 
 
-def _run(launcher: list[str], threads: str, out: Path, seed: int, films: int) -> pd.DataFrame:
-    child = ["-m", "benchmarks.training", "--child", out, "--seed", seed, "--films", films]
+def _run(launcher: list[str], threads: str, out: Path, seed: int, asked: list) -> pd.DataFrame:
+    child = ["-m", "benchmarks.training", "--child", out, "--seed", seed, *asked]
     command = [sys.executable, *launcher, *child]
     subprocess.run(
         [str(part) for part in command], env={**os.environ, "OMP_NUM_THREADS": threads}, check=True

@@ -44,7 +44,7 @@ def main() -> None:
     options = parser.parse_args()
     films = load_films(options.films)
     if options.child:
-        train_in_child(films, options.child, options.seed)
+        train_in_child(films, options.child, options.seed, *options.sizes)
         return
     print(f"{len(films)} films, {options.rounds} rounds, {torch.get_num_threads()} threads.")
     if FASTAI_MISSING:
@@ -53,9 +53,11 @@ def main() -> None:
         seconds = interleave(films, size, options.rounds)
         shown = markdown_table(throughput(seconds, len(films)))
         print(f"\n## {size} px\n\n{shown}\n\n{verdict(seconds, size)}")
-    with tempfile.TemporaryDirectory() as folder:
-        rows, sentence = compare_processes(Path(folder), options.films)
-    print(f"\n## Two processes of one thread, one of two\n\n{markdown_table(rows)}\n\n{sentence}")
+    for size in options.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            rows, sentence = compare_processes(Path(folder), options.films, size)
+        print(f"\n## Two processes of one thread, one of two, {size} px\n")
+        print(f"{markdown_table(rows)}\n\n{sentence}")
 
 
 def load_films(number: int) -> pd.DataFrame:
