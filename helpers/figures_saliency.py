@@ -78,7 +78,7 @@ def plot_deletion(curves: Mapping[str, np.ndarray], ax: Axes | None = None) -> A
     for (name, curve), colour, line in zip(curves.items(), cycle(colours), cycle(LINES)):
         shares = np.linspace(0, 1, curve.shape[1])
         ax.plot(shares, curve.mean(axis=0), color=colour, linestyle=line, label=name)
-    ax.set(xlabel="share of the squares", ylabel="mean risk")
+    ax.set(xlabel="share of the squares that is changed", ylabel="mean risk")
     ax.legend(frameon=False)
     return ax
 
@@ -105,7 +105,7 @@ def plot_similarity(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         stages, wide.median(axis=1), color=PALETTE[0], linewidth=2, marker="o", label="median film"
     )
     ax.set(
-        xlabel="randomised from the output down to",
+        xlabel="randomised from the output (fc) towards the film, down to",
         ylabel="similarity to the trained map (SSIM)",
         ylim=(min(0.0, float(wide.to_numpy().min())), 1.02),
     )

@@ -37,8 +37,9 @@ class Interval:
         ]
         if np.isnan(self.low):
             return f"{numbers[0]} (no interval)"
-        # "−0.3–−0.1" is hard to read: a dash separates positive bounds only.
-        return f"{numbers[0]} ({numbers[1]}{' to ' if self.low < 0 else '–'}{numbers[2]})"
+        # "−0.3–−0.1" and "+0.1–+0.3" are hard to read: a dash separates bounds without a sign only.
+        signed = self.low < 0 or specification.startswith("+")
+        return f"{numbers[0]} ({numbers[1]}{' to ' if signed else '–'}{numbers[2]})"
 
     def __str__(self) -> str:
         """Format with two decimals."""

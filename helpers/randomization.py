@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,17 @@ CASCADE = ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")
 """Stages of a ResNet from the output to the input: the order of cascading randomisation."""
 
 
+def evidence_for(network: nn.Module, images: Tensor) -> Tensor:
+    """Class activation maps without evidence against, (n, h, w)."""
+    return class_activation(network, images)[1]
+
+
 def randomization_similarity(
-    network: nn.Module, images: Tensor, *, seed: int = 0, relu: bool = True
+    network: nn.Module,
+    images: Tensor,
+    *,
+    seed: int = 0,
+    draw: Callable[[nn.Module, Tensor], Tensor] = evidence_for,
 ) -> pd.DataFrame:
     """Do the maps change when what the network has learned is destroyed, stage by stage?
 
@@ -34,8 +44,8 @@ def randomization_similarity(
         Normalised films.
     seed : int
         Of the fresh weights.
-    relu : bool
-        As in `class_activation`.
+    draw : callable
+        Draws the maps that are asked about, shape (n, h, w), from a network and films.
 
     Returns
     -------
@@ -43,7 +53,7 @@ def randomization_similarity(
         A row a film and stage: `stage` (category "trained", then `CASCADE`, in that order),
         `image` (position in `images`), `similarity` (SSIM, 1 where nothing changed).
     """
-    _, trained = class_activation(network, images, relu=relu)
+    trained = draw(network, images).numpy()
     shuffled = copy.deepcopy(network)
     stages = dict(shuffled.named_children())
     rows = [("trained", image, 1.0) for image in range(len(images))]
@@ -53,9 +63,9 @@ def randomization_similarity(
             _reinitialise(stages[stage])
             if stage == "conv1":
                 _reinitialise(stages["bn1"])
-            _, maps = class_activation(shuffled, images, relu=relu)
+            maps = draw(shuffled, images).numpy()
             for image, (before, after) in enumerate(zip(trained, maps, strict=True)):
-                rows.append((stage, image, _similarity(before.numpy(), after.numpy())))
+                rows.append((stage, image, map_similarity(before, after)))
     table = pd.DataFrame(rows, columns=["stage", "image", "similarity"])
     order = pd.CategoricalDtype(["trained", *CASCADE], ordered=True)
     return table.astype({"stage": order})
@@ -102,6 +112,7 @@ def _reinitialise(stage: nn.Module) -> None:
             module.reset_parameters()
 
 
-def _similarity(before: np.ndarray, after: np.ndarray) -> float:
+def map_similarity(before: np.ndarray, after: np.ndarray) -> float:
+    """Structural similarity (SSIM) of two maps (h, w), each scaled to its own range."""
     before, after = to_own_range(np.stack([before, after]))
     return float(structural_similarity(before, after, data_range=1.0))

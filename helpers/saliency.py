@@ -12,7 +12,12 @@ from helpers.fine_grid import fine_activation
 from helpers.heat_scores import in_words, leads, score_intervals, score_maps, table_of
 from helpers.localisation import centred_blob, heat_share, pointing_chance, pointing_game
 from helpers.occlusion import occlude
-from helpers.randomization import CASCADE, randomization_similarity, shuffle_labels
+from helpers.randomization import (
+    CASCADE,
+    map_similarity,
+    randomization_similarity,
+    shuffle_labels,
+)
 from helpers.repeatability import own_head, pairwise_agreement
 
 __all__ = [
@@ -25,6 +30,7 @@ __all__ = [
     "heat_share",
     "in_words",
     "leads",
+    "map_similarity",
     "occlude",
     "own_head",
     "pairwise_agreement",

@@ -2,21 +2,27 @@
 
 Heat tints the film in proportion to its strength, on a fixed scale: without heat the film stays.
 
-Both scales are perceptually uniform: equal steps of evidence are equal steps of perceived colour,
-so that nothing looks like an edge that is not there. For one sign it is inferno, whose steps are
-even in CAM02-UCS. For two it is managua (Crameri, scientific colour maps,
-doi:10.5281/zenodo.1243862), whose steps are even by CIEDE2000, turned round: light blue against,
-dark in the middle, orange for. Its ends are equally light, so that neither side looks the stronger,
-and blue and orange stay apart in every common kind of colour blindness.
+Both scales are perceptually uniform as drawn: over a middle grey, equal steps of evidence are equal
+steps of perceived colour (CIEDE2000), so that nothing looks like an edge that is not there. The
+colours are inferno's for one sign, and managua's (Crameri, scientific colour maps,
+doi:10.5281/zenodo.1243862), turned round, for two: light blue against, dark in the middle, orange
+for. Its ends are equally light, so that neither side looks the stronger, and blue and orange stay
+apart in every common kind of colour blindness. Mixing a colour with the film would make the steps
+uneven, so the strength of the tint is bent until they are even again.
 """
+
+from functools import cache
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.colors import Colormap
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 HEAT_COLOURS = colormaps["inferno"]  # perceptually uniform; begins black, so weak heat stays weak
 SIGNED_COLOURS = colormaps["managua_r"]  # 0 against, 1 for
 STRONGEST_TINT = 0.7  # opacity of the heat at the end of the colour bar
 MIDDLE_GREY = 128
+_STEPS = 257
 
 
 def tint(film: np.ndarray, heat: np.ndarray, limit: float) -> np.ndarray:
@@ -102,8 +108,35 @@ def layer(evidence: np.ndarray, limit: float, *, signed: bool = False) -> np.nda
 def _coloured(evidence: np.ndarray, limit: float, *, signed: bool) -> tuple[np.ndarray, np.ndarray]:
     """Colours (h, w, 3) in 0 to 255, and how strong the evidence is (h, w, 1), in 0 to 1."""
     share = np.clip(evidence / limit, -1 if signed else 0, 1)
-    colours = SIGNED_COLOURS((share + 1) / 2) if signed else HEAT_COLOURS(share)
-    return colours[..., :3] * 255, np.abs(share)[..., None]
+    strength = np.where(share < 0, _even(share, -1), _even(share, 1 if signed else 0))
+    return _colours(np.sign(share) * strength, signed=signed) * 255, strength[..., None]
+
+
+def _colours(place: np.ndarray, *, signed: bool) -> np.ndarray:
+    """Colours, (…, 3) in 0 to 1, of places on a scale from -1 or 0 to 1."""
+    scale: Colormap = SIGNED_COLOURS if signed else HEAT_COLOURS
+    return scale((place + 1) / 2 if signed else place)[..., :3]
+
+
+def _even(share: np.ndarray, side: int) -> np.ndarray:
+    """Strength of the tint, 0 to 1, at which shares of the limit lie at even steps of colour."""
+    return np.interp(np.abs(share), _travelled(side), np.linspace(0, 1, _STEPS))
+
+
+@cache
+def _travelled(side: int) -> np.ndarray:
+    """Share of the way in perceived colour, over a middle grey, to each of `_STEPS` strengths.
+
+    `side` is 1 for evidence for and -1 for evidence against on the signed scale, 0 for the scale of
+    one sign.
+    """
+    strength = np.linspace(0, 1, _STEPS)[:, None]
+    colours = _colours(strength[:, 0] * (side or 1), signed=side != 0)
+    opacity = STRONGEST_TINT * strength
+    drawn = MIDDLE_GREY / 255 * (1 - opacity) + colours * opacity
+    lab = rgb2lab(drawn[None])[0]
+    way = np.concatenate([[0], np.cumsum(deltaE_ciede2000(lab[1:], lab[:-1]))])
+    return way / way[-1]
 
 
 def _lay_over(film: np.ndarray, colours: np.ndarray, opacity: np.ndarray) -> np.ndarray:

@@ -54,7 +54,7 @@ def test_tables_sum_up_cohorts():
         for error, holds in [(0.1, True), (0.2, False), (0.3, True), (0.4, True)]
     ]
     table = labels.rates_table(found)
-    assert table["error"].tolist() == ["+0.250 (+0.045–+0.455)"]
+    assert table["error"].tolist() == ["+0.250 (+0.045 to +0.455)"]
     assert table.iloc[0, 2:].tolist() == ["75%", ""]
     assert labels.means([{"x": 1.0}, {"x": 3.0}], ".1f")["mean"].tolist() == ["2.0 (−10.7 to 14.7)"]
 

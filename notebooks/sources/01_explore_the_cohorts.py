@@ -240,9 +240,9 @@ Markdown(
 )
 
 # %% [markdown]
-# A network that is shown films of all sites can pass for a good one by recognising the hospital,
-# the view or the bed. Nothing about a lung is needed, and no test at the same hospitals will
-# notice. So later notebooks always set the network against these guesses. Some are worse than
+# Whatever is clearly better than a coin here, a network that is shown films of all sites can use:
+# it need only recognise the hospital, the view or the bed. Nothing about a lung is needed, and no
+# test at the same hospitals will notice. So later notebooks always set the network against these guesses. Some are worse than
 # shortcuts: the *number* of films is known only when the stay is over, and a *missing* sex says how
 # the data were anonymised. Neither may ever be an input.
 
@@ -252,7 +252,7 @@ Markdown(
 # Of real patients nobody knows why one died. Phantoms come from a written-down causal model, so for
 # them we can look behind the curtain (on real data alone, the next two cells stay empty). Find the
 # arrows from *severity* to *death* and to what the film shows: that is what a network should learn.
-# Then find those that leave *site*: they have nothing to do with disease.
+# Then find those that leave *site*: by these, a film can tell of death without telling of disease.
 
 # %%
 from helpers.cohorts import is_phantom

@@ -68,9 +68,9 @@ upload_panel(model, example_films(), others=others, paths=True)
 # against it. The scale is the same for every film, so a pale map means little evidence, whatever the opacity.
 # This is the finer map of notebook 07: the same weights, asked about squares of 32 pixels of the picture that the network
 # saw, every 8 pixels. Every fourth of these squares is a place of the network's own grid, and their mean adds up to the
-# prediction; the squares between them add nothing to it, but on the test films the hottest point falls on a lesion far more
-# often with them (notebook 07 counts how often, and how often the average map of all films does as well). A
-# convincing map is no proof of a sound reason either.
+# prediction; the squares between them add nothing to it, but with them the hottest point falls on a lesion more
+# often. Much of that is habit: the average map of all films, which looks at none, points about as well (notebook 07 has the
+# numbers). A convincing map is no proof of a sound reason either.
 #
 # **Warnings** do not block. A network answers any picture, a cat's too, and with confidence. So `helpers/input_checks.py`
 # looks at the picture itself: its colours, its size and shape, how much of it has one single grey, and whether it is
