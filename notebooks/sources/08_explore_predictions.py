@@ -87,15 +87,12 @@ upload_panel(model, example_films(), others=others, paths=True)
 
 # %%
 from helpers.panel import analyse
+from helpers.panel_words import sentences
 
 name, data = next(iter(example_films().items()))
 answer = analyse(data, model, others)
-print(
-    f"{name}: {answer.words}, without a film {answer.base_rate:.0%}; warnings: {len(answer.warnings)}"
-)
-if others:
-    print(f"{answer.networks} networks: {answer.risk_low:.0%} to {answer.risk_high:.0%}")
-print(answer.summary)
+print(f"{name}; warnings: {len(answer.warnings)}")
+print(*sentences(answer), answer.summary, sep="\n")
 
 # %% [markdown]
 # ## When the answer is worth nothing
