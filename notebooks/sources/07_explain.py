@@ -88,8 +88,8 @@ print(f"largest difference from the grad-cam package: {np.abs(ours - theirs).max
 # %% [markdown]
 # ## The mistake first: every map in full colour
 #
-# Most heat maps are scaled to their own maximum. Below, the film with the highest risk and, of those whose heat is weak
-# but broad, the film with the lowest, in two scalings. On the left pair, ask which of the two patients is worse off.
+# Most heat maps are scaled to their own maximum. Below, the film with the highest risk and, of the films with some heat but a
+# low risk, the one whose heat is broadest, in two scalings. On the left pair, ask which of the two patients is worse off.
 
 # %%
 import matplotlib.pyplot as plt
@@ -105,9 +105,9 @@ _, signed = class_activation(model.network, images, scale=model.slope, relu=Fals
 signed = signed.numpy()
 maps = np.maximum(signed, 0)
 peak = maps.max(axis=(1, 2), keepdims=True)
-broad = (maps > peak / 2).mean(axis=(1, 2)) > 0.1  # at least half as warm as the peak
-weak = test["risk"].where(broad & (peak[:, 0, 0] > 0) & (test["risk"] < test["risk"].median()))
-extremes = [int(test["risk"].argmax()), int(np.nanargmin(weak))]
+breadth = (maps > peak / 2).mean(axis=(1, 2))  # share that is at least half as warm as the peak
+warm = [place for place in test["risk"].argsort() if peak[place] > 0]  # the lowest risk first
+extremes = [int(test["risk"].argmax()), max(warm[: len(warm) // 2 + 1], key=breadth.__getitem__)]
 
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(8, 2.3), layout="constrained")
