@@ -86,6 +86,7 @@ def plot_net_benefit(
     With `patients`, a row each, the model has a pointwise 95 % band from resampled patients.
     """
     ax = axis_or_new(ax)
+    highest = curve["treat_all"].max()
     if patients is not None:
         thresholds = curve["threshold"].to_numpy()
         reach = band(
@@ -93,13 +94,14 @@ def plot_net_benefit(
             *outcomes_and_risks(patients), keep_deaths=False,
         )  # fmt: skip
         ax.fill_between(thresholds, *reach, color=PALETTE[0], alpha=0.12)
+        highest = max(highest, reach[1].max())
     names = {"model": "treat by the model", "treat_all": "treat all", "treat_none": "treat none"}
     columns = [str(column) for column in curve if column != "threshold"]
     for column, colour, line in zip(columns, cycle(PALETTE), cycle(LINES), strict=False):
         label = names.get(column, column)
         ax.plot(curve["threshold"], curve[column], line, color=colour, linewidth=2, label=label)
     others = curve[[column for column in columns if column != "treat_all"]].to_numpy()
-    top = max(others.max(), curve["treat_all"].max())
+    top = max(others.max(), highest)
     ax.set(
         xlabel="threshold risk from which one would treat",
         ylabel="net benefit (true positives a patient)",
