@@ -76,22 +76,41 @@ def jpeg_of_scans(side: int, scans: int) -> bytes:
     return data[:last] + data[last:-2] * scans + data[-2:]
 
 
-def dicom(syntax: str, side: int) -> bytes:
-    """A DICOM film of zeros, packed as a whole, by run lengths or as JPEG."""
+def dicom(syntax: str, side: int, *, bits: int = 8, **elements: float) -> bytes:
+    """A DICOM film of zeros, packed as a whole, by run lengths (8 or 32 bits) or as JPEG."""
     if syntax == uid.DeflatedExplicitVRLittleEndian:
         return make_film(np.zeros((side, side), np.uint16), syntax=syntax)
-    frame = _run_lengths(side * side) if syntax == uid.RLELossless else jpeg("L", side)
+    frame = _run_lengths(side * side, bits // 8) if syntax == uid.RLELossless else jpeg("L", side)
     film = dcmread(io.BytesIO(make_film(np.zeros((2, 2), np.uint8), bits=8, syntax=syntax)))
     film.Rows = film.Columns = side
+    film.BitsAllocated, film.BitsStored, film.HighBit = bits, bits, bits - 1
+    film.update(elements)
     film.PixelData = encapsulate([frame])
     file = io.BytesIO()
     film.save_as(file, enforce_file_format=True)
     return file.getvalue()
 
 
-def _run_lengths(length: int) -> bytes:
-    """One segment of zeros (PS3.5 Annex G): two bytes for each 128."""
-    return struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * -(-length // 128)
+def deflated_that_hides(*, wrong_length: bool) -> bytes:
+    """A deflated DICOM film of gigabytes, behind a meta header that misleads."""
+    data = make_film(np.zeros((64, 64), np.uint16), syntax=uid.DeflatedExplicitVRLittleEndian)
+    end = 144 + int.from_bytes(data[140:144], "little")
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    packed = packer.compress(zlib.decompress(data[end:], -zlib.MAX_WBITS))
+    packed += packer.compress(b"\xe1\x7f\x10\x10OB\0\0" + struct.pack("<I", 2_000_000_000))
+    packed += b"".join(packer.compress(bytes(1 << 20)) for _ in range(2000)) + packer.flush()
+    if wrong_length:
+        return data[:140] + struct.pack("<I", 2**31 - 1) + data[144:end] + packed
+    at = data.index(b"\x02\0\x10\0UI")
+    long = b"\x02\0\x03\0UI" + struct.pack("<H", 3000) + bytes(3000)
+    return data[:at] + long + data[at:end] + packed
+
+
+def _run_lengths(length: int, segments: int) -> bytes:
+    """Segments of zeros, one for each byte of a pixel (PS3.5 Annex G): two bytes for each 128."""
+    segment = b"\x81\0" * -(-length // 128)
+    starts = [64 + number * len(segment) for number in range(segments)]
+    return struct.pack("<16I", segments, *starts, *[0] * (15 - segments)) + segment * segments
 
 
 def dicom_that_claims(**elements: int) -> bytes:
@@ -128,6 +147,10 @@ BOMBS: tuple[_Bomb, ...] = tuple(
         partial(dicom, uid.DeflatedExplicitVRLittleEndian, 16_000),
         partial(dicom, uid.RLELossless, LARGE),
         partial(dicom, uid.RLELossless, 40_000),
+        partial(dicom, uid.RLELossless, LARGE, bits=32),
+        partial(dicom, uid.RLELossless, LARGE, bits=32, WindowCenter=0.0, WindowWidth=9.0),
+        partial(deflated_that_hides, wrong_length=True),
+        partial(deflated_that_hides, wrong_length=False),
         partial(dicom, uid.JPEGBaseline8Bit, LARGE),
         partial(dicom_that_claims, Rows=65_535, Columns=65_535),
         partial(dicom_that_claims, NumberOfFrames=2**31 - 1),

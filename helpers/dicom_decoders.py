@@ -9,7 +9,7 @@ that decoder is trusted with it: a few hundred bytes may claim a picture of giga
 | JPEG baseline, extended (8 and 12 bits), lossless | imagecodecs (libjpeg-turbo 3) | BSD, IJG |
 | JPEG-LS | pyjpegls (CharLS) | MIT, BSD |
 | JPEG 2000, HTJ2K | pylibjpeg-openjpeg (OpenJPEG) | MIT, BSD |
-| RLE, deflated, uncompressed of both byte orders | pydicom | MIT |
+| RLE, uncompressed of both byte orders | pydicom | MIT |
 """
 
 from threading import Lock
@@ -22,6 +22,8 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders.base import Decoder, DecodeRunner
 from pydicom.uid import UID
+
+from helpers.jpeg_frames import frame_of
 
 JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
@@ -184,18 +186,9 @@ def _compare_sizes(film: FileDataset, found: tuple[int, int, int] | None) -> Non
 
 
 def _size_in_jpeg(frame: bytes) -> tuple[int, int, int] | None:
-    """Return rows, columns and samples from the frame header (ISO 10918-1 B.2.2; 14495-1 C.2.2)."""
-    at = 2
-    while at + 9 < len(frame) and frame[at] == 0xFF:
-        kind = frame[at + 1]
-        if kind == 0xFF:  # fill byte
-            at += 1
-            continue
-        if kind == 0xF7 or (0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC)):
-            rows, columns = (int.from_bytes(frame[i : i + 2], "big") for i in (at + 5, at + 7))
-            return rows, columns, frame[at + 9]
-        at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
-    return None
+    """Return rows, columns and samples from the frame header."""
+    header = frame_of(frame)
+    return None if header is None else (header.rows, header.columns, header.samples)
 
 
 def _size_in_j2k(frame: bytes) -> tuple[int, int, int] | None:

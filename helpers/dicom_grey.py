@@ -1,17 +1,22 @@
 """From stored values to grey: the grayscale image pipeline of DICOM PS3.4 N.2, in its order.
 
 modality LUT (PS3.3 C.11.1) → VOI LUT or window (C.11.2) → polarity (C.7.6.3.1.2), once and last.
-pydicom does each step; added here is the range that results are scaled by, which it leaves open.
+pydicom applies the window; tables are in `helpers.dicom_tables`. Added here is the range that
+results are scaled by, which pydicom leaves open, and refusals of numbers that are none.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 from pydicom import Dataset, FileDataset
 from pydicom.multival import MultiValue
-from pydicom.pixels.processing import apply_modality_lut, apply_voi, apply_windowing
+from pydicom.pixels.processing import apply_windowing
 
 from helpers.dicom_header import PIXELS, UnreadableDicom
+from helpers.dicom_tables import highest_entry, look_up
+
+_LARGEST = 1e30  # of a window or slope; beyond, sums and products are no numbers any more
 
 
 def grey_of(
@@ -40,13 +45,13 @@ def grey_of(
     UnreadableDicom
         If the film has no contrast number `index`, or float pixels without a window.
     """
-    # Wide types, because pydicom subtracts a table's first value in the type that it is given.
+    # Wide types, in which no sum or product below can come round to the other end.
     stored = values.astype(np.int64 if values.dtype.kind in "iu" else np.float64)
     shown = _after_modality(stored, film)
     contrast = contrast_of(film, prefer_lut=prefer_lut)
     if contrast == "VOI LUT":
         table = _numbered(list(film.VOILUTSequence), index)
-        grey = _look_up(shown, table, film) / _highest(table)
+        grey = look_up(shown, table, film, signed=_has_small_signs(film)) / highest_entry(table)
     elif contrast == "window":
         grey = _by_window(shown, film, index)
     else:
@@ -72,35 +77,35 @@ def contrast_of(film: Dataset, *, prefer_lut: bool = True) -> str:
 def _after_modality(stored: np.ndarray, film: FileDataset) -> np.ndarray:
     """Apply the modality LUT, or slope and intercept, or nothing (C.11.1)."""
     if film.get("ModalityLUTSequence"):
-        return _look_up(stored, film.ModalityLUTSequence[0], film)
-    return apply_modality_lut(stored, film)
+        return look_up(stored, film.ModalityLUTSequence[0], film, signed=False)
+    return _rescaled(stored, film)
 
 
-def _look_up(values: np.ndarray, table: Dataset, film: FileDataset) -> np.ndarray:
-    """Look values up in a modality or VOI table; those outside get its first or last entry.
-
-    Both kinds are built alike (C.11.1.1, C.11.2.1.1), and pydicom's function for VOI LUTs knows
-    more depths than that for modality LUTs, which fails on 10 to 15 bits.
-    """
-    holder = Dataset()
-    holder.file_meta = film.file_meta  # tells the byte order of the table
-    holder.VOILUTSequence = [table]
-    entries, written = (int(number) for number in table.LUTDescriptor[:2])
-    first = written
-    # Where values can be negative the first one has to be written as signed (C.11.2.1.1). Often it
-    # is not, and then 65,524 means −12, unless values reach that far.
-    if written >= 2**15 and "PixelData" in film:
-        darkest, brightest = _full_range(film)
-        if darkest < 0 and brightest < 2**15:
-            first = written - 2**16
-    # pydicom counts positions in 16 bits, in which a value far outside the table comes round again.
-    positions = np.clip(np.rint(values).astype(np.int64), first, first + (entries or 2**16) - 1)
-    return apply_voi(positions - first + written, holder).astype(np.int64)
+def _rescaled(stored: np.ndarray, film: FileDataset) -> np.ndarray:
+    """Apply slope and intercept where both are there; an empty element counts as absent."""
+    if any(film.get(name) in (None, "") for name in ("RescaleSlope", "RescaleIntercept")):
+        return stored
+    slope = _number("RescaleSlope", film.RescaleSlope)
+    if slope == 0:
+        raise UnreadableDicom(
+            "The header's RescaleSlope is 0, which makes all pixels equal; expected another "
+            "number. Export the film again."
+        )
+    return stored.astype(np.float64) * slope + _number("RescaleIntercept", film.RescaleIntercept)
 
 
-def _highest(table: Dataset) -> float:
-    """Return the highest value that the bits of a table's entries can hold."""
-    return 2.0 ** int(table.LUTDescriptor[2]) - 1
+def _number(name: str, value: Any) -> float:
+    """Return the value of an element as a number with which one can reckon."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not abs(number) < _LARGEST:
+        raise UnreadableDicom(
+            f"The header's {name} is no usable number (not finite, text, or beyond "
+            f"{_LARGEST:g}); expected one. Export the film again."
+        )
+    return number
 
 
 def _by_window(shown: np.ndarray, film: FileDataset, index: int) -> np.ndarray:
@@ -112,8 +117,10 @@ def _by_window(shown: np.ndarray, film: FileDataset, index: int) -> np.ndarray:
     window = Dataset()
     window.PhotometricInterpretation = "MONOCHROME2"
     window.PixelRepresentation, window.BitsStored = 0, 16
-    window.WindowCenter = _numbered(_as_list(film.WindowCenter), index)
-    window.WindowWidth = _numbered(_as_list(film.WindowWidth), index)
+    for name in ("WindowCenter", "WindowWidth"):
+        value = _numbered(_as_list(film.get(name)), index)
+        _number(name, value)
+        setattr(window, name, value)
     window.VOILUTFunction = film.get("VOILUTFunction") or "LINEAR"
     # LINEAR takes at least one value (C.11.2.1.2.1), the others any width above none.
     least = 1 if window.VOILUTFunction == "LINEAR" else 0
@@ -131,17 +138,36 @@ def _by_window(shown: np.ndarray, film: FileDataset, index: int) -> np.ndarray:
         return apply_windowing(shown, window) / 65535.0
 
 
+def _has_small_signs(film: FileDataset) -> bool:
+    """Whether values after the modality step can be negative, and none reaches 32,768."""
+    if "PixelData" not in film:
+        return False
+    darkest, brightest = _full_range(film)
+    return darkest < 0 and brightest < 2**15
+
+
 def _full_range(film: FileDataset) -> tuple[float, float]:
-    """Return the lowest and the highest value that the film can hold after the modality step."""
+    """Return the lowest and the highest value that the film can hold after the modality step.
+
+    Raises
+    ------
+    UnreadableDicom
+        If its pixels are floats, or its slope and intercept make all values equal.
+    """
     if "PixelData" not in film:
         raise UnreadableDicom(
             "The film has float pixels and no window, so nothing tells the range of its values."
         )
     if film.get("ModalityLUTSequence"):
-        return 0.0, _highest(film.ModalityLUTSequence[0])
+        return 0.0, highest_entry(film.ModalityLUTSequence[0])
     bits = int(film.BitsStored)
     lowest = -(2 ** (bits - 1)) if film.PixelRepresentation else 0
-    ends = apply_modality_lut(np.array([lowest, lowest + 2**bits - 1]), film)
+    ends = _rescaled(np.array([lowest, lowest + 2**bits - 1]), film)
+    if not ends.max() > ends.min():
+        raise UnreadableDicom(
+            "The header's RescaleSlope is so small beside its RescaleIntercept that all pixels "
+            "become equal; expected numbers that keep them apart. Export the film again."
+        )
     return float(ends.min()), float(ends.max())
 
 

@@ -4,38 +4,24 @@ Only the elements named here are ever read. Names, dates and free text are skipp
 parsed, so no later step can let them out.
 """
 
-import zlib
-from io import BytesIO
-from typing import Any
-
-from pydicom import DataElement, FileDataset, dcmread
-from pydicom.dataelem import RawDataElement
+from pydicom import FileDataset
 from pydicom.multival import MultiValue
 from pydicom.pixels.utils import get_expected_length
 from pydicom.tag import Tag
 from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
     DigitalIntraOralXRayImageStorageForProcessing,
     DigitalMammographyXRayImageStorageForProcessing,
     DigitalXRayImageStorageForProcessing,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
 )
 
 from helpers.dicom_attributes import MEANINGS
 from helpers.dicom_decoders import UnreadableDicom, is_decodable, shown
+from helpers.dicom_file import MOST_PIXELS, is_dicom, read_elements
 from helpers.quarantine import quiet
 
-__all__ = ["PIXELS", "UnreadableDicom", "is_dicom", "open_film", "picture_words"]
+__all__ = ["MOST_PIXELS", "PIXELS", "UnreadableDicom", "is_dicom", "open_film", "picture_words"]
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-
-# More than a stitched whole-spine film. A file of a few bytes may claim 65,535 × 65,535.
-MOST_PIXELS = 52_500_000
-
-_LONG = 32  # bytes: longer values are read when they are asked for
-_PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
-_UNDEFINED = 0xFFFFFFFF  # length (PS3.5 7.1.1)
 
 _NEEDED = (
     "SOPClassUID",
@@ -57,11 +43,6 @@ _FOR_PROCESSING = {
     DigitalMammographyXRayImageStorageForProcessing,
     DigitalIntraOralXRayImageStorageForProcessing,
 }
-
-
-def is_dicom(data: bytes) -> bool:
-    """Whether a file says that it is one (PS3.10 7.1)."""
-    return data[128:132] == b"DICM"
 
 
 def picture_words(data: bytes) -> tuple[str, str, str]:
@@ -125,7 +106,6 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
         raise UnreadableDicom("The file is empty.")
     if not is_dicom(data):
         raise UnreadableDicom("This is not a DICOM file: the letters DICM are missing at byte 128.")
-    _refuse_bomb(data)
     try:
         with quiet():
             return _parse(data, for_processing)
@@ -139,52 +119,10 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
 
 
 def _parse(data: bytes, for_processing: bool) -> FileDataset:
-    deferred = None if _may_be_deflated(data) else _LONG
-    film = dcmread(BytesIO(data), specific_tags=_TAGS, defer_size=deferred)
-    if not film.file_meta:
-        raise UnreadableDicom(
-            f"The DICOM file has no header; its {len(data):,} bytes are damaged or cut off."
-        )
-    _view_pixels(film, data)
+    film = read_elements(data, _TAGS)
     _refuse_other_contents(film, for_processing)
     _refuse_unreadable_pixels(film)
     return film
-
-
-def _view_pixels(film: FileDataset, data: bytes) -> None:
-    """Let uncompressed pixels be a view of the file's bytes, before pydicom makes a copy of them.
-
-    Of the other byte order too few films are left to care.
-    """
-    raw: Any = film.get_item("PixelData", keep_deferred=True)
-    unread = isinstance(raw, RawDataElement) and raw.value is None
-    if not unread or film.file_meta.get("TransferSyntaxUID") not in _PLAIN:
-        return
-    kind = raw.VR or "OW"  # implicit VR (PS3.5 A.1)
-    if kind in ("OB", "OW") and raw.length != _UNDEFINED:
-        value = memoryview(data)[raw.value_tell : raw.value_tell + raw.length]
-        film["PixelData"] = DataElement(raw.tag, kind, value, already_converted=True)
-
-
-def _may_be_deflated(data: bytes) -> bool:
-    return DeflatedExplicitVRLittleEndian.encode() in data[:2048]
-
-
-def _refuse_bomb(data: bytes) -> None:
-    """Refuse a deflated file that grows beyond any film, which pydicom would unpack whole."""
-    if not _may_be_deflated(data):
-        return
-    # The first element, of twelve bytes, gives the length of what is not deflated (PS3.10 7.1).
-    start = 144 + int.from_bytes(data[140:144], "little")
-    unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        unpacking.decompress(data[start:], 4 * MOST_PIXELS)
-    except zlib.error:
-        raise UnreadableDicom("The file is compressed as a whole and damaged.") from None
-    if unpacking.unconsumed_tail:
-        raise UnreadableDicom(
-            f"The file unpacks to more than {4 * MOST_PIXELS:,} bytes, more than any film needs."
-        )
 
 
 def _refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
@@ -195,11 +133,7 @@ def _refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
             if "Rows" in film
             else "The file holds no picture: it is a report, a plan or a signal, or it was cut off."
         )
-    missing = [
-        name for name in ("SamplesPerPixel", "PhotometricInterpretation") if name not in film
-    ]
-    if missing:
-        raise UnreadableDicom(f"The header does not describe its pixels: {missing[0]} is missing.")
+    _refuse_missing(film, "SamplesPerPixel", "PhotometricInterpretation")
     if film.SamplesPerPixel != 1 or film.PhotometricInterpretation == "PALETTE COLOR":
         raise UnreadableDicom(
             "The picture is in colour, a screen shot or a photograph; a radiograph has one grey "
@@ -222,19 +156,33 @@ def _refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
         )
 
 
+def _refuse_missing(film: FileDataset, *names: str) -> None:
+    """Refuse a film that lacks an element without which its pixels mean nothing (PS3.3 C.7.6.3)."""
+    for name in names:
+        if name not in film or film[name].is_empty:
+            raise UnreadableDicom(
+                f"The header does not describe its pixels: {name} is missing or empty. "
+                "Export the film again from the archive that it came from."
+            )
+
+
 def _refuse_unreadable_pixels(film: FileDataset) -> None:
     """Refuse absurd sizes, encodings that nothing here decodes, and pixels that are cut off."""
+    _refuse_missing(film, "Rows", "Columns", "BitsAllocated")
+    if "PixelData" in film:
+        _refuse_missing(film, "BitsStored")
     rows, columns = int(film.get("Rows") or 0), int(film.get("Columns") or 0)
     if not 0 < rows * columns <= MOST_PIXELS:
         raise UnreadableDicom(
             f"The header claims {shown(film, 'Rows')} × {shown(film, 'Columns')} pixels; expected "
-            f"at least one and at most {MOST_PIXELS:,}."
+            f"at least one and at most {MOST_PIXELS:,}. Export the film again."
         )
     allocated, stored = int(film.get("BitsAllocated") or 0), int(film.get("BitsStored") or 0)
     if not allocated >= stored > 0 and "PixelData" in film:
         raise UnreadableDicom(
             f"The header claims {shown(film, 'BitsStored')} bits stored in "
-            f"{shown(film, 'BitsAllocated')} bits allocated."
+            f"{shown(film, 'BitsAllocated')} bits allocated; expected at least one and not more "
+            "than are allocated. Export the film again."
         )
     high = film.get("HighBit")
     if high is not None and not stored - 1 <= int(high) < allocated and "PixelData" in film:

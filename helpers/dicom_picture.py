@@ -23,6 +23,8 @@ PNG_SETTINGS = (
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
 )
 
+_PIXELS_AT_ONCE = 2**16  # 8 bytes of each of them have room beside the processor
+
 
 def render(
     film: FileDataset, kind: type[np.generic], index: int = 0, prefer_lut: bool = True
@@ -51,12 +53,26 @@ def render(
     words = stored_words(film)
     choice = {"index": index, "prefer_lut": prefer_lut}
     if words.dtype.kind not in "iu" or words.dtype.itemsize > 2:
-        return _grey(words, film, kind, choice)
+        return _grey_in_strips(words, film, kind, choice)
     above, _ = unused_bits(film)  # whatever they hold, the grey is the same
     pattern = np.dtype(f"u{words.dtype.itemsize}")
     every = np.arange(2 ** (8 * pattern.itemsize - above), dtype=pattern)
     table = np.tile(_grey(every.view(words.dtype), film, kind, choice), 2**above)
     return cv2.LUT(np.require(words.view(pattern), requirements=("C", "A")), table.reshape(1, -1))
+
+
+def _grey_in_strips(
+    words: np.ndarray, film: FileDataset, kind: type[np.generic], choice: dict[str, Any]
+) -> np.ndarray:
+    """Map words (rows, columns) of more than 16 bits, in few rows at a time.
+
+    Each step of the chain needs 8 bytes a pixel: of the largest film at once, gigabytes.
+    """
+    grey = np.empty(words.shape, kind)
+    rows = max(1, _PIXELS_AT_ONCE // words.shape[1])
+    for top in range(0, len(words), rows):
+        grey[top : top + rows] = _grey(words[top : top + rows], film, kind, choice)
+    return grey
 
 
 def _grey(
@@ -69,7 +85,8 @@ def _grey(
         raise
     except Exception as error:  # a damaged window or table fails in as many ways as there are
         raise UnreadableDicom(
-            f"The film's window or lookup table is not valid ({type(error).__name__})."
+            f"The film's window or lookup table is not valid ({type(error).__name__}). "
+            "Export the film again."
         ) from error
     return np.rint(255 * grey).astype(kind) if kind is np.uint8 else grey.astype(kind)
 

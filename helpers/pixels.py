@@ -1,42 +1,41 @@
 """From a file or an upload to the square the network sees: the one preprocessing of the series."""
 
-import io
-import struct
-import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from helpers.dicom import UnreadableDicom, read_dicom
+from helpers.dicom_grey import contrast_of
+from helpers.dicom_header import is_dicom, open_film
+from helpers.file_kinds import what_it_is
+from helpers.picture_files import (
+    JPEG,
+    LARGEST_AREA,
+    PNG,
+    UnreadableRadiograph,
+    check_shape,
+    read_picture,
+)
+from helpers.quarantine import quiet
+
+__all__ = [
+    "CENTRAL_PART",
+    "LARGEST_AREA",
+    "PREPROCESSING",
+    "UnreadableRadiograph",
+    "preprocess",
+    "preprocess_mask",
+    "read_radiograph",
+]
 
 # Part of every cache key and of every stored model: change it whenever `preprocess` changes.
 PREPROCESSING = "letterbox-p1-p99-central80-v1"
 
-SMALLEST_SIDE = 64  # px; the smallest published films are 157 px wide
-LARGEST_AREA = 52_500_000  # px; what 100 MB hold at 16 bits, twice the largest published film
 LARGEST_FILE = 200_000_000  # bytes
-MOST_SCANS = 100  # of a progressive JPEG; cameras and consoles write about ten
-_STRIP = 512  # rows
 CENTRAL_PART = 0.8  # share of each side that sets the grey scale: collars and letters are outside
-
-_OTHER_FORMATS = {
-    b"GIF8": "a GIF",
-    b"II*\x00": "a TIFF",
-    b"MM\x00*": "a TIFF",
-    b"%PDF": "a PDF",
-    b"PK\x03\x04": "a ZIP archive",
-    b"\x1f\x8b": "a gzip archive (perhaps NIfTI)",
-    b"BM": "a BMP",
-    b"RIFF": "a WebP or another RIFF file",
-    b"<!DO": "a web page",
-    b"<htm": "a web page",
-}
-
-
-class UnreadableRadiograph(ValueError):
-    """A file that cannot be read as a radiograph; the message tells the user why and what to do."""
+# Greys closer together, as a share of the brighter, are one: float32 tells 1 in 10 million apart.
+_LEAST_CONTRAST = 1e-5
 
 
 def read_radiograph(source: str | Path | bytes) -> np.ndarray:
@@ -69,20 +68,12 @@ def read_radiograph(source: str | Path | bytes) -> np.ndarray:
         raise UnreadableRadiograph(
             f"The file has {len(data) / 1e6:.0f} MB; at most {LARGEST_FILE / 1e6:.0f} MB are read."
         )
-    if data[128:132] == b"DICM":
-        try:
-            film = read_dicom(data)
-        except UnreadableDicom as error:
-            raise UnreadableRadiograph(str(error)) from error
-    elif data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
-        film = _read_picture(data)
-    else:
-        raise UnreadableRadiograph(
-            f"Expected a PNG, JPEG or DICOM film, but this is {_what_it_is(data)}. "
-            "Export the radiograph in one of these formats."
-        )
-    _check_shape(film.shape[1], film.shape[0])
-    return film
+    if is_dicom(data):
+        return _read_dicom(data)
+    if data.startswith((PNG, JPEG)):
+        return read_picture(data)
+    kind, advice = what_it_is(data)
+    raise UnreadableRadiograph(f"Expected a PNG, JPEG or DICOM film, but this is {kind}. {advice}")
 
 
 def preprocess(film: np.ndarray, size: int) -> np.ndarray:
@@ -115,7 +106,7 @@ def preprocess(film: np.ndarray, size: int) -> np.ndarray:
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = cv2.resize(film, shape, interpolation=method)
     low, high = np.percentile(_central_part(small), [1, 99])
-    if high - low < 1e-4:
+    if not high - low > _LEAST_CONTRAST * high:  # as it stands, true of NaN as well
         raise UnreadableRadiograph(
             "The picture has one single grey value in its middle, so it shows no chest."
         )
@@ -144,73 +135,27 @@ def _read_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _read_picture(data: bytes) -> np.ndarray:
-    if data.startswith(b"\xff\xd8\xff") and (scans := data.count(b"\xff\xda")) > MOST_SCANS:
-        raise UnreadableRadiograph(  # each is a walk over all pixels
-            f"The JPEG is written in {scans} scans; at most {MOST_SCANS} are read. Export it again."
-        )
+def _read_dicom(data: bytes) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
-            _check_shape(*picture.size)
-            frames = getattr(picture, "n_frames", 1)
-            if frames > 1:
-                raise UnreadableRadiograph(
-                    f"The picture is an animation of {frames} frames; one radiograph is expected."
-                )
-            return _grey(ImageOps.exif_transpose(picture))
-    except UnreadableRadiograph:
-        raise
-    except Image.DecompressionBombError as error:
-        raise UnreadableRadiograph(f"The picture is too large to open safely: {error}") from error
-    except UnidentifiedImageError as error:  # its own message quotes an address in memory
+        film = read_dicom(data)
+    except UnreadableDicom as error:
+        raise UnreadableRadiograph(str(error)) from error
+    check_shape(film.shape[1], film.shape[0])
+    if _is_one_grey(film) and _contrast(data) != "full range":
         raise UnreadableRadiograph(
-            "The file begins like a PNG or JPEG picture, but its header is damaged. Export or "
-            "download it again."
-        ) from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        raise UnreadableRadiograph(
-            f"The picture is damaged or cut off ({error}). Export or download it again."
-        ) from error
-
-
-def _grey(picture: Image.Image) -> np.ndarray:
-    """Turn a picture to grey, part by part: a large one has room in memory once, not six times."""
-    width, height = picture.size
-    film = np.empty((height, width), np.float32)
-    for top in range(0, height, _STRIP):
-        bottom = min(top + _STRIP, height)
-        film[top:bottom] = _grey_strip(picture.crop((0, top, width, bottom)))
+            "The film's own window or table shows all its pixels as one single grey: it is far too "
+            "wide, or meant for other values, or the film is empty. Export the film with another."
+        )
     return film
 
 
-def _grey_strip(picture: Image.Image) -> np.ndarray:
-    if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow's "L" would cut them off at 255
-        return (np.asarray(picture, dtype=np.float32) / 65535).clip(0, 1)
-    if picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:
-        layers = picture.convert("RGBA")
-        black = Image.new("RGBA", layers.size, "black")
-        picture = Image.alpha_composite(black, layers)
-    return np.asarray(picture.convert("L"), dtype=np.float32) / 255
+def _contrast(data: bytes) -> str:
+    with quiet():
+        return contrast_of(open_film(data))
 
 
-def _check_shape(width: int, height: int) -> None:
-    if min(width, height) < SMALLEST_SIDE:
-        raise UnreadableRadiograph(
-            f"The picture has only {width} × {height} px; at least {SMALLEST_SIDE} px a side "
-            "are needed."
-        )
-    if width * height > LARGEST_AREA:
-        raise UnreadableRadiograph(
-            f"The picture has {width} × {height} px; at most {LARGEST_AREA / 1e6:.0f} "
-            "million px are read. Scale it down."
-        )
-
-
-def _what_it_is(data: bytes) -> str:
-    for signature, name in _OTHER_FORMATS.items():
-        if data.startswith(signature):
-            return name
-    return f"none of them (it begins with the bytes {data[:4].hex(' ')})"
+def _is_one_grey(film: np.ndarray) -> bool:
+    return not film.max() - film.min() > _LEAST_CONTRAST * film.max()
 
 
 def _central_part(film: np.ndarray) -> np.ndarray:

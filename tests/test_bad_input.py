@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -36,7 +37,7 @@ from helpers.cohorts import (
 from helpers.dicom import convert
 from helpers.models import RiskModel, build_resnet18
 from helpers.panel import analyse
-from helpers.pixels import UnreadableRadiograph
+from helpers.pixels import UnreadableRadiograph, read_radiograph
 from helpers.splits import load_split, save_split
 
 
@@ -89,6 +90,26 @@ PICTURES = {
     "ZIP archive": (b"PK\x03\x04" + bytes(50), "this is a ZIP archive"),
     "gzip, as NIfTI is sent": (b"\x1f\x8b\x08" + bytes(50), "gzip archive"),
     "web page saved as a picture": (b"<!DOCTYPE html><html></html>", "this is a web page"),
+    "drawing": (b'<?xml version="1.0"?>\n<svg xmlns="">', "this is an SVG drawing"),
+    "XML": (b"\xef\xbb\xbf<?xml version='1.0'?><a/>", "this is an XML file"),
+    "pointer of Git LFS": (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+    "HEIC": (b"\0\0\0\x18ftypheic" + bytes(50), "this is a HEIC picture"),
+    "AVIF": (b"\0\0\0\x1cftypavif" + bytes(50), "this is an AVIF picture"),
+    "video": (b"\0\0\0\x18ftypisom" + bytes(50), "this is a video"),
+    "JPEG 2000": (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(50), "this is a JPEG 2000 picture"),
+    "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(50), "7z archive. Unpack it"),
+    "RAR": (b"Rar!\x1a\x07" + bytes(50), "RAR archive. Unpack it"),
+    "empty ZIP archive": (b"PK\x05\x06" + bytes(18), "an empty ZIP archive"),
+    "PNG sent as text": (b"\x89PNG\n\x1a\n" + bytes(50), "damaged on its way"),
+    "JPEG of 12 bits": (
+        imagecodecs.jpeg8_encode(ramp().astype(np.uint16) * 16, bitspersample=12),
+        "a JPEG of 12 bits.*Export the radiograph as DICOM or PNG",
+    ),
+    "lossless JPEG": (
+        imagecodecs.ljpeg_encode(ramp().astype(np.uint16)),
+        "a lossless JPEG.*as DICOM or PNG",
+    ),
+    "JPEG-LS": (imagecodecs.jpegls_encode(ramp()), "a JPEG-LS picture.*as DICOM or PNG"),
     "PNG cut off": (png()[:60], "damaged or cut off"),
     "PNG with a spoiled byte": (spoiled_png, "damaged or cut off"),
     "JPEG cut off": (jpeg()[:200], "damaged or cut off"),
@@ -136,6 +157,13 @@ def test_bad_upload_gets_a_sentence(kind, model, tmp_path):
         analyse(data, model)
     sentence = str(caught.value)
     assert sentence.rstrip().endswith((".", ")")) and len(sentence) < 400
+
+
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"\r\n  "])
+@pytest.mark.parametrize("begin", [b"<!doctype HTML>", b"<!DOCTYPE html>", b"<HTML>", b"<html>"])
+def test_web_pages_are_named_however_they_begin(before, begin):
+    with pytest.raises(UnreadableRadiograph, match="this is a web page"):
+        read_radiograph(before + begin + bytes(200))
 
 
 def test_bad_files_become_rows_in_a_conversion(tmp_path):

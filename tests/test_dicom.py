@@ -3,13 +3,16 @@
 import math
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 import warnings
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from itertools import product
 from pathlib import Path
@@ -34,7 +37,8 @@ from pydicom.uid import (
 )
 
 from helpers.dicom import UnreadableDicom, convert, describe_header, read_dicom
-from helpers.dicom_header import MOST_PIXELS
+from helpers.dicom_header import MOST_PIXELS, open_film
+from helpers.dicom_picture import render
 from tests.dicom_films import make_film, make_table, ramp
 from tests.dicom_matrix import CONTRAST, MODALITY, POLARITY, STORED, TABLE
 
@@ -186,6 +190,35 @@ def test_table_of_65536_entries_starting_below_zero():
     np.testing.assert_allclose(film[0], [0, 32767 / 65535, 32768 / 65535, 1], atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["VOILUTSequence", "ModalityLUTSequence"])
+@pytest.mark.parametrize("entries", [256, 4096, 65536])
+@pytest.mark.parametrize("bits", range(8, 17))
+def test_tables_of_every_depth_and_length(bits, entries, kind):
+    """pydicom counts positions in the type of the entries: in 8 bits, entry 256 is entry 0."""
+    table = np.arange(entries) * (2**bits - 1) // (entries - 1)
+    item = make_table([0], 0, bits)[0]
+    item.LUTDescriptor = [entries % 2**16, 0, bits]
+    item.add_new("LUTData", "OW", table.astype("<u2").tobytes())
+    pixels = np.linspace(0, entries - 1, 4096).astype("u2").reshape(64, 64)
+    film = read_dicom(make_film(pixels, bits=16, **{kind: [item]}))
+    np.testing.assert_allclose(film, table[pixels] / (2**bits - 1), atol=1e-7)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("entries", [255, 256])
+def test_tables_of_bytes_packed_two_in_a_word(entries, syntax):
+    table = np.arange(entries + entries % 2, dtype="u1")[::-1]
+    item = make_table([0], 0, 8)[0]
+    item.LUTDescriptor = [entries, 0, 8]
+    words = table.astype("u1").tobytes()
+    if syntax == ExplicitVRBigEndian:
+        words = np.frombuffer(words, "<u2").astype(">u2").tobytes()
+    item.add_new("LUTData", "OW", words)
+    pixels = np.arange(entries, dtype="u1").reshape(-1, 5 if entries % 2 else 8)
+    film = read_dicom(make_film(pixels, bits=8, syntax=syntax, VOILUTSequence=[item]))
+    np.testing.assert_allclose(film.ravel(), table[:entries] / 255, atol=1e-7)
+
+
 @pytest.mark.parametrize("polarity", ["MONOCHROME1", "MONOCHROME2"])
 def test_padding_is_black_background(polarity):
     pixels = np.array([[-2000, -1999, -1000, 0, 1000]], "i2")
@@ -266,6 +299,72 @@ def test_32_bit_pixels():
     np.testing.assert_allclose(read_dicom(make_film(pixels, bits=32))[0], [0, 0.5, 1], atol=1e-6)
 
 
+def test_many_32_bit_pixels_are_mapped_as_few_are():
+    """They go through the chain in strips of rows, the last of which is shorter."""
+    pixels = np.random.default_rng(3).integers(0, 2**32, (601, 257), dtype="u4")
+    elements = {"WindowCenter": 2**31, "WindowWidth": 2**30, "PixelPaddingValue": 0}
+    data = make_film(pixels, bits=32, PhotometricInterpretation="MONOCHROME1", **elements)
+    expected = 1 - np.clip((pixels - (2**31 - 0.5)) / (2**30 - 1) + 0.5, 0, 1)
+    np.testing.assert_allclose(read_dicom(data), expected, atol=1e-7)
+
+
+def test_mapping_32_bit_pixels_takes_little_memory():
+    film = open_film(make_film(np.zeros((2000, 2000), "u4"), bits=32))
+    tracemalloc.start()
+    try:
+        render(film, np.float32)
+        assert tracemalloc.get_traced_memory()[1] < 3 * 4 * 2000 * 2000
+    finally:
+        tracemalloc.stop()
+
+
+# --- Careless headers, read as they are meant ---
+
+CARELESS = {
+    "words in small letters": (
+        {"PhotometricInterpretation": "monochrome1", "VOILUTFunction": "sigmoid"},
+        {"PhotometricInterpretation": "MONOCHROME1", "VOILUTFunction": "SIGMOID"},
+    ),
+    "shape in small letters": (
+        {"PresentationLUTShape": "inverse"},
+        {"PresentationLUTShape": "INVERSE"},
+    ),
+    "empty slope and intercept": ({"RescaleSlope": "", "RescaleIntercept": ""}, {}),
+    "empty slope": ({"RescaleSlope": "", "RescaleIntercept": 5}, {}),
+    "no sign": ({"PixelRepresentation": None}, {}),
+}
+
+
+@pytest.mark.parametrize("kind", CARELESS)
+def test_careless_headers(kind):
+    window = {"WindowCenter": 2000, "WindowWidth": 900}
+    careless, meant = (make_film(ramp("u2", 12), **window, **each) for each in CARELESS[kind])
+    np.testing.assert_array_equal(read_dicom(careless), read_dicom(meant))
+
+
+SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
+
+
+def meta_end(data: bytes) -> int:
+    """Where the meta header ends (PS3.10 7.1)."""
+    return 144 + int.from_bytes(data[140:144], "little")
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_films_without_preamble_or_meta_header(syntax):
+    data = make_film(ramp("u2", 12), syntax=syntax)
+    whole = read_dicom(data)
+    for lost in (data[132:], data[: 132 - 4] + b"DICM" + data[meta_end(data) :]):
+        np.testing.assert_array_equal(read_dicom(lost), whole)
+    np.testing.assert_array_equal(read_dicom(data[meta_end(data) :]), whole)
+
+
+def test_compressed_pixels_need_a_meta_header():
+    data = encoded()
+    with pytest.raises(UnreadableDicom, match="does not say how its pixels are encoded"):
+        read_dicom(data[meta_end(data) :])
+
+
 # --- Real files that pydicom carries ---
 
 REAL = {  # file: rows, columns
@@ -332,17 +431,39 @@ def encoded() -> bytes:
 def bomb() -> bytes:
     """Make a file of some hundred kilobytes that unpacks to more than memory should hold."""
     head = make_film(GREY, syntax=DeflatedExplicitVRLittleEndian)
-    start = 144 + int.from_bytes(head[140:144], "little")
     packer = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
     packed = b"".join(packer.compress(bytes(2**24)) for _ in range(4 * MOST_PIXELS // 2**24 + 1))
-    return head[:start] + packed + packer.flush()
+    return head[: meta_end(head)] + packed + packer.flush()
+
+
+def bomb_of_wrong_length() -> bytes:
+    """Let the meta header claim to be longer than the file."""
+    data = bomb()
+    return data[:140] + b"\xff\xff\xff\x7f" + data[144:]
+
+
+def bomb_behind_a_long_element() -> bytes:
+    """Push the transfer syntax far back in the file."""
+    data = bomb()
+    at = data.index(b"\x02\x00\x10\x00UI")
+    return data[:at] + b"\x02\x00\x03\x00UI" + struct.pack("<H", 3000) + bytes(3000) + data[at:]
+
+
+def deflated() -> bytes:
+    return make_film(GREY, syntax=DeflatedExplicitVRLittleEndian)
+
+
+def with_number(name: str, text: str) -> bytes:
+    """Make a film with a number in its header that pydicom would not write."""
+    numbers = {"RescaleSlope": 1, "RescaleIntercept": 0, "WindowCenter": 9, "WindowWidth": 20}
+    data = make_film(GREY, **numbers | {name: 777777})
+    return data.replace(b"777777.0", text.ljust(8).encode())
 
 
 BROKEN = {
     "empty": (lambda: b"", "The file is empty"),
     "text": (lambda: b"patient,died\n1,no\n" * 20, "not a DICOM file"),
     "PNG": (lambda: cv2.imencode(".png", GREY.astype("u1"))[1].tobytes(), "not a DICOM file"),
-    "no preamble": (lambda: make_film(GREY)[132:], "not a DICOM file"),
     "header only": (lambda: make_film(GREY)[:132], "no header; its 132 bytes"),
     "cut in the header": (lambda: make_film(GREY)[:300], "a signal, or it was cut off"),
     "cut in the pixels": (lambda: make_film(GREY)[:-40], "cut off: 88 of 128 bytes"),
@@ -393,7 +514,45 @@ BROKEN = {
         "not valid",
     ),
     "bomb": (bomb, "unpacks to more than"),
+    "bomb of wrong length": (bomb_of_wrong_length, "unpacks to more than"),
+    "bomb behind a long element": (bomb_behind_a_long_element, "unpacks to more than"),
+    "deflated and cut off": (lambda: deflated()[:-9], "compressed as a whole and cut off"),
+    "deflated and damaged": (
+        lambda: deflated()[: meta_end(deflated())] + b"\xff" * 90,
+        "compressed as a whole and damaged",
+    ),
+    **{
+        f"{name} {text}": (partial(with_number, name, text), f"{name} is no usable number")
+        for name in ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth")
+        for text in ("NaN", "inf", "-inf", "1e99", "abc")
+    },
+    "slope of nothing": (partial(with_number, "RescaleSlope", "0"), "RescaleSlope is 0"),
+    "slope too small": (
+        lambda: make_film(GREY, RescaleSlope="1e-20", RescaleIntercept=5),
+        "so small beside",
+    ),
+    "table of 7 bits": (
+        lambda: make_film(GREY, VOILUTSequence=make_table(TABLE, 0, 7)),
+        "entries of 7 bits; expected 8 to 16",
+    ),
+    **{
+        f"no {name}": (
+            partial(make_film, GREY, **{name: None}),
+            f"{name} is missing or empty. Export",
+        )
+        for name in ("Rows", "Columns", "BitsAllocated", "BitsStored", "SamplesPerPixel")
+    },
+    "empty samples": (lambda: emptied("SamplesPerPixel"), "SamplesPerPixel is missing or empty"),
 }
+
+
+def emptied(name: str) -> bytes:
+    """Make a film with an element that is there and holds nothing."""
+    film = dcmread(BytesIO(make_film(GREY)))
+    film[name].value = None
+    file = BytesIO()
+    film.save_as(file)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("kind", BROKEN)

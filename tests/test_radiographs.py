@@ -1,13 +1,17 @@
 import io
+import struct
 import threading
+import zlib
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from dicom_films import make_film
 from films import random_film, write_film
-from PIL import Image
+from PIL import Image, ImageOps
 
+from benchmarks.fuzzed_files import png_chunk
 from helpers.cache import FilmCache
 from helpers.pixels import UnreadableRadiograph, preprocess, preprocess_mask, read_radiograph
 from helpers.radiographs import Radiographs, exclude_unreadable, normalise
@@ -63,6 +67,89 @@ def test_exif_rotation_is_applied():
     film = read_radiograph(data)
     assert film.shape == (200, 100)
     assert film[-1].mean() > film[0].mean()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_as_pillow_turns_it(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(
+        Image.fromarray(RAMP[:90] + np.arange(90, dtype="u1")[:, None] // 2), "PNG", exif=exif
+    )
+    with Image.open(io.BytesIO(data)) as picture:
+        expected = np.asarray(ImageOps.exif_transpose(picture)) / 255
+    film = read_radiograph(data)
+    np.testing.assert_allclose(film, expected, atol=1e-6)
+    assert film.flags.c_contiguous
+
+
+def odd_exif(*entries: tuple[int, int, int, bytes]) -> bytes:
+    """A JPEG whose EXIF holds these entries: number, type, count and value or its place."""
+    block = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries))
+    for *numbers, value in entries:
+        block += struct.pack("<HHI", *numbers) + value
+    block = b"Exif\0\0" + block + bytes(4)
+    jpeg = encoded(Image.fromarray(RAMP), "JPEG")
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + jpeg[2:]
+
+
+TURNED = (0x0112, 3, 1, struct.pack("<I", 6))
+ODD_EXIF = {
+    "a folder of its own that is none": ((TURNED, (0x8769, 4, 1, b"\xff" * 4)), (200, 100)),
+    "a folder of its own that is a text": ((TURNED, (0x8825, 2, 4, b"abc\0")), (200, 100)),
+    "a number where a text belongs": ((TURNED, (0x010E, 9, 1, b"\xff" * 4)), (200, 100)),
+    "a text for the orientation": (((0x0112, 2, 4, b"six\0"),), (100, 200)),
+    "no values at all": (((0x0112, 3, 0, bytes(4)),), (100, 200)),
+    "an unknown orientation": (((0x0112, 3, 1, struct.pack("<I", 99)),), (100, 200)),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_EXIF)
+def test_odd_exif_does_not_make_a_film_unreadable(kind):
+    entries, shape = ODD_EXIF[kind]
+    assert read_radiograph(odd_exif(*entries)).shape == shape
+
+
+def test_exif_of_random_bytes_is_no_damage():
+    rng = np.random.default_rng(4)
+    for _ in range(300):
+        numbers = rng.integers(0, [65536, 15, 6], (3, 3))
+        assert read_radiograph(
+            odd_exif(*((*map(int, each), rng.bytes(4)) for each in numbers))
+        ).size
+
+
+def test_of_a_phone_s_picture_with_a_preview_the_picture_is_read():
+    picture = Image.fromarray(RAMP)
+    preview = picture.resize((20, 10))
+    data = encoded(picture, "MPO", save_all=True, append_images=[preview], quality=95)
+    np.testing.assert_allclose(read_radiograph(data), RAMP / 255, atol=0.03)
+
+
+@pytest.mark.parametrize("colour", [2, 4, 6])
+def test_several_samples_of_sixteen_bits_keep_their_shades(colour):
+    """A film of 12 bits, saved as colour or with transparency: Pillow leaves 16 shades of it."""
+    deep = np.arange(6400, dtype=np.uint16).reshape(80, 80)
+    opaque = np.full_like(deep, 65535)
+    opaque[:5] = 0
+    layers = {2: [deep] * 3, 4: [deep, opaque], 6: [deep] * 3 + [opaque]}[colour]
+    film = read_radiograph(deep_png(np.stack(layers, axis=2), colour))
+    shown = deep if colour == 2 else np.where(opaque > 0, deep, 0)
+    np.testing.assert_allclose(film, shown / 65535, atol=1e-7)
+
+
+def deep_png(pixels: np.ndarray, colour: int) -> bytes:
+    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, colour, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+
+
+def test_colours_of_sixteen_bits_have_the_luminance_of_eight():
+    colours = np.random.default_rng(8).integers(0, 256, (80, 90, 3), dtype=np.uint8)
+    shallow = read_radiograph(encoded(Image.fromarray(colours), "PNG"))
+    deep = read_radiograph(deep_png(colours.astype(np.uint16) * 257, 2))
+    np.testing.assert_allclose(deep, shallow, atol=0.6 / 255)
 
 
 def test_the_name_does_not_matter(tmp_path):
@@ -216,6 +303,25 @@ def test_radiographs_names_unreadable_films_and_the_flow_counts_them(tmp_path):
         assert torch.equal(films.batch(one), films.batch([1]))
 
 
-def test_constant_picture_is_refused():
+@pytest.mark.parametrize("grey", [0, 1e-6, 0.123456, 0.5, 1, np.nan])
+@pytest.mark.parametrize("size", [64, 128])
+def test_constant_picture_is_refused(grey, size):
     with pytest.raises(UnreadableRadiograph, match="single grey value"):
-        preprocess(np.full((100, 100), 0.5, np.float32), 64)
+        preprocess(np.full((100, 90), grey, np.float32), size)
+
+
+@pytest.mark.parametrize(("dtype", "bits", "used"), [("u2", 16, 3), ("u4", 32, 4095)])
+def test_a_film_that_uses_few_of_its_bits_has_contrast(dtype, bits, used):
+    """Its values lie close together in the range of its type, and are all there."""
+    film = np.random.default_rng(0).random((100, 100))
+    few = read_radiograph(make_film((film * used).round().astype(dtype), bits=bits))
+    expected = preprocess(((film * used).round() / used).astype(np.float32), 64).astype(int)
+    assert abs(preprocess(few, 64) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("window", [(2000, 1e12), (60_000, 100), (-60_000, 100)])
+def test_a_window_that_hides_the_film_is_named(window):
+    pixels = np.random.default_rng(0).integers(0, 4096, (100, 100), dtype="u2")
+    data = make_film(pixels, WindowCenter=window[0], WindowWidth=window[1])
+    with pytest.raises(UnreadableRadiograph, match="own window or table shows all its pixels"):
+        read_radiograph(data)

@@ -1,0 +1,160 @@
+"""From the bytes of a file to elements that are not yet judged: preamble, meta header, deflation.
+
+Sound files are parsed by pydicom as they are. What it would do without a limit or not at all is
+done here: inflating a file that is compressed as a whole, reading one that lost its preamble or its
+meta header on the way, as older archives and some web services send them, and careless elements.
+"""
+
+import zlib
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+from pydicom import DataElement, FileDataset, dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.filereader import _read_file_meta_info, read_preamble
+from pydicom.tag import BaseTag
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from helpers.dicom_decoders import UnreadableDicom
+
+# More than a stitched whole-spine film. A file of a few bytes may claim 65,535 × 65,535.
+MOST_PIXELS = 52_500_000
+_MOST_BYTES = 4 * MOST_PIXELS  # of a file that is compressed as a whole, once it is unpacked
+
+_LONG = 32  # bytes: longer values are read when they are asked for
+_PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+_UNDEFINED = 0xFFFFFFFF  # length (PS3.5 7.1.1)
+# Coded in capitals (PS3.5 6.2, CS); some machines write small letters all the same.
+_WORDS = (
+    "PhotometricInterpretation",
+    "PresentationLUTShape",
+    "VOILUTFunction",
+    "PresentationIntentType",
+)
+_FIRST_ELEMENTS = range(0x19)  # of the first element: lengths, character set, type, class, dates
+_KINDS_OF_VALUES = (b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"LO", b"SH", b"AE", b"UN")
+# Preamble, and the one meta element that pydicom has to know of what has been inflated.
+_INFLATED_HEAD = (
+    bytes(128) + b"DICM\x02\x00\x10\x00UI\x14\x00" + ExplicitVRLittleEndian.encode() + b"\0"
+)
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether a file says that it is one (PS3.10 7.1), or begins as one without its preamble."""
+    return data[128:132] == b"DICM" or _begins_with_elements(data)
+
+
+def _begins_with_elements(data: bytes) -> bool:
+    """Whether a file begins with an element of the meta header or of the first group of a film."""
+    if len(data) < 132:
+        return False
+    if data[:2] == b"\x00\x08":  # big endian, always with the kind of value
+        return data[2] == 0 and data[3] in _FIRST_ELEMENTS and data[4:6] in _KINDS_OF_VALUES
+    if data[:2] not in (b"\x02\x00", b"\x08\x00") or data[3] or data[2] not in _FIRST_ELEMENTS:
+        return False
+    length = int.from_bytes(data[4:8], "little")
+    return data[4:6] in _KINDS_OF_VALUES or (data[:1] == b"\x08" and length <= 64)
+
+
+def read_elements(data: bytes, tags: Sequence[BaseTag]) -> FileDataset:
+    """Parse the elements with these tags and no others.
+
+    Parameters
+    ----------
+    data : bytes
+        A file for which :func:`is_dicom` is true.
+    tags : sequence of pydicom.tag.BaseTag
+
+    Returns
+    -------
+    pydicom.FileDataset
+        With a transfer syntax where the file says one, or where it has no meta header and the
+        pixels lie there as they are, so that no more than the order of bytes must be known.
+
+    Raises
+    ------
+    UnreadableDicom
+        If the file is compressed as a whole, and damaged or beyond any film; or has no elements.
+    """
+    data = _inflated(data)
+    film = dcmread(BytesIO(data), force=True, specific_tags=list(tags), defer_size=_LONG)
+    if not film.file_meta:
+        _name_syntax(film, data)
+    _view_pixels(film, data)
+    _tidy(film)
+    return film
+
+
+def _inflated(data: bytes) -> bytes:
+    """Return a file that is compressed as a whole (PS3.5 A.5) in plain words, any other as it is.
+
+    The meta header is read by the functions that pydicom reads it with next, so that both find the
+    same transfer syntax; and pydicom, which unpacks without a limit, is never shown such a file.
+    """
+    file = BytesIO(data)
+    read_preamble(file, force=True)
+    if _read_file_meta_info(file).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return data
+    unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        plain = unpacking.decompress(memoryview(data)[file.tell() :], _MOST_BYTES + 1)
+    except zlib.error:
+        raise UnreadableDicom(
+            "The file is compressed as a whole and damaged. Export or download it again."
+        ) from None
+    if len(plain) > _MOST_BYTES:
+        raise UnreadableDicom(
+            f"The file unpacks to more than {_MOST_BYTES:,} bytes, more than any film needs."
+        )
+    if not unpacking.eof:
+        raise UnreadableDicom(
+            "The file is compressed as a whole and cut off. Export or download it again."
+        )
+    return _INFLATED_HEAD + plain
+
+
+def _name_syntax(film: FileDataset, data: bytes) -> None:
+    """Write down the order of bytes that pydicom found by itself in a file without meta header."""
+    if not len(film):
+        raise UnreadableDicom(
+            f"The DICOM file has no header; its {len(data):,} bytes are damaged or cut off."
+        )
+    raw: Any = film.get_item("PixelData", keep_deferred=True)
+    if getattr(raw, "length", 0) == _UNDEFINED:  # compressed, and nothing says how
+        return
+    implicit, little = film.original_encoding
+    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    film.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+
+
+def _view_pixels(film: FileDataset, data: bytes) -> None:
+    """Let uncompressed pixels be a view of the file's bytes, before pydicom makes a copy of them.
+
+    Of the other byte order too few films are left to care.
+    """
+    raw: Any = film.get_item("PixelData", keep_deferred=True)
+    unread = isinstance(raw, RawDataElement) and raw.value is None
+    if not unread or film.file_meta.get("TransferSyntaxUID") not in _PLAIN:
+        return
+    kind = raw.VR or "OW"  # implicit VR (PS3.5 A.1)
+    if kind in ("OB", "OW") and raw.length != _UNDEFINED:
+        value = memoryview(data)[raw.value_tell : raw.value_tell + raw.length]
+        film["PixelData"] = DataElement(raw.tag, kind, value, already_converted=True)
+
+
+def _tidy(film: FileDataset) -> None:
+    """Read careless headers as they are meant: words in small letters, no word on the sign."""
+    for name in _WORDS:
+        word = film.get(name)
+        if isinstance(word, str) and word != word.strip().upper():
+            setattr(film, name, word.strip().upper())
+    # Digital radiographs have to say 0, unsigned (PS3.3 C.8.11.3), and other readers, GDCM and
+    # dcm4che, take 0 as well where nothing is said.
+    if film.get("PixelRepresentation") in (None, ""):
+        film.PixelRepresentation = 0

@@ -1,0 +1,152 @@
+"""From the bytes of a PNG or JPEG file to grey values, at the depth that the file has."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import imagecodecs
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from helpers.jpeg_frames import rare_kind
+
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+MOST_SCANS = 100  # of a progressive JPEG; cameras and consoles write about ten
+SMALLEST_SIDE = 64  # px; the smallest published films are 157 px wide
+LARGEST_AREA = 52_500_000  # px; what 100 MB hold at 16 bits, twice the largest published film
+_STRIP = 512  # rows
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green, blue (ITU-R BT.601)
+_ORIENTATION = 0x0112  # in EXIF
+# How a picture is turned upright, by its orientation (EXIF 2.32, 4.6.5).
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: np.fliplr,
+    3: lambda film: film[::-1, ::-1],
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda film: np.rot90(film, -1),
+    7: lambda film: film[::-1, ::-1].T,
+    8: np.rot90,
+}
+# Pillow raises these on damaged files, and on damaged EXIF.
+_DAMAGED = (
+    *(OSError, SyntaxError, ValueError, EOFError, KeyError, AssertionError),
+    *(struct.error, zlib.error, imagecodecs.PngError),
+)
+_DAMAGED_EXIF = (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error)
+
+
+class UnreadableRadiograph(ValueError):
+    """A file that cannot be read as a radiograph; the message tells the user why and what to do."""
+
+
+def read_picture(data: bytes) -> np.ndarray:
+    """Read a PNG or JPEG as grey: float32 (height, width) in [0, 1], turned upright.
+
+    Of a phone's JPEG with a preview beside it (MPO), the picture itself is read.
+
+    Raises
+    ------
+    UnreadableRadiograph
+        If it is damaged, too large, animated, or of a kind that is not read.
+    """
+    if data.startswith(JPEG) and (scans := data.count(b"\xff\xda")) > MOST_SCANS:
+        raise UnreadableRadiograph(  # each is a walk over all pixels
+            f"The JPEG is written in {scans} scans; at most {MOST_SCANS} are read. Export it again."
+        )
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
+            return _read_opened(picture, data)
+    except UnreadableRadiograph:
+        raise
+    except Image.DecompressionBombError as error:
+        raise UnreadableRadiograph(f"The picture is too large to open safely: {error}") from error
+    except _DAMAGED as error:
+        raise UnreadableRadiograph(_why_damaged(data, error)) from error
+
+
+def _read_opened(picture: Image.Image, data: bytes) -> np.ndarray:
+    check_shape(*picture.size)
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "MPO":
+        raise UnreadableRadiograph(
+            f"The picture is an animation of {frames} frames; one radiograph is expected."
+        )
+    film = _deep_grey(data) if _is_deep_colour(data) else _grey(picture)
+    turn = _UPRIGHT.get(_orientation(picture))
+    return np.ascontiguousarray(turn(film)) if turn else film
+
+
+def _why_damaged(data: bytes, error: Exception) -> str:
+    """Say why a PNG or JPEG cannot be read, and what to do."""
+    kind = rare_kind(data) if data.startswith(JPEG) else None
+    if kind:
+        return (
+            f"The file is {kind}, a kind that is read only inside DICOM. Export the radiograph as "
+            "DICOM or PNG, which keep all its shades."
+        )
+    if isinstance(error, UnidentifiedImageError):  # its own message quotes an address in memory
+        return (
+            "The file begins like a PNG or JPEG picture, but its header is damaged. Export or "
+            "download it again."
+        )
+    return f"The picture is damaged or cut off ({error}). Export or download it again."
+
+
+def _orientation(picture: Image.Image) -> int:
+    """Return the orientation in a picture's EXIF; 1, upright, if it says none that can be read."""
+    try:
+        found = picture.getexif().get(_ORIENTATION, 1)
+    except _DAMAGED_EXIF:
+        return 1
+    return found if isinstance(found, int) else 1
+
+
+def _grey(picture: Image.Image) -> np.ndarray:
+    """Turn a picture to grey, part by part: a large one has room in memory once, not six times."""
+    width, height = picture.size
+    film = np.empty((height, width), np.float32)
+    for top in range(0, height, _STRIP):
+        bottom = min(top + _STRIP, height)
+        film[top:bottom] = _grey_strip(picture.crop((0, top, width, bottom)))
+    return film
+
+
+def _grey_strip(picture: Image.Image) -> np.ndarray:
+    if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow's "L" would cut them off at 255
+        return (np.asarray(picture, dtype=np.float32) / 65535).clip(0, 1)
+    if picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:
+        layers = picture.convert("RGBA")
+        black = Image.new("RGBA", layers.size, "black")
+        picture = Image.alpha_composite(black, layers)
+    return np.asarray(picture.convert("L"), dtype=np.float32) / 255
+
+
+def _is_deep_colour(data: bytes) -> bool:
+    """Whether a PNG has 16 bits a sample and several samples, of which Pillow keeps 8 bits."""
+    return data.startswith(PNG) and data[24] == 16 and data[25] in (2, 4, 6)
+
+
+def _deep_grey(data: bytes) -> np.ndarray:
+    """Turn a PNG of several samples of 16 bits to grey, part by part, transparency to black."""
+    pixels = imagecodecs.png_decode(data)
+    film = np.empty(pixels.shape[:2], np.float32)
+    for top in range(0, len(pixels), _STRIP):
+        strip = pixels[top : top + _STRIP].astype(np.float32) / 65535
+        grey = strip[..., :3] @ _LUMINANCE if strip.shape[2] > 2 else strip[..., 0]
+        film[top : top + _STRIP] = grey * strip[..., -1] if strip.shape[2] in (2, 4) else grey
+    return film.clip(0, 1, out=film)
+
+
+def check_shape(width: int, height: int) -> None:
+    """Refuse pictures that are too small to show a chest or too large to be one."""
+    if min(width, height) < SMALLEST_SIDE:
+        raise UnreadableRadiograph(
+            f"The picture has only {width} × {height} px; at least {SMALLEST_SIDE} px a side "
+            "are needed."
+        )
+    if width * height > LARGEST_AREA:
+        raise UnreadableRadiograph(
+            f"The picture has {width} × {height} px; at most {LARGEST_AREA / 1e6:.0f} "
+            "million px are read. Scale it down."
+        )
