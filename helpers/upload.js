@@ -1,7 +1,6 @@
 // The browser's side of helpers/upload.py: see there for the messages. result.js comes before it.
 const PIECE = 1024 * 1024; // bytes: ten times below the server's limit for one message
 const AHEAD = 4 * PIECE; // bytes that may be under way without the kernel's receipt
-const PATIENCE = 60_000; // ms without a word from the kernel before an attempt is given up
 const ENDS = ["done", "warned", "failed"];
 
 // No `accept` on the input: DICOM files often have no ending, and would be hidden.
@@ -35,12 +34,15 @@ function render({ model, el }) {
   const field = path.querySelector("input");
   const spoken = Object.assign(document.createElement("span"), { className: "cxr-spoken" });
   const choice = { opacity: 0.7, signed: false }; // how maps are shown
+  const voila = document.body.hasAttribute("data-voila");
+  const cure = voila ? "reload this page" : "run the panel's cell again";
   find(".cxr-notice").textContent = model.get("notice");
   path.hidden = !model.get("path_box");
 
   let run = 0; // attempts so far; Python sends it back with every answer
-  let received = 0; // bytes of this attempt that the kernel has
-  let total = 1; // bytes of this attempt
+  let own = 0; // the attempt that this view began and that has not ended, or 0
+  let received = 0; // bytes of it that the kernel has
+  let total = 1; // bytes of it
   let heard = null; // resolves when the kernel says something
   let timer = null;
   let used = null; // the control that began the attempt, to give the focus back to
@@ -58,9 +60,10 @@ function render({ model, el }) {
     old.hidden = clear.hidden = !result.hasChildNodes();
     if (state === "done" || state === "warned") old.hidden = true;
     clearTimeout(timer);
-    if (busy) timer = setTimeout(giveUp, PATIENCE);
+    if (busy) wait(model.get(state === "sending" ? "first_patience" : "patience"));
+    else own = 0;
     // Disabling took the focus away; whoever has put it elsewhere in the meantime keeps it there.
-    else if (document.activeElement?.contains(el)) used?.focus({ preventScroll: true });
+    if (!busy && document.activeElement?.contains(el)) used?.focus({ preventScroll: true });
     status.dataset.run = run;
     status.dataset.state = state; // last: whoever waits for it finds all the rest in place
   }
@@ -72,53 +75,81 @@ function render({ model, el }) {
     return warnings.map((warning) => ` Warning: ${warning.textContent}`).join("");
   }
 
-  function giveUp() {
-    run += 1; // answers that come later are no longer wanted
-    show("failed", `No answer from the kernel for ${PATIENCE / 1000} s. Is it busy, or stopped?`);
+  function wait(seconds) {
+    clearTimeout(timer);
+    const text = `No answer from the kernel for ${seconds} s. ${silence()}`;
+    timer = setTimeout(() => end(text), seconds * 1000);
+  }
+
+  function silence() {
+    if (voila) return `It may have been stopped, as after a long time without use: ${cure}.`;
+    return `If it is busy, try again when it has finished. If it was stopped, ${cure}.`;
+  }
+
+  // End an attempt from here: what the kernel may still answer to it is no longer wanted.
+  function end(text) {
+    cancel();
+    run += 1;
+    show("failed", text);
     heard?.();
   }
 
-  function begin(text, control) {
-    run += 1;
-    used = control;
-    received = progress.value = 0;
-    show("sending", text);
-    return run;
+  // The kernel need not keep what it has of this view's attempt.
+  function cancel() {
+    const given = own;
+    own = 0;
+    if (given) post({ kind: "cancel", run: given });
   }
 
-  function attempt(file) {
-    send(file).catch(() => show("failed", `The browser could not read ${file.name}.`));
+  function post(message, buffers = []) {
+    try {
+      model.send(message, {}, buffers);
+    } catch {
+      // The connection of the panel was closed. After `cancel` nothing is left to be told of.
+      if (own) end(`The kernel was restarted or stopped, and cannot be reached from here: ${cure}.`);
+    }
+  }
+
+  function begin(text, control, size = 1) {
+    own = run += 1;
+    used = control;
+    received = progress.value = 0;
+    total = size || 1;
+    show("sending", text);
+    return own;
   }
 
   async function send(file) {
-    const mine = begin(`Sending ${file.name} …`, input);
+    const mine = begin(`Sending ${file.name} …`, input, file.size);
     const limit = model.get("largest_file");
     if (file.size > limit) {
-      const [found, most] = [file.size, limit].map((bytes) => `${Math.round(bytes / 1e6)} MB`);
-      show("failed", `${file.name} has ${found}; at most ${most} are accepted.`);
+      // Rounded apart, or a file just above the limit would seem to be within it.
+      const found = (Math.ceil(file.size / 1e5) / 10).toFixed(1);
+      const most = (Math.floor(limit / 1e5) / 10).toFixed(1);
+      show("failed", `${file.name} has ${found} MB; at most ${most} MB are accepted.`);
       return;
     }
-    total = file.size || 1;
-    model.send({ kind: "begin", run: mine, name: file.name, size: file.size });
-    for (let start = 0; start < file.size; start += PIECE) {
-      const piece = await file.slice(start, start + PIECE).arrayBuffer();
-      while (wanted(mine) && start - received >= AHEAD) await new Promise((tell) => (heard = tell));
-      if (!wanted(mine)) return;
-      model.send({ kind: "piece", run: mine, start }, {}, [piece]);
+    post({ kind: "begin", run: mine, name: file.name, size: file.size });
+    for (let start = 0; own === mine && start < file.size; start += PIECE) {
+      const piece = await read(file, start);
+      while (own === mine && start - received >= AHEAD) await new Promise((tell) => (heard = tell));
+      if (own !== mine) return;
+      if (piece) post({ kind: "piece", run: mine, start }, [piece]);
+      else end(`The browser could not read ${file.name}. Choose it again.`);
     }
   }
 
-  const wanted = (mine) => run === mine && status.dataset.state === "sending";
+  // Bytes of the file from `start` on, or nothing if the browser cannot have them.
+  function read(file, start) {
+    return file.slice(start, start + PIECE).arrayBuffer().catch(() => null);
+  }
 
   function answer(message) {
     if (message.run < run) return;
     run = message.run; // the same panel may be shown twice: both keep count
-    if (message.kind === "received") {
-      clearTimeout(timer);
-      timer = setTimeout(giveUp, PATIENCE);
-      received = message.bytes;
-      progress.value = received / total;
-    } else {
+    if (message.kind === "received") receipt(message);
+    else {
+      if (own !== run) own = 0;
       if (message.html) {
         result.innerHTML = message.html;
         bringToLife(result, message.record, choice);
@@ -129,19 +160,32 @@ function render({ model, el }) {
     heard?.();
   }
 
-  input.addEventListener("change", () => input.files[0] && attempt(input.files[0]));
-  input.addEventListener("click", () => (input.value = "")); // the same file may be chosen again
-  for (const kind of ["dragover", "drop"]) {
-    controls.addEventListener(kind, (event) => {
-      event.preventDefault(); // a browser would leave the page and open the file
-      event.stopPropagation(); // JupyterLab would take it for a cell's
-      const file = event.dataTransfer.files[0]; // none while it is only dragged over
-      if (kind === "drop" && file && !controls.disabled) attempt(file);
-    });
+  // A receipt concerns the view that sends: not another one, and none that has given up.
+  function receipt({ bytes }) {
+    if (own === run) {
+      wait(model.get("patience"));
+      received = bytes;
+      progress.value = received / total;
+    } else if (own) show("failed", "A newer film was sent from another view of this panel.");
   }
+
+  input.addEventListener("change", () => input.files[0] && send(input.files[0]));
+  input.addEventListener("click", () => (input.value = "")); // the same file may be chosen again
+  // A browser would leave the page and open what is dropped. Beside the panel Voilà's page has
+  // nothing that takes files; JupyterLab has, and within the panel it would take one for a cell's.
+  function dropped(event) {
+    const { files, types } = event.dataTransfer;
+    if (event.defaultPrevented || (event.target === field && !types.includes("Files"))) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.type === "drop" && files[0] && !controls.disabled) send(files[0]);
+  }
+  const place = voila ? document : el;
+  for (const kind of ["dragover", "drop"]) place.addEventListener(kind, dropped);
+
   function ask() {
     if (!field.value.trim()) return;
-    model.send({ kind: "path", run: begin("Asking for the file …", field), name: field.value });
+    post({ kind: "path", run: begin("Asking for the file …", field), name: field.value });
   }
   path.querySelector("button").addEventListener("click", ask);
   field.addEventListener("keydown", ({ key }) => key === "Enter" && ask());
@@ -155,7 +199,7 @@ function render({ model, el }) {
     button.type = "button";
     button.append(Object.assign(new Image(), { src: picture, alt: "" }), name);
     button.addEventListener("click", () => {
-      model.send({ kind: "example", run: begin(`Sending ${name} …`, button), name });
+      post({ kind: "example", run: begin(`Sending ${name} …`, button), name });
     });
     find(".cxr-examples").append(button);
   }
@@ -165,6 +209,8 @@ function render({ model, el }) {
   return () => {
     clearTimeout(timer);
     model.off("msg:custom", answer);
+    for (const kind of ["dragover", "drop"]) place.removeEventListener(kind, dropped);
+    cancel();
   };
 }
 

@@ -6,9 +6,9 @@ sends pieces, a few ahead of the kernel's receipts. Custom messages are not part
 state, so neither file nor result is ever saved with the notebook.
 
 Messages to the kernel: `begin` (name, size), `piece` (start, one buffer), `example` (name), `path`
-(name). Messages to the browser: `received` (bytes so far), `state` (state, text, and with a result
-its html and its record for downloads). All carry `run`, which counts attempts: messages of an
-attempt given up are known by it.
+(name), `cancel`. Messages to the browser: `received` (bytes so far, 0 as soon as an attempt has
+begun), `state` (state, text, and with a result its html and its record for downloads). All carry
+`run`, which counts attempts: messages of an attempt given up are known by it.
 
 Whoever opens the page can send any message and set any synchronised trait. So nothing that
 protects the machine is decided by either: the limit on size and the leave to read paths are kept
@@ -18,6 +18,7 @@ where no message reaches them.
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,11 @@ import traitlets
 from helpers.radiographs import UnreadableRadiograph
 
 LARGEST_FILE = 100 * 2**20  # bytes: 100 MB, whichever way they are counted
+# Seconds without a word before the browser gives up. A living kernel acknowledges an attempt before
+# it looks at the film: within 1 s on two cores that analyse the films of four visitors. 20 s leave
+# room for slower computers and lines. An attempt that was acknowledged may take its time.
+FIRST_PATIENCE = 20.0
+PATIENCE = 60.0
 NOTICE = (
     "A teaching model, trained on few films. Not for clinical use: no result here says anything "
     "about a person. A file stays in this kernel's memory while it is read, and is then forgotten."
@@ -69,6 +75,8 @@ class UploadPanel(anywidget.AnyWidget):
     _css = _HERE / "upload.css"
     thumbnails = traitlets.Dict(help="example name -> picture").tag(sync=True)
     largest_file = traitlets.Int(LARGEST_FILE).tag(sync=True)
+    first_patience = traitlets.Float(FIRST_PATIENCE).tag(sync=True)
+    patience = traitlets.Float(PATIENCE).tag(sync=True)
     notice = traitlets.Unicode(NOTICE).tag(sync=True)
     path_box = traitlets.Bool(False, help="whether it is shown; no leave to use it").tag(sync=True)
 
@@ -93,27 +101,41 @@ class UploadPanel(anywidget.AnyWidget):
     def _receive(self, _widget: object, message: dict[str, Any], buffers: list[Any]) -> None:
         run = message.get("run")
         try:
-            if message["kind"] == "begin":
-                self._upload = _Upload(run, message["name"], int(message["size"]))
-            elif message["kind"] == "piece":
-                if self._upload is None or self._upload.run != run:
-                    return  # of an attempt that was given up for a newer one
-                self._upload.add(int(message["start"]), buffers[0])
-                self.send({"kind": "received", "run": run, "bytes": len(self._upload.data)})
-            elif message["kind"] == "path":
-                self._show(run, *self._read_path(message["name"]))
-                return
-            else:
-                self._show(run, message["name"], self._films[message["name"]])
-                return
-            if self._upload.complete:
-                upload, self._upload = self._upload, None
-                self._show(run, upload.name, bytes(upload.data))
+            self._obey(run, message, buffers)
         except UnreadableRadiograph as error:
             self._fail(run, str(error))
         except Exception as error:  # whatever a file does, the panel must work for the next one
             _log.exception("The upload panel met an error that it does not know.")
             self._fail(run, f"This file led to an unexpected error ({type(error).__name__}).")
+
+    def _obey(self, run: object, message: dict[str, Any], buffers: list[Any]) -> None:
+        known = self._upload if self._upload is not None and self._upload.run == run else None
+        match message["kind"]:
+            case "begin":
+                self._go_on(_Upload(run, message["name"], int(message["size"])))
+            case "piece" if known is not None:
+                known.add(int(message["start"]), buffers[0])
+                self._go_on(known)
+            case "cancel" if known is not None:
+                self._upload = None
+            case "piece" | "cancel":
+                pass  # of an attempt that was given up, or that a newer one has replaced
+            case "path":
+                self._acknowledge(run, 0)
+                self._show(run, *self._read_path(message["name"]))
+            case _:
+                self._acknowledge(run, 0)
+                self._show(run, message["name"], self._films[message["name"]])
+
+    def _go_on(self, upload: _Upload) -> None:
+        """Say what has arrived; show the result if that is all."""
+        self._upload = None if upload.complete else upload
+        self._acknowledge(upload.run, len(upload.data))
+        if upload.complete:
+            self._show(upload.run, upload.name, bytes(upload.data))
+
+    def _acknowledge(self, run: object, received: int) -> None:
+        self.send({"kind": "received", "run": run, "bytes": received})
 
     def _read_path(self, written: str) -> tuple[str, bytes]:
         """Name and bytes of a file on the kernel's machine."""
@@ -121,15 +143,18 @@ class UploadPanel(anywidget.AnyWidget):
             raise UnreadableRadiograph("This page reads no files by path. Choose a file instead.")
         try:
             path = Path(written.strip().strip("\"'")).expanduser()  # Windows copies with quotes
-            if not path.is_file():
-                raise UnreadableRadiograph(
-                    f"On the kernel's machine there is no file {path.name}. Expected the full path "
-                    "of a PNG, JPEG or DICOM file."
-                )
-            _check_size(path.name, path.stat().st_size)
-            return path.name, path.read_bytes()
-        except (OSError, RuntimeError) as error:  # no permission; no such user's home folder
-            raise UnreadableRadiograph(f"The file cannot be read: {error}.") from error
+        except RuntimeError as error:
+            raise UnreadableRadiograph(
+                "The file cannot be read: its path begins with the home folder of a user whom the "
+                "kernel's machine does not know. Write the full path."
+            ) from error
+        try:
+            return path.name, _read_film(path)
+        except OSError as error:  # its own words would show the folders of the machine
+            raise UnreadableRadiograph(
+                f"{path.name} cannot be read: {error.strerror or type(error).__name__}. Expected "
+                "a file that the kernel's user may open."
+            ) from error
 
     def _show(self, run: object, name: str, data: bytes) -> None:
         def tell(stage: str) -> None:
@@ -160,11 +185,22 @@ def serves_visitors() -> bool:
     return any(name.startswith("VOILA_") for name in os.environ)
 
 
-def _check_size(name: str, size: int) -> None:
-    if not 0 <= size <= LARGEST_FILE:
+def _read_film(path: Path) -> bytes:
+    if not path.is_file():
         raise UnreadableRadiograph(
-            f"{name} has {size / 1e6:.0f} MB; at most {LARGEST_FILE / 1e6:.0f} MB are accepted."
+            f"On the kernel's machine there is no file {path.name}. Expected the full path "
+            "of a PNG, JPEG or DICOM file."
         )
+    _check_size(path.name, path.stat().st_size)
+    return path.read_bytes()
+
+
+def _check_size(name: str, size: int) -> None:
+    if 0 <= size <= LARGEST_FILE:
+        return
+    # Rounded apart, or a file just above the limit would seem to be within it.
+    found, most = math.ceil(size / 1e5) / 10, math.floor(LARGEST_FILE / 1e5) / 10
+    raise UnreadableRadiograph(f"{name} has {found:.1f} MB; at most {most:.1f} MB are accepted.")
 
 
 class _Upload:

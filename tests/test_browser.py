@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,10 +23,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from helpers.models import RiskModel, build_resnet18
 from helpers.paths import PROJECT
 from helpers.radiographs import preprocess
+from helpers.upload import LARGEST_FILE, UploadPanel
 from tests.drawn_chests import dicom, drawn_chest, png
 from tests.markers import MARKER, find_markers
 from tests.served import (
     LAB,
+    PATIENCE,
     VOILA,
     alert,
     file_field,
@@ -42,7 +44,8 @@ from tests.served import (
     write_notebook,
 )
 
-PICTURES = [[512, 512], [512, 512], [128, 128]]
+SIZE = 128  # px, of the films that the networks look at
+PICTURES = [[512, 512], [512, 512], [SIZE, SIZE]]
 CHUNK_NAMES = {b"IHDR", b"IDAT", b"IEND", b"sRGB", b"sBIT", b"gAMA", b"pHYs"}  # none holds text
 
 
@@ -63,11 +66,11 @@ def browser() -> Iterator[Browser]:
 def folder(tmp_path_factory) -> Path:
     """Where the servers run: random models, an example and a notebook that shows the panel."""
     folder = tmp_path_factory.mktemp("panel")
-    square = preprocess(drawn_chest(512, 512), 128)
+    square = preprocess(drawn_chest(512, 512), SIZE)
     mean = cv2.resize(square, (16, 16), interpolation=cv2.INTER_AREA).tolist()
     for seed, name in enumerate(("model", "model-seed1")):
         network = build_resnet18("random", seed=seed).eval()
-        model = RiskModel(network, 128, threshold=0.2, base_rate=0.132, card={"mean_film": mean})
+        model = RiskModel(network, SIZE, threshold=0.2, base_rate=0.132, card={"mean_film": mean})
         model.save(folder / name)
     (folder / "example.png").write_bytes(png(drawn_chest(512, 512)))
     write_notebook(
@@ -169,7 +172,7 @@ def test_too_large_a_file_is_refused_by_the_browser(page, tmp_path):
     before = runs(page)
     file_field(page).set_input_files(path)
     assert wait_for_end(page, before) == "failed"
-    expect(alert(page)).to_contain_text("huge.dcm has 120 MB; at most 105 MB")
+    expect(alert(page)).to_contain_text("huge.dcm has 120.0 MB; at most 104.8 MB")
 
 
 def test_states_follow_each_other_and_nothing_can_be_chosen_meanwhile(page, tmp_path):
@@ -202,6 +205,47 @@ def test_a_dropped_file_is_read_like_a_chosen_one(page):
     page.evaluate(drop, f"data:image/png;base64,{data}")
     assert wait_for_end(page, before) == "done"
     expect(status(page)).to_contain_text("dropped.png: ")
+
+
+def drop(page: Page, place: str, path: Path) -> None:
+    """Drop a file as a visitor does; unlike events of a script, this can leave the page."""
+    box = page.locator(place).bounding_box()
+    devices = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devices.send(
+            "Input.dispatchDragEvent",
+            {
+                "type": kind,
+                "x": box["x"] + 20,
+                "y": box["y"] + 10,
+                "data": {"items": [], "files": [str(path)], "dragOperationsMask": 1},
+            },
+        )
+
+
+@pytest.mark.parametrize("place", [".cxr-choose", ".cxr-notice"])
+def test_a_file_dropped_anywhere_on_the_panel_is_read(page, tmp_path, place):
+    path = tmp_path / "dropped.png"
+    path.write_bytes(png(drawn_chest(512, 512)))
+    before = runs(page)
+    page.locator(place).scroll_into_view_if_needed()
+    drop(page, place, path)
+    assert wait_for_end(page, before) == "done"
+    expect(status(page)).to_contain_text("dropped.png: ")
+
+
+def test_a_file_dropped_beside_the_panel_does_not_leave_the_web_page(voila, tmp_path):
+    path = tmp_path / "beside.dcm"
+    path.write_bytes(dicom(drawn_chest(1500, 1500)))
+    voila.evaluate("document.body.insertAdjacentHTML('afterbegin', '<h1 id=beside>Beside</h1>')")
+    voila.locator("#beside").scroll_into_view_if_needed()
+    before = runs(voila)
+    drop(voila, "#beside", path)
+    drop(voila, "#beside", path)  # while the panel is busy
+    assert wait_for_end(voila, before) == "done"
+    expect(status(voila)).to_contain_text("beside.dcm: ")
+    assert runs(voila) == before + 1 and len(voila.context.pages) == 1
+    voila.evaluate("document.querySelector('#beside').remove()")
 
 
 def test_everything_works_from_the_keyboard(page):
@@ -267,7 +311,9 @@ def test_downloads_hold_the_result_and_nothing_of_whose_it_is(page, tmp_path):
     name, saved = found[0]["JSON"]
     result = json.loads(saved)
     assert name == "prediction.json" and not find_markers(saved)
-    assert result["risk"]["networks"] == 2 and len(result["map"]["grid"]) == 4
+    assert result["risk"]["networks"] == 2
+    places = SIZE // 8 - 3  # of squares of 32 px, 8 px apart
+    assert [len(row) for row in result["map"]["grid"]] == [places] * places
     assert result["text"][0] in page.locator(".cxr-result").inner_text()
     name, saved = found[0]["PNG"]
     assert name == "prediction.png" and not find_markers(saved) and chunks(saved) <= CHUNK_NAMES
@@ -373,6 +419,200 @@ def _luminance(colour: list[float]) -> float:
     parts = np.array(colour[:3]) / 255
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_panel_of_a_kernel_that_was_restarted_says_what_to_do(lab, tmp_path):
+    lab.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    lab.wait_for_function("document.querySelector('.cxr-panel')")
+    assert upload(lab, "film.png", png(drawn_chest(512, 512)), tmp_path) == "failed"
+    expect(alert(lab)).to_contain_text("restarted or stopped")
+    expect(alert(lab)).to_contain_text("run the panel's cell again.")
+    before = runs(lab)
+    lab.get_by_role("button", name="A drawn chest").click()
+    assert wait_for_end(lab, before) == "failed"
+    expect(alert(lab)).to_contain_text("run the panel's cell again.")
+    lab.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+    expect(status(lab)).to_have_attribute("data-run", "0", timeout=PATIENCE)
+    assert upload(lab, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
+
+
+# --- the browser's side alone, with a kernel that does what a test wants ---
+
+VIEW = """async ({ code, traits, voila }) => {
+  if (voila) document.body.dataset.voila = "voila";
+  const listeners = new Set();
+  window.sent = [];
+  window.say = (message) => listeners.forEach((listen) => listen(message));
+  const model = {
+    get: (name) => traits[name],
+    on: (_, listen) => listeners.add(listen),
+    off: (_, listen) => listeners.delete(listen),
+    send(message) {
+      if (window.cut) throw new Error("Cannot send");
+      window.sent.push(message);
+    },
+  };
+  const address = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const { default: panel } = await import(address);
+  window.show = () => {
+    const el = document.body.appendChild(document.createElement("div"));
+    return panel.render({ model, el });
+  };
+  window.leave = window.show();
+}"""
+CURES = {False: "run the panel's cell again.", True: "reload this page."}
+
+
+@pytest.fixture
+def alone(browser) -> Iterator[Callable[..., Page]]:
+    """Show the panel without a kernel: `sent` has what it sent, and `say` answers it."""
+    pages, code = [], str(UploadPanel._esm)
+
+    def show(*, voila: bool = False, **traits: object) -> Page:
+        page = browser.new_page()
+        pages.append(page)
+        known = {
+            "notice": "",
+            "thumbnails": {"An example": ""},
+            "path_box": True,
+            "largest_file": LARGEST_FILE,
+            "first_patience": 20,
+            "patience": 60,
+        }
+        page.evaluate(VIEW, {"code": code, "traits": {**known, **traits}, "voila": voila})
+        return page
+
+    yield show
+    for page in pages:
+        page.close()
+
+
+def choose(page: Page, folder: Path, megabytes: float = 0.1) -> None:
+    path = folder / "film.png"
+    with path.open("wb") as file:
+        file.truncate(int(megabytes * 2**20))
+    page.locator("[type=file]").first.set_input_files(path)
+
+
+def sent(page: Page, kind: str) -> list[dict]:
+    return [message for message in page.evaluate("sent") if message["kind"] == kind]
+
+
+def say(page: Page, kind: str, **message: object) -> None:
+    page.evaluate("say", {"kind": kind, **message})
+
+
+@pytest.mark.parametrize("voila", [False, True])
+@pytest.mark.parametrize("way", ["file", "example", "path"])
+def test_a_closed_connection_is_no_fault_of_the_file(alone, tmp_path, way, voila):
+    page = alone(voila=voila)
+    page.evaluate("window.cut = true")
+    if way == "file":
+        choose(page, tmp_path)
+    elif way == "example":
+        page.get_by_role("button", name="An example").click()
+    else:
+        page.get_by_label("or a path").fill("film.png")
+        page.get_by_role("button", name="Read it").click()
+    expect(alert(page)).to_contain_text("The kernel was restarted or stopped")
+    expect(alert(page)).to_contain_text(CURES[voila])
+    expect(page.locator(".cxr-choose")).to_be_enabled()
+
+
+@pytest.mark.parametrize("voila", [False, True])
+def test_silence_ends_an_attempt_and_says_what_to_do(alone, tmp_path, voila):
+    page = alone(voila=voila, first_patience=0.3)
+    choose(page, tmp_path)
+    expect(alert(page)).to_contain_text("No answer from the kernel for 0.3 s.")
+    expect(alert(page)).to_contain_text(CURES[voila])
+    (begun,) = sent(page, "begin")
+    assert [message["run"] for message in sent(page, "cancel")] == [begun["run"]]
+    say(page, "received", run=begun["run"], bytes=0)
+    say(page, "state", run=begun["run"], state="done", text="too late")
+    expect(status(page)).to_have_attribute("data-state", "failed")
+
+
+def test_an_acknowledged_attempt_may_take_longer(alone, tmp_path):
+    page = alone(first_patience=0.5, patience=2)
+    choose(page, tmp_path)
+    say(page, "received", run=1, bytes=0)
+    page.wait_for_timeout(1000)
+    expect(status(page)).to_have_attribute("data-state", "sending")
+    say(page, "state", run=1, state="reading", text="Reading film.png …")
+    page.wait_for_timeout(1000)
+    expect(status(page)).to_have_attribute("data-state", "reading")
+    expect(alert(page)).to_contain_text("No answer from the kernel for 2 s.")
+
+
+def test_an_unreadable_file_keeps_its_message_whatever_comes_later(alone, tmp_path):
+    page = alone(patience=0.3)
+    page.evaluate("void (Blob.prototype.arrayBuffer = () => Promise.reject(new Error()))")
+    choose(page, tmp_path)
+    expect(alert(page)).to_contain_text("The browser could not read film.png.")
+    assert [message["run"] for message in sent(page, "cancel")] == [1]
+    say(page, "received", run=1, bytes=0)
+    page.wait_for_timeout(600)
+    expect(alert(page)).to_contain_text("The browser could not read film.png.")
+
+
+def test_a_late_rejection_is_not_the_next_attempts(alone, tmp_path):
+    page = alone(first_patience=0.3)
+    page.evaluate(
+        """() => { const read = Blob.prototype.arrayBuffer;
+        Blob.prototype.arrayBuffer = () => new Promise((_, reject) => {
+          window.reject = reject; Blob.prototype.arrayBuffer = read }) }"""
+    )
+    choose(page, tmp_path)
+    expect(alert(page)).to_contain_text("No answer")
+    page.get_by_role("button", name="An example").click()
+    (example,) = sent(page, "example")
+    say(page, "state", run=example["run"], state="reading", text="Reading")
+    page.evaluate("reject(new Error('NotReadable'))")
+    expect(status(page)).to_have_attribute("data-state", "reading")
+    assert len(sent(page, "cancel")) == 1
+
+
+def test_a_second_view_waits_for_no_upload_of_the_first(alone, tmp_path):
+    page = alone(patience=0.3)
+    page.evaluate("void show()")
+    choose(page, tmp_path)
+    say(page, "received", run=1, bytes=1000)
+    first, second = (page.locator(".cxr-panel").nth(number) for number in (0, 1))
+    expect(first.get_by_role("alert")).to_contain_text("No answer")
+    expect(second.get_by_role("status")).to_have_attribute("data-state", "idle")
+    assert second.locator("progress").get_attribute("value") == "0"
+
+
+def test_the_newer_upload_of_two_views_is_the_one_that_goes_on(alone, tmp_path):
+    page = alone()
+    page.evaluate("void show()")
+    choose(page, tmp_path, megabytes=9)  # waits for receipts
+    say(page, "received", run=1, bytes=0)
+    page.get_by_role("button", name="An example").nth(1).click()
+    say(page, "received", run=2, bytes=0)
+    first, second = (page.locator(".cxr-panel").nth(number) for number in (0, 1))
+    expect(first.get_by_role("alert")).to_contain_text("from another view")
+    expect(second.get_by_role("status")).to_have_attribute("data-state", "sending")
+    say(page, "state", run=2, state="done", text="An example: fine")
+    for view in (first, second):
+        expect(view.get_by_role("status")).to_contain_text("An example: fine")
+    assert len(sent(page, "piece")) == 4
+
+
+def test_a_view_that_is_closed_gives_its_upload_up(alone, tmp_path):
+    page = alone()
+    choose(page, tmp_path, megabytes=9)
+    page.evaluate("leave()")
+    assert [message["run"] for message in sent(page, "cancel")] == [1]
+
+
+def test_one_byte_above_the_limit_is_more_than_the_limit(alone, tmp_path):
+    page = alone()
+    path = tmp_path / "a.dcm"
+    with path.open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+    page.locator("[type=file]").set_input_files(path)
+    expect(alert(page)).to_contain_text("a.dcm has 104.9 MB; at most 104.8 MB are accepted.")
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from helpers.radiographs import preprocess
 from helpers.web_page import page_settings
 from tests import test_browser
 from tests.drawn_chests import dicom, drawn_chest, png
-from tests.served import PATIENCE, status, upload
+from tests.served import PATIENCE, alert, status, upload
 
 browser = test_browser.browser  # the fixture
 STEPS = read_steps(PROJECT / "Dockerfile")
@@ -264,6 +264,11 @@ def test_idle_visitors_are_culled_but_not_the_kernel_that_waits(container, brows
         assert server.free() == 0
         wait_until(lambda: server.free() == 1, patience=60)
         assert not waiting & server.kernels()
+        assert upload(visitor, "next.png", png(drawn_chest()), tmp_path) == "failed"
+        expect(alert(visitor)).to_contain_text("reload this page.")
+        visitor.reload(wait_until="commit", timeout=PATIENCE)
+        expect(status(visitor)).to_have_attribute("data-state", "idle", timeout=PATIENCE)
+        leave(visitor, server)
         assert requests.get(server.address, timeout=60).status_code == 200
 
 

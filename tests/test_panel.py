@@ -329,13 +329,14 @@ def test_every_piece_is_acknowledged_with_the_bytes_so_far(page):
     data = dicom(drawn_chest())
     send(page, 1, data, piece=50_000)
     received = [message["bytes"] for message in page.sent if message["kind"] == "received"]
-    assert received[0] == 50_000 and received[-1] == len(data)
-    assert len(received) == -(-len(data) // 50_000)
+    assert received[:2] == [0, 50_000] and received[-1] == len(data)
+    assert len(received) == 1 + -(-len(data) // 50_000)
 
 
 def test_example_is_read_like_an_upload(page):
     page._receive(page, {"kind": "example", "run": 7, "name": "drawn"}, [])
-    assert [message["state"] for message in page.sent] == [
+    assert page.sent[0] == {"kind": "received", "run": 7, "bytes": 0}  # before any work
+    assert [message["state"] for message in page.sent[1:]] == [
         "reading",
         "checking",
         "predicting",
@@ -354,13 +355,33 @@ def test_pieces_of_an_abandoned_upload_are_ignored(page):
     assert len(page.sent) == count
 
 
+def test_bytes_of_an_upload_that_was_given_up_are_freed(page):
+    page._receive(page, {"kind": "begin", "run": 3, "name": "a", "size": 9_000_000}, [])
+    page._receive(page, {"kind": "piece", "run": 3, "start": 0}, [b"x" * 1000])
+    page._receive(page, {"kind": "cancel", "run": 2}, [])  # another attempt's
+    assert len(page._upload.data) == 1000
+    count = len(page.sent)
+    page._receive(page, {"kind": "cancel", "run": 3}, [])
+    page._receive(page, {"kind": "piece", "run": 3, "start": 1000}, [b"x" * 1000])
+    assert page._upload is None and len(page.sent) == count
+    assert send(page, 4, png(drawn_chest()))[-1] == "done"
+
+
 def test_lost_piece_and_too_large_a_file_are_refused(page):
     page._receive(page, {"kind": "begin", "run": 1, "name": "a", "size": 3000}, [])
     page._receive(page, {"kind": "piece", "run": 1, "start": 1000}, [b"x" * 1000])
     assert "did not arrive whole" in page.sent[-1]["text"]
     page._receive(page, {"kind": "begin", "run": 2, "name": "b.dcm", "size": 10**9}, [])
     assert page.sent[-1]["state"] == "failed"
-    assert "b.dcm has 1000 MB; at most 105 MB" in page.sent[-1]["text"]
+    assert "b.dcm has 1000.0 MB; at most 104.8 MB" in page.sent[-1]["text"]
+
+
+def test_largest_file_is_accepted_and_one_byte_more_has_more_than_the_limit(page):
+    begin = {"kind": "begin", "run": 1, "name": "a.dcm", "size": upload.LARGEST_FILE}
+    page._receive(page, begin, [])
+    assert page.sent == [{"kind": "received", "run": 1, "bytes": 0}]
+    page._receive(page, {**begin, "run": 2, "size": upload.LARGEST_FILE + 1}, [])
+    assert "a.dcm has 104.9 MB; at most 104.8 MB" in page.sent[-1]["text"]
 
 
 def test_unexpected_error_becomes_a_state_and_the_panel_lives_on(page, monkeypatch, caplog):
@@ -438,12 +459,24 @@ def test_path_box_reads_films_and_explains_what_is_none(page, film_on_disk, tmp_
     assert answer["state"] == "failed" and "secret" not in answer["text"]
 
 
+def test_path_that_may_not_be_read_shows_no_folder(page, film_on_disk, model, monkeypatch):
+    def deny(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    asked = panel.upload_panel(model, paths=True)
+    asked.sent = page.sent
+    monkeypatch.setattr("pathlib.Path.read_bytes", deny)
+    text = ask_for(asked, str(film_on_disk))["text"]
+    assert text.startswith("on disk.png cannot be read: Permission denied. Expected a file that")
+    assert str(film_on_disk.parent) not in text
+
+
 def test_path_of_too_large_a_file_is_refused_before_it_is_read(page, tmp_path, model):
     asked = panel.upload_panel(model, paths=True)
     asked.sent = page.sent
     with (tmp_path / "huge.dcm").open("wb") as file:
         file.truncate(2 * upload.LARGEST_FILE)
-    assert "huge.dcm has 210 MB; at most 105 MB" in ask_for(asked, str(file.name))["text"]
+    assert "huge.dcm has 209.8 MB; at most 104.8 MB" in ask_for(asked, str(file.name))["text"]
 
 
 def test_visitors_of_a_web_page_never_read_the_servers_files(
