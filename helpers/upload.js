@@ -106,7 +106,7 @@ function render({ model, el }) {
       model.send(message, {}, buffers);
     } catch {
       // The connection of the panel was closed. After `cancel` nothing is left to be told of.
-      if (own) end(`The kernel was restarted or stopped, and cannot be reached from here: ${cure}.`);
+      if (own) end(`The kernel was restarted or stopped, and cannot be reached: ${cure}.`);
     }
   }
 
@@ -171,6 +171,7 @@ function render({ model, el }) {
 
   input.addEventListener("change", () => input.files[0] && send(input.files[0]));
   input.addEventListener("click", () => (input.value = "")); // the same file may be chosen again
+
   // A browser would leave the page and open what is dropped. Beside the panel Voilà's page has
   // nothing that takes files; JupyterLab has, and within the panel it would take one for a cell's.
   function dropped(event) {
