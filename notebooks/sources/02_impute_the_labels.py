@@ -355,7 +355,7 @@ Markdown(
 
 # %% [markdown]
 # One cohort proves nothing about how often an interval is right. `python -m benchmarks.labels --cohorts
-# 100` draws many, and [docs/labels.md](../docs/labels.md) shows what came of it.
+# 40` draws many, and [docs/labels.md](../docs/labels.md) shows what came of it.
 #
 # ## Does it help a model that looks at films?
 #
