@@ -220,3 +220,14 @@ def test_centred_blob_is_hottest_in_the_middle():
     blob = saliency.centred_blob((31, 41))
     assert np.unravel_index(blob.argmax(), blob.shape) == (15, 20)
     np.testing.assert_allclose(blob, blob[::-1, ::-1])
+
+
+def test_a_map_of_the_film_alone_does_not_notice_that_weights_are_random(network, images):
+    table = saliency.randomization_similarity(network, images, draw=lambda _, films: films[:, 0])
+    assert table["similarity"].to_numpy() == pytest.approx(1)
+
+
+def test_similarity_is_of_patterns_whatever_their_scale():
+    pattern = np.random.default_rng(0).random((32, 32)).astype(np.float32)
+    assert saliency.map_similarity(pattern, 7 * pattern + 1) == pytest.approx(1, abs=1e-4)
+    assert saliency.map_similarity(pattern, pattern[::-1].copy()) < 0.5
