@@ -9,12 +9,21 @@ on the network's own grid and on the finer one, beside rivals that look at no fi
 come out; intervals are over patients.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import torch
 
 from helpers.activation import class_activation
-from helpers.cohorts import cohort_root, is_phantom, load_cohort, select_index_films, work_file
+from helpers.cohorts import (
+    cohort_root,
+    is_phantom,
+    load_annotations,
+    load_cohort,
+    select_index_films,
+    work_file,
+)
 from helpers.fine_grid import fine_activation
 from helpers.heat_scores import BLOB, CHANCE, SCORES, leads, score_intervals, score_maps, table_of
 from helpers.opacity_maps import opacity_maps
@@ -58,9 +67,12 @@ def on_outlines() -> str:
     outlined = load_outlined(model.size)
     kind = "phantom" if is_phantom("ieee8023") else "real"
     patients = outlined.films["patient_id"].nunique()
+    paths = load_annotations(cohort_root("ieee8023")).outlines["image_path"].drop_duplicates()
+    here = sum(Path(path).is_file() for path in paths)
     heading = (
-        f"## Heat on outlined lesions\n\n{len(outlined.films)} {kind} films of ieee8023, of "
-        f"{patients} patients, on which radiologists outlined lesions. A hit in the pointing game "
+        f"## Heat on outlined lesions\n\nOf {len(paths)} films of ieee8023 with outlines, the "
+        f"pictures of {here} are here; {len(outlined.films)} {kind} films, of {patients} patients, "
+        "have a lesion outlined: opacities like ground glass, or consolidation. A hit in the pointing game "
         "lies on a lesion or within 1/32 of the film's side. Opacity is what the phantom start "
         "reads, which no real film taught; mortality is iteration 2.\n\n"
     )
@@ -81,7 +93,7 @@ def judged(
     ahead = {
         (name, score): leads(scores, patients, name, [BLOB, CHANCE, f"average of {name}"], score)
         for name in (MORTALITY, MORTALITY_FINE, OPACITY, OPACITY_FINE)
-        for score in SCORES[:2]
+        for score in SCORES
     }
     rows = [
         {

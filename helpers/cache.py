@@ -64,6 +64,8 @@ class FilmCache:
     def add(self, paths: Sequence[str], *, progress: bool = True) -> pd.DataFrame:
         """Make sure that films are in the store; only new or changed files are read.
 
+        And those that could not be read the last time: the series may have learned how since.
+
         Parameters
         ----------
         paths
@@ -117,7 +119,8 @@ class FilmCache:
 
     def _is_current(self, index: sqlite3.Connection, path: str) -> bool:
         status = Path(path).stat()
-        known = index.execute("SELECT bytes, mtime FROM file WHERE path = ?", (path,)).fetchone()
+        query = "SELECT bytes, mtime FROM file JOIN film USING (key) WHERE path = ? AND row NOTNULL"
+        known = index.execute(query, (path,)).fetchone()
         return known == (status.st_size, status.st_mtime_ns)
 
     def _prepare(self, path: str) -> _Prepared:
@@ -144,13 +147,15 @@ class FilmCache:
             raise
 
     def _store_one(self, index: sqlite3.Connection, film: _Prepared, file) -> None:
-        if not index.execute("SELECT 1 FROM film WHERE key = ?", (film.key,)).fetchone():
+        readable = "SELECT 1 FROM film WHERE key = ? AND row NOTNULL"
+        if not index.execute(readable, (film.key,)).fetchone():
             row = None
             if film.pixels is not None:
                 (row,) = index.execute("SELECT COUNT(row) FROM film").fetchone()
                 file.seek(row * self.size**2)
                 file.write(film.pixels.tobytes())
-            index.execute("INSERT INTO film VALUES (?, ?, ?)", (film.key, row, film.reason))
+            entry = (film.key, row, film.reason)
+            index.execute("INSERT OR REPLACE INTO film VALUES (?, ?, ?)", entry)
         index.execute("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?)", film[:4])
 
     def _rows(self, index: sqlite3.Connection, paths: Sequence[str]) -> Iterator[dict]:

@@ -57,12 +57,20 @@ def launched_fabric(*, accelerator: str = "auto", precision: Precision = "32-tru
         accelerator=accelerator,
         devices=here,
         num_nodes=processes // here,
-        # Gradients lie where they are exchanged, not in a copy.
-        strategy=DDPStrategy(gradient_as_bucket_view=True) if processes > 1 else "auto",
+        strategy=_shared_gradients() if processes > 1 else "auto",
         precision=precision,
     )
     fabric.launch()
     return fabric
+
+
+def _shared_gradients() -> DDPStrategy:
+    """Exchange gradients after every step, and nothing else.
+
+    They lie where they are exchanged, not in a copy. Moving statistics, which a step in training
+    mode does not read, are made the same once an epoch (:func:`helpers.training.fit`).
+    """
+    return DDPStrategy(gradient_as_bucket_view=True, forward_sync_buffers=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -171,7 +171,7 @@ def one_pass(
 def _describe(stage: Stage, task: Task, lost: torch.Tensor, start: float) -> dict[str, float]:
     """Describe an epoch by what it lost and by what it made of the validation films."""
     fabric = task.fabric
-    if fabric.world_size > 1:
+    if fabric.world_size > 1 and not task.config.freeze_statistics:
         for buffer in stage.module.buffers():  # moving statistics are the first process's
             torch.distributed.broadcast(buffer, src=0)
     loss, auroc = _validation(stage, task)

@@ -214,6 +214,24 @@ def test_cache_returns_the_preprocessed_films_and_reads_no_file_twice(tmp_path, 
     assert (again == rows).all()
 
 
+def test_cache_asks_again_for_films_that_could_not_be_read(tmp_path, monkeypatch):
+    paths = films_in(tmp_path / "films", 2)
+
+    def refuse(*_):
+        raise UnreadableRadiograph("An odd kind of film.")
+
+    with monkeypatch.context() as before:
+        before.setattr("helpers.cache.read_radiograph", refuse)
+        refused = FilmCache(64, tmp_path / "cache").add(paths, progress=False)
+    assert refused["row"].isna().all()
+    assert set(refused["reason"]) == {"An odd kind of film."}
+    cache = FilmCache(64, tmp_path / "cache")
+    found = cache.add(paths, progress=False)
+    assert found["reason"].isna().all()
+    expected = [preprocess(read_radiograph(path), 64) for path in paths]
+    assert (cache.films()[found["row"].to_numpy(int)] == expected).all()
+
+
 def test_cache_is_keyed_by_content(tmp_path):
     first, second = films_in(tmp_path / "films", 2)
     cache = FilmCache(64, tmp_path / "cache")
