@@ -23,8 +23,10 @@ import cv2
 import numpy as np
 import pydicom
 import pydicom.data
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.filebase import DicomBytesIO
+from pydicom.tag import Tag
 
 from benchmarks.watched import Finding, Worked, watch
 from helpers.dicom import UnreadableDicom, read_dicom
@@ -32,6 +34,9 @@ from tests.dicom_matrix import ENCODED, cases
 from tests.dicom_plain import unlike
 
 LARGEST_SOURCE = 40_000  # bytes: small files are damaged in places that matter
+# Centre and width of the window, intercept and slope of the rescaling.
+_GREY_NUMBERS = (0x0028_1050, 0x0028_1051, 0x0028_1052, 0x0028_1053)
+_ODD_NUMBERS = ("NaN", "inf", "-inf", "1e999", "1e-320", "", "0", "-1", " 7 ", "7\\8\\9", "wide")
 
 
 @lru_cache
@@ -85,13 +90,44 @@ def swap(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def remove_elements(data: bytes, rng: np.random.Generator) -> bytes:
-    """Leave out 1 to 3 elements; flip bytes where the rest cannot be written without them."""
-    buffer = DicomBytesIO()
-    try:
-        film = dcmread(BytesIO(data))
+    """Leave out 1 to 3 elements."""
+
+    def remove(film: Dataset) -> None:
         tags = list(film.keys())
         for at in sorted(rng.choice(len(tags), min(len(tags), rng.integers(1, 4)), replace=False)):
             del film[tags[at]]
+
+    return _rewritten(data, rng, remove)
+
+
+def misstate_greys(data: bytes, rng: np.random.Generator) -> bytes:
+    """Give odd numbers, depths or tables to what turns stored values into greys."""
+
+    def number(film: Dataset) -> None:
+        tag, value = Tag(int(rng.choice(_GREY_NUMBERS))), str(rng.choice(_ODD_NUMBERS)).encode()
+        film[tag] = RawDataElement(tag, "DS", len(value), value, 0, False, True)
+
+    def depth(film: Dataset) -> None:
+        name = rng.choice(["BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"])
+        setattr(film, str(name), int(rng.choice([0, 1, 2, 8, 12, 16, 24, 32, 64, 255])))
+
+    def table(film: Dataset) -> None:
+        one, bits = Dataset(), int(rng.choice([1, 8, 10, 16, 32]))
+        entries, first = (int(rng.choice([0, 1, 255, 256, 4096, 65535])) for _ in range(2))
+        one.add_new(0x0028_3002, "US", [entries, first, bits][: rng.integers(1, 4)])
+        one.add_new(0x0028_3006, "OW", rng.bytes(2 * int(rng.choice([0, 1, 128, 256, 4096]))))
+        setattr(film, str(rng.choice(["VOILUTSequence", "ModalityLUTSequence"])), [one])
+
+    change = (number, depth, table)[rng.integers(3)]
+    return _rewritten(data, rng, change)
+
+
+def _rewritten(data: bytes, rng: np.random.Generator, change: Callable[[Dataset], None]) -> bytes:
+    """Change the elements of a file; flip bytes where they cannot be written so."""
+    buffer = DicomBytesIO()
+    try:
+        film = dcmread(BytesIO(data))
+        change(film)
         film.save_as(buffer)
     except Exception:  # pydicom has its own opinions on what may be written
         return flip(data, rng)
@@ -124,6 +160,7 @@ DAMAGES: tuple[Callable[[bytes, np.random.Generator], bytes], ...] = (
     swap,
     remove_elements,
     lie,
+    misstate_greys,
 )
 
 

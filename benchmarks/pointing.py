@@ -72,9 +72,9 @@ def on_outlines() -> str:
     heading = (
         f"## Heat on outlined lesions\n\nOf {len(paths)} films of ieee8023 with outlines, the "
         f"pictures of {here} are here; {len(outlined.films)} {kind} films, of {patients} patients, "
-        "have a lesion outlined: opacities like ground glass, or consolidation. A hit in the pointing game "
-        "lies on a lesion or within 1/32 of the film's side. Opacity is what the phantom start "
-        "reads, which no real film taught; mortality is iteration 2.\n\n"
+        "have a lesion outlined: opacities like ground glass, or consolidation. A hit in the "
+        "pointing game lies on a lesion or within 1/32 of the film's side. Opacity is what the "
+        "phantom start reads, which no real film taught; mortality is iteration 2.\n\n"
     )
     return heading + judged(model, *outlined)
 

@@ -99,7 +99,8 @@ else:
 Markdown(message)
 
 # %% [markdown]
-# No network can beat that figure except by luck. Notebook 06 shows how close ours comes.
+# No network can beat that figure except by luck. Notebook 06 shows how close ours comes, and asks this limit again of
+# its test patients alone: fewer, so the figure differs a little and its interval is wider.
 
 # %% [markdown]
 # ## The way through
