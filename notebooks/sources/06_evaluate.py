@@ -334,17 +334,24 @@ from helpers.evaluation import auroc_difference
 
 
 def beside(test_name, opaque):
+    """Risk and opaque share of the same patients."""
     read = asked[opaque][["patient_id", "risk"]].rename(columns={"risk": "share"})
-    both = pool_by_patient(predictions[test_name]).merge(read, on="patient_id")
-    return {
-        "deaths": int(both["died"].sum()),
-        "the model": str(auroc_interval(both)),
-        "opaque share": str(auroc_interval(both, risk="share")),
-        "model less share": format(auroc_difference(both, "risk", "share"), "+.2f"),
+    return pool_by_patient(predictions[test_name]).merge(read, on="patient_id")
+
+
+together = {name: beside(*names) for name, names in pairs.items()}
+beyond = {name: auroc_difference(both, "risk", "share") for name, both in together.items()}
+pd.DataFrame(
+    {
+        name: {
+            "deaths": int(both["died"].sum()),
+            "the model": str(auroc_interval(both)),
+            "opaque share": str(auroc_interval(both, risk="share")),
+            "model less share": format(beyond[name], "+.2f"),
+        }
+        for name, both in together.items()
     }
-
-
-pd.DataFrame({name: beside(*names) for name, names in pairs.items()}).T
+).T
 
 # %% [markdown]
 # Where the interval of the difference holds zero, nobody can say that the labels taught the network more than
@@ -625,10 +632,7 @@ ranks, right = (
     for table, metric in ((internal, "AUROC"), (abroad, "observed / expected deaths"))
 )
 over = dict(zip(rivals["rival"], gains, strict=True))["age and sex"]
-opaque = pool_by_patient(predictions["SBU, iteration 2 (internal)"]).merge(
-    asked["SBU: death"][["patient_id", "risk"]].rename(columns={"risk": "share"}), on="patient_id"
-)
-beyond = auroc_difference(opaque, "risk", "share")
+opacity = beyond["SBU, iteration 2"]
 
 
 def says(gain, yes, no, unclear):
@@ -638,8 +642,8 @@ def says(gain, yes, no, unclear):
 Markdown(
     f"- At SBU, iteration 2 ranks with an AUROC of {ranks}.\n"
     f"- Against age and sex ({over:+.2f}): {says(over, 'it is ahead', 'it is behind', '**not shown** to be ahead')}.\n"
-    f"- Against how opaque the lungs are ({beyond:+.2f}): "
-    f"{says(beyond, 'outcomes taught it more', 'outcomes did harm', '**not shown** that outcomes taught it more')}.\n"
+    f"- Against how opaque the lungs are ({opacity:+.2f}): "
+    f"{says(opacity, 'outcomes taught it more', 'outcomes did harm', '**not shown** that outcomes taught it more')}.\n"
     f"- At Hannover, observed / expected deaths are {right}: "
     + (
         "risks **too high**."
