@@ -4,6 +4,8 @@ Only the elements named here are ever read. Names, dates and free text are skipp
 parsed, so no later step can let them out.
 """
 
+from typing import NamedTuple
+
 from pydicom import FileDataset
 from pydicom.multival import MultiValue
 from pydicom.pixels.utils import get_expected_length
@@ -19,7 +21,15 @@ from helpers.dicom_decoders import UnreadableDicom, is_decodable, shown
 from helpers.dicom_file import MOST_PIXELS, is_dicom, read_elements
 from helpers.quarantine import quiet
 
-__all__ = ["MOST_PIXELS", "PIXELS", "UnreadableDicom", "is_dicom", "open_film", "picture_words"]
+__all__ = [
+    "MOST_PIXELS",
+    "PIXELS",
+    "PictureWords",
+    "UnreadableDicom",
+    "is_dicom",
+    "open_film",
+    "picture_words",
+]
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -45,12 +55,24 @@ _FOR_PROCESSING = {
 }
 
 
-def picture_words(data: bytes) -> tuple[str, str, str]:
-    """Return Modality, View Position and the first value of Patient Orientation, in capitals.
+class PictureWords(NamedTuple):
+    """What a header says of its picture, in capitals; "" where it says nothing.
 
-    The last is the direction in which rows run: L or R in a frontal film, A or P in one from the
-    side (PS3.3 C.7.6.1.1.1). Each is "" if it is absent. The values are not vouched for: compare
-    them with words of the standard, and show no other.
+    ``rows`` and ``columns`` are the directions in which these run (Patient Orientation, PS3.3
+    C.7.6.1.1.1): L and F in a frontal film as it is looked at, A or P and F in one from the side.
+    """
+
+    modality: str
+    view: str
+    body_part: str
+    rows: str
+    columns: str
+
+
+def picture_words(data: bytes) -> PictureWords:
+    """Return what a header says of its picture.
+
+    The values are not vouched for: compare them with words of the standard, and show no other.
 
     Parameters
     ----------
@@ -64,21 +86,23 @@ def picture_words(data: bytes) -> tuple[str, str, str]:
     """
     film = open_film(data)
     with quiet():
-        return (
-            _first_word(film, "Modality"),
-            _first_word(film, "ViewPosition"),
-            _first_word(film, "PatientOrientation"),
+        return PictureWords(
+            _word(film, "Modality"),
+            _word(film, "ViewPosition"),
+            _word(film, "BodyPartExamined"),
+            _word(film, "PatientOrientation"),
+            _word(film, "PatientOrientation", place=1),
         )
 
 
-def _first_word(film: FileDataset, name: str) -> str:
-    """First value of an element in capitals, "" if it is absent or too damaged to say anything."""
+def _word(film: FileDataset, name: str, place: int = 0) -> str:
+    """Value of an element in capitals, "" if it is absent or too damaged to say anything."""
     try:
         value = film.get(name)
     except Exception:  # pydicom reads a value when it is asked for, and raises a zoo of types
         return ""
-    first = value[0] if isinstance(value, MultiValue) and value else value
-    return str(first or "").strip().upper()
+    values = list(value) if isinstance(value, MultiValue) else [value]
+    return str(values[place] or "").strip().upper() if place < len(values) else ""
 
 
 def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:

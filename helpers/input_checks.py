@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from helpers.dicom_header import is_dicom, picture_words
+from helpers.dicom_header import PictureWords, is_dicom, picture_words
 from helpers.film_kinds import KINDS, film_kinds
 from helpers.radiographs import preprocess
 
@@ -24,6 +24,12 @@ MOST_IN_ONE_GREY = 0.4  # share of the film in one of 64 greys
 # Of Modality (PS3.3 C.7.3.1.1.1): plate, detector, scanned film, and what a hospital calls "other".
 RADIOGRAPHY = ("CR", "DX", "RG", "OT")
 OTHER_MACHINES = ("CT", "MR", "US", "MG", "PT", "NM", "RF", "XA", "SC", "ES", "XC", "IO", "PX")
+# Of Body Part Examined (PS3.16 annex L), and none in which a chest is. It is often left as it was.
+OTHER_PARTS = (
+    *("SKULL", "HEAD", "JAW", "FACE", "NECK", "CSPINE", "LSPINE", "SSPINE", "COCCYX", "ABDOMEN"),
+    *("PELVIS", "HIP", "LEG", "KNEE", "ANKLE", "FOOT", "TOE", "SHOULDER", "CLAVICLE", "ARM"),
+    *("ELBOW", "HAND", "WRIST", "FINGER", "THUMB", "EXTREMITY", "BREAST", "FEMUR", "HUMERUS"),
+)
 SIDE_VIEWS = ("LL", "RL", "LLD", "RLD", "LLO", "RLO")  # of View Position (PS3.3 C.8.7.1.1.1)
 MOST_COLOUR = 20.0  # of 255, mean of largest less smallest colour; a film has none, a tint little
 
@@ -79,17 +85,27 @@ def _check_header(data: bytes) -> str:
     """What a DICOM header says of its picture, in words of the standard alone."""
     if not is_dicom(data):
         return ""
-    machine, view, along_the_rows = picture_words(data)
+    said = _strange_words(picture_words(data))
+    return f"The DICOM header says that {said}. The prediction may mean nothing." if said else ""
+
+
+def _strange_words(words: PictureWords) -> str:
+    """What a header says that does not go with a frontal film of a chest, seen as usual."""
+    machine, view, part, rows, columns = words
     if machine and machine not in RADIOGRAPHY:
+        known = machine if machine in OTHER_MACHINES else "another"
+        return f"this is no plain radiograph (Modality is {known})"
+    if part in OTHER_PARTS:
+        return f"another part of the body was taken (Body Part Examined is {part})"
+    if view in SIDE_VIEWS or view.startswith("LAT") or rows[:1] in ("A", "P"):
         return (
-            "The DICOM header says that this is no plain radiograph (Modality is "
-            f"{machine if machine in OTHER_MACHINES else 'another'}). The prediction may mean "
-            "nothing."
+            "the film was taken from the side or lying on the side; the network learned from "
+            "frontal films"
         )
-    if view in SIDE_VIEWS or view.startswith("LAT") or along_the_rows[:1] in ("A", "P"):
+    if rows[:1] == "R" or columns[:1] == "H" or rows[:1] in ("H", "F"):
         return (
-            "The DICOM header says that the film was taken from the side or lying on the side; "
-            "the network learned from frontal films. The prediction may mean nothing."
+            "the picture is mirrored, turned or upside down (Patient Orientation); on the films "
+            "that the network learned from, the patient's left is on the right and the head above"
         )
     return ""
 

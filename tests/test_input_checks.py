@@ -65,6 +65,13 @@ def test_warns_of_colour():
         ({"ViewPosition": "LATERAL"}, "from the side"),
         ({"PatientOrientation": ["A", "F"]}, "from the side"),
         ({"PatientOrientation": ["P", "FR"]}, "from the side"),
+        ({"BodyPartExamined": "CHEST", "PatientOrientation": ["LH", "FL"]}, ""),
+        ({"BodyPartExamined": "Knee"}, "another part of the body was taken (Body Part Examined"),
+        ({"BodyPartExamined": MARKER[:16]}, ""),
+        ({"PatientOrientation": ["R", "F"]}, "mirrored"),
+        ({"PatientOrientation": ["L", "H"]}, "upside down"),
+        ({"PatientOrientation": ["F", "R"]}, "turned"),
+        ({"PatientOrientation": "L"}, ""),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Invalid value for VR CS")
