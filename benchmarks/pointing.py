@@ -25,7 +25,17 @@ from helpers.cohorts import (
     work_file,
 )
 from helpers.fine_grid import fine_activation
-from helpers.heat_scores import BLOB, CHANCE, SCORES, leads, score_intervals, score_maps, table_of
+from helpers.heat_scores import (
+    BLOB,
+    CHANCE,
+    SCORES,
+    in_words,
+    leads,
+    score_intervals,
+    score_maps,
+    table_of,
+)
+from helpers.intervals import Interval
 from helpers.opacity_maps import opacity_maps
 from helpers.outlined import load_outlined
 from helpers.radiographs import Radiographs, normalise
@@ -103,8 +113,26 @@ def judged(
         }
         for (name, score), found in ahead.items()
     ]
-    text = f"{markdown_table(shown)}\n\nPaired differences:\n\n{markdown_table(pd.DataFrame(rows))}"
-    return text + ("\n\n" + aim(scores) if aims else "") + "\n"
+    verdicts = [
+        line
+        for name in (MORTALITY_FINE, OPACITY_FINE)
+        for score in SCORES
+        for line in in_words(f"{score}, {name}", _hard(score, ahead[name, score]))
+    ]
+    parts = [
+        markdown_table(shown),
+        "Paired differences:",
+        markdown_table(pd.DataFrame(rows)),
+        "The finer maps against the rivals that count:",
+        "\n".join(verdicts),
+    ]
+    return "\n\n".join([*parts, aim(scores)] if aims else parts)
+
+
+def _hard(score: str, ahead: dict[str, Interval]) -> dict[str, Interval]:
+    """Keep the rivals that count: a map's own average, and in the pointing game the blob."""
+    easy = {CHANCE} if score == SCORES[0] else {CHANCE, BLOB}
+    return {rival: lead for rival, lead in ahead.items() if rival not in easy}
 
 
 def draw(model: RiskModel, films: pd.DataFrame) -> dict[str, np.ndarray]:

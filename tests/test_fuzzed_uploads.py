@@ -5,9 +5,17 @@ import sys
 import pytest
 
 from benchmarks.bombs import BOMBS
-from benchmarks.fuzzed_files import WAYS, fuzzed, pictures, png_chunk, png_chunks
+from benchmarks.fuzzed_files import (
+    WAYS,
+    dicom_films,
+    fuzzed,
+    pictures,
+    png_chunk,
+    png_chunks,
+)
 from benchmarks.fuzzed_uploads import MOST_MEGABYTES, MOST_SECONDS, SOUND, is_sentence, run, table
 from benchmarks.watched import Finding, Worked, watch
+from helpers.radiographs import read_radiograph
 
 FILES = 300
 
@@ -38,6 +46,11 @@ def test_uploads_can_be_made_again_and_differ():
     assert made == again
     assert {way for way, _ in made} == set(WAYS)
     assert len({data for _, data in made}) > 80
+
+
+def test_the_films_that_are_damaged_are_sound_and_large_enough():
+    sound = [*dicom_films(), *pictures()["JPEG"], *pictures()["PNG"][:-1]]  # the last is animated
+    assert all(min(read_radiograph(data).shape) >= 64 for data in sound)
 
 
 def test_bombs_are_small_files():

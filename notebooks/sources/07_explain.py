@@ -630,8 +630,9 @@ for what in curves:
     found = leads(areas, who, "hottest first", ["random order"], f"area under {what}")
     gain = found["random order"]
     knows = gain.high < 0 if what == "deletion" else gain.low > 0
-    verdict = "the map knows what counts" if knows else "the map is not shown to know what counts"
-    display(Markdown(f"{what}, hottest first less random: **{gain:+.2f}**, so {verdict}."))
+    faster = "falls faster" if what == "deletion" else "rises faster"
+    verdict = f"the risk {faster}" if knows else f"it is **not shown** that the risk {faster}"
+    display(Markdown(f"{what}, hottest first less random: {gain:+.2f}, so {verdict}."))
 
 # %% [markdown]
 # Where the two orders hardly differ, it need not be the map's fault: a blurred opacity is still an opacity, and grey in its
