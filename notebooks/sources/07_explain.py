@@ -635,7 +635,8 @@ for what in curves:
     display(Markdown(f"{what}, hottest first less random: {gain:+.2f}, so {verdict}."))
 
 # %% [markdown]
-# Where the two orders hardly differ, it need not be the map's fault: a blurred opacity is still an opacity, and grey in its
+# Look at *where* the lines part: a map that knows what counts parts them at the left, with the first squares, and not only when
+# most of the film is changed. Where the two orders hardly differ, it need not be the map's fault: a blurred opacity is still an opacity, and grey in its
 # place would look like a new one. What to put in the place of what is taken away is the weak point of every such test.
 
 # %% [markdown]
