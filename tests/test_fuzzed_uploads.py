@@ -1,9 +1,13 @@
 """Fuzzed uploads: a few of the ten thousand of `benchmarks.fuzzed_uploads`."""
 
 import sys
+from io import BytesIO
 
+import numpy as np
 import pytest
+from pydicom import dcmread
 
+from benchmarks import dicom_mutations
 from benchmarks.bombs import BOMBS
 from benchmarks.fuzzed_files import (
     WAYS,
@@ -51,6 +55,22 @@ def test_uploads_can_be_made_again_and_differ():
 def test_the_films_that_are_damaged_are_sound_and_large_enough():
     sound = [*dicom_films(), *pictures()["JPEG"], *pictures()["PNG"][:-1]]  # the last is animated
     assert all(min(read_radiograph(data).shape) >= 64 for data in sound)
+
+
+def test_greys_are_misstated_where_they_can_be_written(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("bytes were flipped instead")
+
+    monkeypatch.setattr(dicom_mutations, "flip", refuse)
+    films = [dicom_films()[number % len(dicom_films())] for number in range(60)]
+    wrong = [
+        dicom_mutations.misstate_greys(film, np.random.default_rng(number))
+        for number, film in enumerate(films)
+    ]
+    # A depth may be drawn that the film has already; the pixels stay as they are in every file.
+    assert sum(one != film for one, film in zip(wrong, films, strict=True)) > 50
+    for one, film in zip(wrong, films, strict=True):
+        assert dcmread(BytesIO(one)).PixelData == dcmread(BytesIO(film)).PixelData
 
 
 def test_bombs_are_small_files():

@@ -96,6 +96,15 @@ def test_two_processes_take_the_steps_of_one_and_resume_as_one_does(tmp_path):
     assert (killed / "result.json").read_text() == (two / "result.json").read_text()
 
 
+@pytest.mark.parametrize("statistics", [(), ("--move-statistics",)])
+def test_two_processes_end_with_the_same_network(tmp_path, statistics):
+    """Moving statistics, too, although each process sees other films in a step."""
+    folder = prepare(tmp_path / "two")
+    assert in_child(folder, *statistics, launcher=TORCHRUN) == 0
+    first, second = ((folder / f"weights-{rank}.txt").read_text() for rank in (0, 1))
+    assert first == second
+
+
 def test_a_finished_run_is_not_trained_again(parts, tmp_path, monkeypatch):
     def run():
         checkpoint = tmp_path / "run.checkpoint"

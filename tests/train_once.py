@@ -1,6 +1,6 @@
 """Trains on an easy cohort in a process of its own, for tests that kill it or start two.
 
-    python tests/train_once.py FOLDER [--kill-step N | --kill-write N]
+    python tests/train_once.py FOLDER [--kill-step N | --kill-write N] [--move-statistics]
 
 It kills itself by SIGKILL, which no handler can catch, as it is about to prepare batch N, or with
 checkpoint N written but not yet renamed.
@@ -11,6 +11,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -45,14 +46,14 @@ def prepare(folder: Path) -> Path:
     return folder
 
 
-def train(folder: Path) -> Fit:
+def train(folder: Path, config: TrainingConfig = CONFIG) -> Fit:
     """Train with a checkpoint in the folder; on all processes that torchrun started."""
     radiographs.FilmCache = partial(FilmCache, folder=folder / "cache")
     return fit(
         build_resnet18("random"),
         pd.read_pickle(folder / "train.pkl"),
         pd.read_pickle(folder / "validation.pkl"),
-        CONFIG,
+        config,
         fabric=launched_fabric(accelerator="cpu"),
         checkpoint=folder / "run.checkpoint",
         progress=False,
@@ -82,14 +83,19 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kill-step", type=int)
     parser.add_argument("--kill-write", type=int)
+    parser.add_argument("--move-statistics", action="store_true", help="of batch norm")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.kill_step:
         stages.change = kill_at(options.kill_step, stages.change)
     if options.kill_write:
         Path.replace = kill_at(options.kill_write, Path.replace)
-    fitted = train(options.folder)
-    if os.environ.get("RANK", "0") == "0":
+    # Without a head alone, whose statistics stand still and whose network may be the best.
+    moving = replace(CONFIG, freeze_statistics=False, head_epochs=0)
+    fitted = train(options.folder, moving if options.move_statistics else CONFIG)
+    rank = os.environ.get("RANK", "0")
+    (options.folder / f"weights-{rank}.txt").write_text(weights_hash(fitted.network))
+    if rank == "0":
         (options.folder / "result.json").write_text(json.dumps(describe(fitted)))
 
 
