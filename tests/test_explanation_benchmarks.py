@@ -67,3 +67,24 @@ def test_the_aim_is_reached_by_the_maps_that_reach_it():
     scores = pd.DataFrame({("pointing game", name): [hit] for name, hit in hits.items()})
     lines = pointing.aim(scores).splitlines()[2:]
     assert ["reached" in line for line in lines] == [False, True, False, True]
+
+
+def test_maps_are_judged_by_the_rivals_that_could_win(monkeypatch):
+    lesions = np.zeros((12, 32, 32), bool)
+    lesions[:6, 4:10, 4:10] = lesions[6:, 20:26, 20:26] = True  # away from the middle
+    names = (pointing.MORTALITY, pointing.MORTALITY_FINE, pointing.OPACITY, pointing.OPACITY_FINE)
+    heat = lesions.astype(np.float32)
+    heat[0, 20:26, 20:26] = heat[6, 4:10, 4:10] = 2  # warmest beside the lesion
+    monkeypatch.setattr(pointing, "draw", lambda model, films: dict.fromkeys(names, heat))
+    films = pd.DataFrame({"patient_id": [str(number) for number in range(12)]})
+    page = pointing.judged(None, films, lesions, np.ones_like(lesions))
+    lines = page.split("rivals that count:\n\n")[1].splitlines()
+    fine = f", {pointing.OPACITY_FINE}: **"
+    about = [line.removeprefix("- ").split(", difference")[0] for line in lines if fine in line]
+    own = f"average of {pointing.OPACITY_FINE}"
+    assert about == [
+        f"pointing game{fine}ahead of** {BLOB}",
+        f"pointing game{fine}level with** {own}",
+        f"heat in lesions{fine}ahead of** {own}",
+        f"heat in lungs{fine}no verdict against** {own}",  # all of it, in every film
+    ]

@@ -72,10 +72,12 @@ def test_verdicts_follow_the_intervals():
         "x": Interval(0.2, 0.1, 0.3),
         "y": Interval(-0.2, -0.3, -0.1),
         "z": Interval(0.0, -0.1, 0.1),
+        "blob": Interval(1.0, np.nan, np.nan),  # every film says the same
     }
     lines = list(in_words("pointing", found))
     assert (
         "**ahead of** x" in lines[0]
         and "**behind** y" in lines[1]
         and "**level with** z" in lines[2]
+        and "**no verdict against** blob, difference +1.00 (no interval)" in lines[3]
     )

@@ -270,7 +270,13 @@ if some_phantom:
 
 # %%
 if some_phantom:
-    display(causal_table().fillna({"coefficient": "by rule"}).style.hide().format(precision=3))
+    display(
+        causal_table()
+        .fillna({"coefficient": "by rule"})
+        .style.hide()
+        .format(precision=3)
+        .set_uuid("causes")
+    )
 
 # %% [markdown]
 # And these are the films that the model draws. A phantom is a drawing, not a changed photograph: no
