@@ -189,7 +189,7 @@ def aims(study: pd.DataFrame) -> list[str]:
             f"* {measure}. Aim: {AIM_AUROC} from the film alone, interval clear of 0.5. Found "
             f"{found}: the estimate is {'at' if found.estimate >= AIM_AUROC else '**below**'} the "
             f"aim, the interval {'is' if found.low > 0.5 else 'is not'} clear of 0.5 and "
-            f"{'reaches below' if found.low < AIM_AUROC else 'lies above'} the aim.",
+            f"{'lies above' if found.low > AIM_AUROC else 'does not lie above'} the aim.",
             f"* {measure}. Aim: clearly above the predecessor's recipe. Difference "
             f"{over[PREDECESSOR]}: {'clear' if over[PREDECESSOR].low > 0 else '**we cannot tell**'}"
             ". Trained on outcomes less untrained, which knows none: "

@@ -90,7 +90,7 @@ def plot_participant_flow(flow: pd.DataFrame, ax: Axes | None = None) -> Axes:
         places, after + removed, steps["radiographs"], steps["patients"], strict=True
     ):
         sign = "" if place in (places[0], places[-1]) else "−"
-        text = f" {sign}{films} radiographs, {sign}{patients} patients"
+        text = f" {sign}{films} radiographs, {sign if patients else ''}{patients} patients"
         ax.text(left, place, text, va="center", fontsize=8)
     ax.set_yticks(places, [fill(step.removeprefix("excluded: "), 32) for step in steps["step"]])
     ax.set(xlabel="radiographs", xlim=(0, start * 1.75))

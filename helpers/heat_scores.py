@@ -97,18 +97,14 @@ def leads(
 
 
 def in_words(name: str, found: Mapping[str, Interval]) -> Iterator[str]:
-    """One line of Markdown a rival: ahead, behind, level where the interval holds zero.
+    """One line of Markdown a rival: ahead, behind, or not shown to differ.
 
-    Without an interval, as where every film says the same, it says no more than the difference.
+    The last is where the interval holds zero, or where there is none.
     """
+    unclear = "not shown to differ from"
     for rival, lead in found.items():
-        yield f"- {name}: **{_verdict(lead)}** {rival}, difference {format(lead, '+.2f')}"
-
-
-def _verdict(lead: Interval) -> str:
-    if np.isnan(lead.low):
-        return "no verdict against"
-    return "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else "level with"
+        verdict = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else unclear
+        yield f"- {name}: **{verdict}** {rival}, difference {format(lead, '+.2f')}"
 
 
 def table_of(intervals: pd.DataFrame) -> pd.DataFrame:

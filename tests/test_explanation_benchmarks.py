@@ -70,21 +70,28 @@ def test_the_aim_is_reached_by_the_maps_that_reach_it():
 
 
 def test_maps_are_judged_by_the_rivals_that_could_win(monkeypatch):
-    lesions = np.zeros((12, 32, 32), bool)
-    lesions[:6, 4:10, 4:10] = lesions[6:, 20:26, 20:26] = True  # away from the middle
+    lesions = np.zeros((24, 32, 32), bool)
+    lesions[:12, 4:10, 4:10] = lesions[12:, 22:28, 22:28] = True  # away from the middle
     names = (pointing.MORTALITY, pointing.MORTALITY_FINE, pointing.OPACITY, pointing.OPACITY_FINE)
     heat = lesions.astype(np.float32)
-    heat[0, 20:26, 20:26] = heat[6, 4:10, 4:10] = 2  # warmest beside the lesion
-    monkeypatch.setattr(pointing, "draw", lambda model, films: dict.fromkeys(names, heat))
-    films = pd.DataFrame({"patient_id": [str(number) for number in range(12)]})
+    heat[0, 22:28, 22:28] = heat[12, 4:10, 4:10] = 2  # warmest beside the lesion
+    misled = heat[:, ::-1, ::-1]  # warm where another film's lesion is, but for two films
+    maps = dict(zip(names, (heat, misled, heat, heat), strict=True))
+    monkeypatch.setattr(pointing, "draw", lambda model, films: maps)
+    films = pd.DataFrame({"patient_id": [str(number) for number in range(24)]})
     page = pointing.judged(None, films, lesions, np.ones_like(lesions))
     lines = page.split("rivals that count:\n\n")[1].splitlines()
-    fine = f", {pointing.OPACITY_FINE}: **"
-    about = [line.removeprefix("- ").split(", difference")[0] for line in lines if fine in line]
-    own = f"average of {pointing.OPACITY_FINE}"
-    assert about == [
-        f"pointing game{fine}ahead of** {BLOB}",
-        f"pointing game{fine}level with** {own}",
-        f"heat in lesions{fine}ahead of** {own}",
-        f"heat in lungs{fine}no verdict against** {own}",  # all of it, in every film
+    said = [line.removeprefix("- ").split(", difference")[0] for line in lines]
+    bad, good = (f"{name}: **" for name in (pointing.MORTALITY_FINE, pointing.OPACITY_FINE))
+    mean_bad, mean_good = (f"average of {name.removesuffix(': **')}" for name in (bad, good))
+    same = "not shown to differ from**"
+    assert said == [
+        f"pointing game, {bad}{same} {BLOB}",
+        f"pointing game, {bad}behind** {mean_bad}",
+        f"heat in lesions, {bad}behind** {mean_bad}",
+        f"heat in lungs, {bad}{same} {mean_bad}",  # all of it, in every film
+        f"pointing game, {good}ahead of** {BLOB}",
+        f"pointing game, {good}ahead of** {mean_good}",
+        f"heat in lesions, {good}ahead of** {mean_good}",
+        f"heat in lungs, {good}{same} {mean_good}",
     ]

@@ -78,6 +78,6 @@ def test_verdicts_follow_the_intervals():
     assert (
         "**ahead of** x" in lines[0]
         and "**behind** y" in lines[1]
-        and "**level with** z" in lines[2]
-        and "**no verdict against** blob, difference +1.00 (no interval)" in lines[3]
+        and "**not shown to differ from** z" in lines[2]
+        and "**not shown to differ from** blob, difference +1.00 (no interval)" in lines[3]
     )

@@ -305,9 +305,9 @@ if phantom:
 
 # %% [markdown]
 # Each cell is the mean by which the map of the row is ahead of the rival of the column, with a 95 % interval of the paired
-# difference; where it holds zero, the two are level. Which rival counts? Hardly the blob: the middle of a chest film is
-# spine and heart, where no lesion is, so that it plays worse than chance and anything beats it. The hard rival is the map's **own
-# average**, which has learned where lesions mostly are and never looks at the film:
+# difference; where it holds zero, nothing shows that the two differ. Which rival counts? Hardly the blob: the middle of a chest
+# film is spine and heart, where no lesion is, so that it plays worse than chance and anything beats it. The hard rival is the
+# map's **own average**, which has learned where lesions mostly are and never looks at the film:
 
 # %%
 if phantom:
@@ -872,9 +872,9 @@ Markdown(
     )
     + f"\n\nThe border alone less the film without its centre: {apart:+.2f}"
     + (
-        ", so these patients do not put the two in an order."
-        if apart.low <= 0 <= apart.high
-        else "."
+        "."
+        if apart.low > 0 or apart.high < 0
+        else ", so these patients do not put the two in an order."
     )
 )
 
