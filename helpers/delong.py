@@ -8,11 +8,10 @@ which Student's t pays for, as in Brunner and Munzel's test of the same statisti
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
-from helpers.intervals import NAN, Interval
+from helpers.intervals import NAN, Interval, on_logit_scale
 from helpers.patients import require_patients
 
 
@@ -55,7 +54,7 @@ def auroc_interval(patients: pd.DataFrame, *, risk: str = "risk", level: float =
     if min(deaths, survivors) < 2:
         note = "no interval: fewer than two deaths or survivors"
         return Interval(float(above.mean()), NAN, NAN, note=note)
-    return _on_logit_scale(float(above.mean()), *_error(above, below), level)
+    return _interval(float(above.mean()), *_error(above, below), level)
 
 
 def auroc_difference(
@@ -122,12 +121,10 @@ def _error(above: np.ndarray, below: np.ndarray) -> tuple[float, float]:
     return float(np.sqrt(parts.sum())), float(parts.sum() ** 2 / (parts**2 / (counts - 1)).sum())
 
 
-def _on_logit_scale(area: float, error: float, freedom: float, level: float) -> Interval:
+def _interval(area: float, error: float, freedom: float, level: float) -> Interval:
     if area in (0, 1):
         note = "no interval: a perfect ranking of few patients is no certainty"
         return Interval(area, NAN, NAN, note=note)
     if error == 0:
         return Interval(area, NAN, NAN, note="no interval: the score is the same for all")
-    reach = student.ppf((1 + level) / 2, freedom) * error / (area * (1 - area))
-    low, high = expit(logit(area) + np.array([-reach, reach]))
-    return Interval(area, float(low), float(high), error)
+    return on_logit_scale(area, error, freedom, level)

@@ -6,8 +6,13 @@ intervals and draws come from the modules that this one is made of.
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
+from helpers.analytic_intervals import (
+    auprc_interval,
+    brier_interval,
+    net_benefit_intervals,
+    share_interval,
+)
 from helpers.calibration import (
     Calibration,
     calibration,
@@ -17,7 +22,7 @@ from helpers.calibration import (
 )
 from helpers.delong import auroc_difference, auroc_interval
 from helpers.draws import PooledDraws, pool_draws
-from helpers.intervals import NAN, Interval, bootstrap_interval, intervals_of
+from helpers.intervals import Interval, bootstrap_interval, intervals_of
 from helpers.metrics import (
     Confusion,
     accuracy,
@@ -96,15 +101,13 @@ def choose_threshold(validation: pd.DataFrame, *, sensitivity: float = 0.8) -> f
     return float(risks[int(np.ceil(sensitivity * len(risks) - 1e-9)) - 1])
 
 
-def report(
-    table: pd.DataFrame, threshold: float, *, repeats: int = 1000, seed: int = 0
-) -> pd.DataFrame:
-    """Judge predictions by every measure of the series, with intervals over patients.
+def report(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """Judge predictions by every measure of the series, with 95 % intervals over patients.
 
     Each measure has an interval of its own kind, and `python -m benchmarks.coverage` measures how
     often it holds the truth: DeLong's for the AUROC, those of
-    :func:`helpers.calibration.calibration_intervals`, Wilson's for shares of patients, the
-    bootstrap for the rest.
+    :func:`helpers.calibration.calibration_intervals`, and those of
+    :mod:`helpers.analytic_intervals` for the rest.
 
     Parameters
     ----------
@@ -112,8 +115,6 @@ def report(
         Predictions with observed labels, a row a film or a patient; pooled by patient first.
     threshold
         Risk from which a patient counts as predicted to die; from validation patients.
-    repeats, seed
-        Of the bootstrap.
 
     Returns
     -------
@@ -123,16 +124,14 @@ def report(
     """
     patients = pool_by_patient(table)
     died, risk = patients["died"].to_numpy(bool), patients["risk"].to_numpy(float)
-    resampled = bootstrap_interval(
-        lambda sample: _resampled(sample, threshold), patients, repeats=repeats, seed=seed
-    )
     intervals = {
         "AUROC": auroc_interval(patients),
-        **{name: resampled[name] for name in ("AUPRC", "Brier score")},
+        "AUPRC": auprc_interval(died, risk),
+        "Brier score": brier_interval(died, risk),
         **calibration_intervals(died, risk),
-        **_shares(died, risk, threshold),
-        **{name: resampled[name] for name in resampled if name.startswith("net benefit")},
-        **_accuracy(died, risk, threshold),
+        **_shares(confusion(died, risk, threshold)),
+        **net_benefit_intervals(died, risk, threshold),
+        **_accuracy(confusion(died, risk, threshold)),
     }
     rows = [
         (name, one.estimate, one.low, one.high, len(patients), int(died.sum()), one.note)
@@ -141,39 +140,18 @@ def report(
     return pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "n", "events", "note"])
 
 
-def _resampled(patients: pd.DataFrame, threshold: float) -> dict[str, float]:
-    died, risk = patients["died"].to_numpy(bool), patients["risk"].to_numpy(float)
-    benefit = net_benefit_at(died, risk, threshold)
-    treat_all = net_benefit_at(died, np.ones(len(died)), threshold)
-    return {
-        "AUPRC": auprc(died, risk),
-        "Brier score": brier(died, risk),
-        "net benefit": benefit,
-        "net benefit less that of treating all": benefit - treat_all,
-    }
-
-
-def _shares(died: np.ndarray, risk: np.ndarray, threshold: float) -> dict[str, Interval]:
-    counts = confusion(died, risk, threshold)
+def _shares(counts: Confusion) -> dict[str, Interval]:
     caught, spared = counts.true_positive, counts.true_negative
     return {
-        "sensitivity": _share(caught, caught + counts.false_negative),
-        "specificity": _share(spared, spared + counts.false_positive),
+        "sensitivity": share_interval(caught, caught + counts.false_negative),
+        "specificity": share_interval(spared, spared + counts.false_positive),
     }
 
 
-def _accuracy(died: np.ndarray, risk: np.ndarray, threshold: float) -> dict[str, Interval]:
-    counts = confusion(died, risk, threshold)
-    commoner = int(max(died.sum(), (~died).sum()))
+def _accuracy(counts: Confusion) -> dict[str, Interval]:
+    patients, deaths = sum(counts), counts.true_positive + counts.false_negative
+    right = counts.true_positive + counts.true_negative
     return {
-        "accuracy": _share(counts.true_positive + counts.true_negative, len(died)),
-        "accuracy of always the majority": _share(commoner, len(died)),
+        "accuracy": share_interval(right, patients),
+        "accuracy of always the majority": share_interval(max(deaths, patients - deaths), patients),
     }
-
-
-def _share(hits: int, of: int) -> Interval:
-    """A share with Wilson's interval (1927, doi:10.1080/01621459.1927.10502953)."""
-    if not of:
-        return Interval(NAN, NAN, NAN, note="undefined in these patients")
-    low, high = proportion_confint(hits, of, method="wilson")
-    return Interval(hits / of, float(low), float(high))

@@ -1,4 +1,4 @@
-"""An estimate with its interval, and the bootstrap over patients that gives one to any number."""
+"""An estimate with its interval; the bootstrap over patients that gives one to any number."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
+from scipy.stats import t as student
 
 from helpers.patients import require_observed
 
@@ -48,6 +50,30 @@ class Interval:
     def holds(self, value: float) -> bool:
         """Whether the value lies between the bounds; never where there are none."""
         return bool(self.low <= value <= self.high)
+
+
+def on_logit_scale(
+    estimate: float, error: float, freedom: float = np.inf, level: float = 0.95
+) -> Interval:
+    """Put an interval to a number between 0 and 1, as asymmetric as its own uncertainty.
+
+    Estimate ± quantile x standard error on the logit scale, where the error is divided by
+    estimate x (1 - estimate) (delta method), and back: bounds never leave 0 to 1.
+
+    Parameters
+    ----------
+    estimate
+        Strictly between 0 and 1.
+    error
+        Its standard error, not on the logit scale.
+    freedom
+        Degrees of freedom of Student's t; infinite for the normal distribution.
+    level
+        Coverage aimed at.
+    """
+    reach = student.ppf((1 + level) / 2, freedom) * error / (estimate * (1 - estimate))
+    low, high = expit(logit(estimate) + np.array([-reach, reach]))
+    return Interval(estimate, float(low), float(high), error)
 
 
 def intervals_of(

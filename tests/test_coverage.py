@@ -69,6 +69,13 @@ def test_calibration_intervals_hold_0_and_1(cohorts, truth):
     assert all(0.905 <= value <= 0.99 for value in shares)
 
 
+def test_the_reports_intervals_hold_the_truth(cohorts, truth):
+    found = coverage.coverage(map(coverage.whole_report, cohorts), truth)
+    assert tuple(found["measure"]) == coverage.REPORTED
+    shares = [float(text.split("%")[0]) / 100 for text in found["coverage"]]
+    assert all(0.905 <= value <= 0.99 for value in shares)
+
+
 def test_coverage_counts_what_it_says():
     named = [
         {("m", "a"): Interval(0.5, low, high)}

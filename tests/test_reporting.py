@@ -25,7 +25,7 @@ def run():
     patients = simulate(200, np.random.default_rng(0)).assign(
         age=50.0, sex="F", view="AP", **{"risk view": 0.2}
     )
-    rows = report(patients, 0.3, repeats=50).assign(test="SBU", kind="internal", model="iteration2")
+    rows = report(patients, 0.3).assign(test="SBU", kind="internal", model="iteration2")
     card = {
         "notice": "Not for clinical use.",
         "title": "iteration 2",
