@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.stats import bootstrap, norm
 from statsmodels.stats.proportion import proportion_confint
 
 from helpers.calibration import calibration, calibration_intervals
@@ -35,7 +35,7 @@ FILM_BLUR = 1.0  # sd in logits
 RIVAL_BLUR = 3.0  # sd in logits, of a second model of the same patients
 THRESHOLD = 0.13  # the death rate
 AIM, AIM_NAME = (0.93, 0.97), "93–97 %"
-RESAMPLES = 200  # behind each bootstrap interval: enough for its coverage
+RESAMPLES = 400  # behind each bootstrap interval: enough for its coverage
 REPORTED = (
     "AUPRC",
     "Brier score",
@@ -49,11 +49,11 @@ HOW_TO_READ = """\
 `python -m benchmarks.coverage` prints this page. Patients come from the phantoms' causal model,
 so that the truth of every row is known. *Too low* and *too high* are the shares of intervals
 that lie wholly below or above it; in brackets is what chance allows, given this number of
-cohorts. Notebooks show the intervals that are named after the series, and those of the report; the
-stored tables of studies, which average over seeds, have bootstrap intervals of patients. Rows of
-bootstraps show why the report has none, and rows of films taken for patients what that mistake
-costs. The aim was 93–97 %; the column says where it is met. An interval that holds the truth less
-often than it says is to be read as too narrow.
+cohorts. Notebooks show the intervals that are named after the series, and those of the report; what
+has no formula, such as a mean over seeds, has the bootstrap's, whose percentiles reach further the
+fewer die. Beside it stand the usual percentiles, and rows of films taken for patients show what
+that mistake costs. The aim was 93–97 %; the column says where it is met. An interval that holds the
+truth less often than it says is to be read as too narrow.
 
 Why so many cohorts: of 500, chance alone moves the coverage of a good interval by two points either
 way, and all rows about one measure share their cohorts, hence their luck.
@@ -215,16 +215,30 @@ def whole_report(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
 
 
 def resampling(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
-    """Percentile bootstrap: of patients, of films with their patients, and of films alone."""
+    """Bootstrap: of patients, of films with their patients, and two mistakes."""
+    patients = pool(films)
     as_if = films.assign(patient_id=np.arange(len(films)))
-    found = bootstrap_interval(of_patients, pool(films), repeats=RESAMPLES)
+    found = bootstrap_interval(of_patients, patients, repeats=RESAMPLES)
     return {(name, "bootstrap of patients"): interval for name, interval in found.items()} | {
-        ("AUROC of films", name): bootstrap_interval(area, table, repeats=RESAMPLES)
-        for name, table in {
-            "bootstrap of patients with their films": films,
-            "bootstrap of films": as_if,
-        }.items()
+        ("AUROC of films", "bootstrap of patients with their films"): bootstrap_interval(
+            area, films, repeats=RESAMPLES
+        ),
+        ("AUROC of films", "bootstrap of films"): bootstrap_interval(
+            area, as_if, repeats=RESAMPLES
+        ),
+        ("AUROC", "bootstrap of patients, usual percentiles"): usual_percentiles(patients),
     }
+
+
+def usual_percentiles(patients: pd.DataFrame) -> Interval:
+    """The percentile interval as SciPy has it, whatever the number of deaths."""
+    died, risk = patients["died"].to_numpy(bool), patients["risk"].to_numpy()
+    found = bootstrap(
+        (died, risk), auroc, paired=True, vectorized=False, method="percentile",
+        n_resamples=RESAMPLES, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    low, high = found.confidence_interval
+    return Interval(auroc(died, risk), float(low), float(high))
 
 
 def coverage(

@@ -15,14 +15,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from helpers.metrics import net_benefit_at
+from helpers.analytic_intervals import net_benefit_intervals
+from helpers.intervals import percentile_tail
 from helpers.patients import require_patients
 
 # Okabe and Ito's palette, told apart with every kind of colour blindness.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 GREY = "#767676"
 LINES = ["-", "--", "-.", ":"]
-BAND_REPEATS = 200  # resamples of the patients behind a shaded band
+BAND_REPEATS = 400  # resamples of the patients behind a shaded band
 Predictions = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 
@@ -83,18 +84,21 @@ def plot_net_benefit(
 ) -> Axes:
     """Net benefit against threshold: the table of ``net_benefit``, a column a strategy.
 
-    With `patients`, a row each, the model has a pointwise 95 % band from resampled patients.
+    With `patients`, a row each, the model has a pointwise 95 % band: at each threshold the interval
+    of :func:`helpers.analytic_intervals.net_benefit_intervals`.
     """
     ax = axis_or_new(ax)
     highest = curve["treat_all"].max()
     if patients is not None:
-        thresholds = curve["threshold"].to_numpy()
-        reach = band(
-            lambda died, risk: [net_benefit_at(died, risk, value) for value in thresholds],
-            *outcomes_and_risks(patients), keep_deaths=False,
-        )  # fmt: skip
-        ax.fill_between(thresholds, *reach, color=PALETTE[0], alpha=0.12)
-        highest = max(highest, reach[1].max())
+        died, risk = outcomes_and_risks(patients)
+        reach = pd.DataFrame(
+            net_benefit_intervals(died, risk, threshold)["net benefit"]
+            for threshold in curve["threshold"]
+        )
+        ax.fill_between(
+            curve["threshold"], reach["low"], reach["high"], color=PALETTE[0], alpha=0.12
+        )
+        highest = max(highest, reach["high"].max())
     names = {"model": "treat by the model", "treat_all": "treat all", "treat_none": "treat none"}
     columns = [str(column) for column in curve if column != "threshold"]
     for column, colour, line in zip(columns, cycle(PALETTE), cycle(LINES), strict=False):
@@ -183,6 +187,8 @@ def band(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pointwise 95 % band of a curve over resampled patients, shape (points,) each.
 
+    By the percentiles of :func:`helpers.intervals.bootstrap_interval`, few deaths reaching further.
+
     `keep_deaths` draws those who died and those who survived separately, for curves that take the
     number of deaths as given.
     """
@@ -193,7 +199,8 @@ def band(
     for _ in range(BAND_REPEATS):
         rows = np.concatenate([generator.choice(group, len(group)) for group in groups])
         curves.append(curve(died[rows], risk[rows]))
-    low, high = np.nanquantile(curves, [0.025, 0.975], axis=0)
+    tail = percentile_tail(max(min(died.sum(), (~died).sum()), 2))
+    low, high = np.nanquantile(curves, [tail, 1 - tail], axis=0)
     return low, high
 
 

@@ -61,6 +61,7 @@ __all__ = [
     "majority_rate",
     "net_benefit",
     "net_benefit_at",
+    "net_benefit_intervals",
     "pool_by_patient",
     "pool_draws",
     "recalibrate",

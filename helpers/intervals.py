@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from helpers.patients import require_observed
@@ -76,6 +77,17 @@ def on_logit_scale(
     return Interval(estimate, float(low), float(high), error)
 
 
+def percentile_tail(units: int, level: float = 0.95) -> float:
+    """Share of resamples to leave out at either end, for an interval of so many units.
+
+    The expanded percentile interval (Hesterberg 2015, doi:10.1080/00031305.2015.1089789): as far
+    out as Student's t with ``units - 1`` degrees of freedom reaches, in standard errors whose
+    variance divides by ``units``, as resampling does. With many units 2.5 % for 95 %.
+    """
+    reach = student.ppf((1 + level) / 2, units - 1) * np.sqrt(units / (units - 1))
+    return float(norm.cdf(-reach))
+
+
 def intervals_of(
     table: pd.DataFrame, columns: Sequence[str] = ("estimate", "low", "high")
 ) -> list[Interval]:
@@ -94,11 +106,15 @@ def bootstrap_interval(
     seed: int = 0,
     level: float = 0.95,
 ) -> Any:
-    """Percentile bootstrap interval from resampled patients, each with all rows.
+    """Bootstrap interval from resampled patients, each with all rows, by expanded percentiles.
 
     Patients are drawn with replacement; a patient's films come along together, since films of one
     person are no independent evidence. By default draws are not stratified: another sample of
     patients would have another number of deaths, too, and the interval should reflect it.
+
+    Percentiles of resamples are too narrow where there are few units, as if a t interval took the
+    normal quantile: hence further ones, :func:`percentile_tail`. What counts are the units of the
+    rarer outcome, if the table has outcomes and two or more units have it.
 
     Parameters
     ----------
@@ -140,11 +156,12 @@ def bootstrap_interval(
     table = table.copy(deep=False)
     table.attrs = {}  # pandas copies them with every column that is looked at
     estimates = wrapped(table)
+    tail = percentile_tail(_fewest(table, rows), level)
     values = pd.DataFrame(
         [wrapped(table.take(_resample(rows, strata, generator))) for _ in range(repeats)]
     )
     intervals = {
-        name: _percentiles(estimate, values[name].to_numpy(float), level, stratify is not None)
+        name: _percentiles(estimate, values[name].to_numpy(float), tail, stratify is not None)
         for name, estimate in estimates.items()
     }
     return intervals[""] if list(intervals) == [""] else intervals
@@ -163,6 +180,16 @@ def _units(
         return rows, np.zeros(len(rows), int)
     first = [unit[0] for unit in rows]
     return rows, pd.factorize(table[stratify].to_numpy()[first])[0]
+
+
+def _fewest(table: pd.DataFrame, rows: list[np.ndarray]) -> int:
+    """Units of the rarer outcome; all units where fewer than two have it, or none is known."""
+    if "died" not in table:
+        return len(rows)
+    died = table["died"].to_numpy(bool)
+    deaths = sum(bool(died[unit].any()) for unit in rows)
+    rarer = min(deaths, len(rows) - deaths)
+    return rarer if rarer > 1 else len(rows)
 
 
 def _as_mapping(statistic: Callable) -> Callable[[pd.DataFrame], Mapping[str, float]]:
@@ -184,7 +211,7 @@ def _resample(
     return np.concatenate([rows[unit] for unit in np.concatenate(drawn)])
 
 
-def _percentiles(estimate: float, values: np.ndarray, level: float, may_agree: bool) -> Interval:
+def _percentiles(estimate: float, values: np.ndarray, tail: float, may_agree: bool) -> Interval:
     estimate = float(estimate)
     defined = values[np.isfinite(values)]
     if np.isnan(estimate):
@@ -196,5 +223,5 @@ def _percentiles(estimate: float, values: np.ndarray, level: float, may_agree: b
     if np.ptp(defined) == 0 and not may_agree:
         note = "no interval: all resamples agree, which is no certainty"
         return Interval(estimate, NAN, NAN, note=note)
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return Interval(estimate, float(low), float(high), float(defined.std(ddof=1)))

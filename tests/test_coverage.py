@@ -8,9 +8,11 @@ from benchmarks import coverage
 from helpers.delong import auroc_interval
 from helpers.intervals import Interval
 from helpers.metrics import auroc
+from helpers.paths import PROJECT
 from helpers.patients import pool_by_patient
 
 COHORTS, SIZE = 200, 117
+PAGE = PROJECT / "docs" / "coverage.md"
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,15 @@ def test_the_reports_intervals_hold_the_truth(cohorts, truth):
     assert tuple(found["measure"]) == coverage.REPORTED
     shares = [float(text.split("%")[0]) / 100 for text in found["coverage"]]
     assert all(0.905 <= value <= 0.99 for value in shares)
+
+
+def test_the_page_says_of_every_interval_of_the_series_that_it_holds():
+    """Notebook 06 says so of the page, which a longer run printed than this test may take."""
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    ours = [row for row in rows if "the series |" in row or "the report |" in row]
+    measures = 2 + 3 + len(coverage.REPORTED)  # of ranking, of agreement, and the others
+    assert len(ours) == len(coverage.SIZES) * measures
+    assert [row for row in ours if "| yes |" not in row] == []
 
 
 def test_coverage_counts_what_it_says():

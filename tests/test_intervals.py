@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
+from statsmodels.stats.weightstats import DescrStatsW
 
 from helpers.delong import auroc_difference, auroc_interval
-from helpers.intervals import Interval, bootstrap_interval, intervals_of
+from helpers.intervals import Interval, bootstrap_interval, intervals_of, percentile_tail
 from helpers.metrics import auroc
 from tests.simulated import NAN, simulate
 
@@ -65,6 +67,35 @@ def test_patients_of_two_sites_with_one_number_are_two(patients):
         repeats=20,
     )
     assert set(units) == {7}
+
+
+def test_with_few_units_the_interval_of_a_mean_is_as_wide_as_students():
+    few = pd.DataFrame({"patient_id": list("abcdefgh"), "value": np.linspace(0, 1, 8)})
+    interval = bootstrap_interval(lambda t: t["value"].mean(), few, repeats=4000)
+    low, high = DescrStatsW(few["value"]).tconfint_mean()
+    assert interval.high - interval.low == pytest.approx(high - low, rel=0.06)
+    percentiles = interval.estimate + norm.ppf([0.025, 0.975]) * interval.standard_error
+    assert interval.high - interval.low > 1.2 * np.ptp(percentiles)
+
+
+def test_the_rarer_outcome_counts_whichever_it_is(patients):
+    """A patient with several films is one unit; outcomes that nobody or one had are no limit."""
+    tails = {}
+    for name, deaths in {"few": 5, "most": 35, "one": 1, "none": 0}.items():
+        table = patients.head(40).assign(died=np.arange(40) < deaths)
+        table = table.loc[table.index.repeat(3)]
+        found = bootstrap_interval(lambda t: t["risk"].mean(), table, repeats=400)
+        tails[name] = (found.low, found.high)
+    assert tails["few"] == tails["most"] and tails["one"] == tails["none"]
+    assert tails["few"][0] < tails["none"][0] and tails["few"][1] > tails["none"][1]
+
+
+def test_as_many_resamples_are_left_out_as_hesterberg_says():
+    assert percentile_tail(10**6) == pytest.approx(0.025, abs=1e-5)
+    assert percentile_tail(10) == pytest.approx(norm.cdf(-2.262157 * np.sqrt(10 / 9)), abs=1e-6)
+    assert percentile_tail(10, level=0.8) == pytest.approx(
+        norm.cdf(-1.383029 * np.sqrt(10 / 9)), abs=1e-6
+    )
 
 
 def test_one_patient_cannot_be_resampled(patients):
