@@ -56,7 +56,10 @@ def model_card(run: Run, name: str) -> str:
 def _details(run: Run, name: str) -> str:
     card = run.cards[name]
     rows = {key: card[key] for key in DETAILS if key in card}
-    rows |= {f"training: {key}": value for key, value in card["training"].items()}
+    rows |= {
+        f"training: {key}": f"{value:.3g}" if isinstance(value, float) else value
+        for key, value in card["training"].items()
+    }
     rows |= {
         "calibration": f"intercept {card['calibration']['intercept']:.2f}, slope "
         f"{card['calibration']['slope']:.2f}. {card['calibration_note']}",
@@ -68,14 +71,19 @@ def _details(run: Run, name: str) -> str:
 
 def _training(run: Run, name: str) -> str:
     card = run.cards[name]
+    sites = ", ".join(
+        f"{site} ({'phantom' if run.phantom[site] else 'real'})"
+        for site in card["training_data"]["sites"]
+    )
     table = pd.DataFrame(
         {
             "training": pd.Series(card["training_data"], dtype=object),
             "validation": pd.Series(card["validation_data"], dtype=object),
         }
     )
-    return f"{facts(run)['data']}.\n\n" + markdown_table(
-        table.drop(index="sha256", errors="ignore").rename_axis("count").reset_index()
+    table = table.drop(index=["sha256", "sites"], errors="ignore")
+    return f"Trained on {sites}; started from: {card['start']}.\n\n" + markdown_table(
+        table.rename_axis("count").reset_index()
     )
 
 
@@ -104,11 +112,13 @@ def _rivals(run: Run) -> str:
 
 
 def _subgroups(run: Run) -> str:
-    shown = run.subgroups[run.subgroups["metric"] == "AUROC"]
-    pairs = zip(intervals_of(shown), shown["note"], strict=True)
-    values = [note if note and pd.isna(area.estimate) else str(area) for area, note in pairs]
-    counted = shown[["grouping", "group", "n"]].assign(events=told_events(shown))
-    return markdown_table(counted.assign(AUROC=values))
+    rows = run.subgroups
+    pairs = zip(intervals_of(rows), rows["note"], strict=True)
+    values = [note if note and pd.isna(one.estimate) else str(one) for one, note in pairs]
+    told = rows.assign(value=values, events=told_events(rows))
+    keys = ["grouping", "group", "n", "events"]
+    wide = told.set_index([*keys, "metric"])["value"].unstack("metric", sort=False)
+    return markdown_table(wide.reset_index())
 
 
 def _two_columns(rows: dict) -> str:

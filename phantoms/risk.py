@@ -6,8 +6,9 @@ For a film V of a patient of known sex at a site,
                        p(a, c, s | sex) L(V | a, c, s) P(death | a, c, s),
                    divided by the same sum without P(death | a, c, s),
 
-where L is the likelihood of everything the film shows: opaque share, density, view, devices and
-heart size. Age takes its 77 whole years, comorbidity its three values, and severity a grid of step
+where L is the likelihood of what the causal model puts on the film: opaque share, density, view,
+devices and heart size. (The drawing adds faint traces of age to aorta, bones and posture, and makes
+pacemakers commoner with it; they are left out.) Age takes its 77 whole years, comorbidity its three values, and severity a grid of step
 0.1 over ±6 standard deviations, on which the trapezoid rule is exact to rounding for Gaussian
 integrands (Trefethen & Weideman 2014, SIAM Review 56:385).
 """
@@ -53,9 +54,9 @@ def image_risk(site: str, films: pd.DataFrame, *, with_age: bool = False) -> np.
     """Return P(death | what the film shows), with ``with_age`` also given the age in years.
 
     It is the risk among films *of the same kind*: among all first films, or among all later
-    films of the site, a patient with ten of these counting ten times. For first films it is the
-    best that any reader of one film can do; no AUROC of a model that sees only the film can
-    exceed that of this risk in the long run.
+    films of the site, a patient with ten of these counting ten times. For first films no AUROC of
+    a model that sees these things alone can exceed that of this risk in the long run; one that also
+    reads the traces of age can, but not that of the risk ``with_age``.
 
     Parameters
     ----------

@@ -31,9 +31,9 @@ def run():
         "title": "iteration 2",
         "start": "phantom",
         "weights_sha256": "abc",
-        "training": {"seed": 7},
-        "training_data": {"patients": 353, "observed_deaths": 46, "sha256": "x"},
-        "validation_data": {"patients": 119, "observed_deaths": 16},
+        "training": {"seed": 7, "decay": 0.3846153846},
+        "training_data": {"patients": 353, "observed_deaths": 46, "sites": ["sbu"], "sha256": "x"},
+        "validation_data": {"patients": 119, "observed_deaths": 16, "sites": ["sbu"]},
         "calibration": {"intercept": -1.6, "slope": 1.4},
         "calibration_note": "Fitted.",
         "threshold": 0.17,
@@ -41,8 +41,8 @@ def run():
         "versions": {"torch": "2.9"},
     }
     return Run(
-        cohorts={"sbu": patients},
-        phantom={"sbu": True},
+        cohorts={"sbu": patients, "hannover": patients},
+        phantom={"sbu": True, "hannover": False},
         cards={"iteration2": card},
         reports=rows,
         rivals=compare_baselines(patients),
@@ -118,6 +118,9 @@ def test_the_card_says_what_a_reviewer_asks(run):
         assert heading in text
     assert f"SBU (internal; n = 200, {run.reports['events'].iloc[0]} deaths)" in text
     assert "−0.10 (−0.20 to +0.05)" in text and "training: seed | 7" in text
+    assert "training: decay | 0.385 |" in text
+    assert "Trained on sbu (phantom); started from: phantom." in text  # and tested elsewhere, too
+    assert "| grouping | group | n | events | AUROC | observed / expected deaths |" in text
     assert text.index("accuracy of always the majority") > text.index("| accuracy |")
     with pytest.raises(ValueError, match="a model that the run has tested"):
         model_card(run, "iteration9")

@@ -61,10 +61,10 @@ features.loc["ieee8023", ["age", "male", "supine", "went_icu", "intubated", "n_f
 ).agg(["mean", "count"]).T.unstack().round(2)
 
 # %% [markdown]
-# Rows are the random forest's inputs; for each group, the mean of the recorded values and the
-# number of patients in whom it was recorded. `went_icu` may well be known *because* the course was
-# dramatic, and then the outcome is known, too. Whether that is all that matters is something that
-# these data cannot tell. Phantoms can:
+# Rows are some of the random forest's inputs; for each group, the mean of the recorded values and
+# the number of patients in whom it was recorded. Where the groups differ in what the forest sees, it
+# can allow for that. Whether they also differ in what nobody wrote down, these data cannot tell. On
+# phantoms we know at least how the unknown fared; whether the columns foresaw it comes below:
 
 # %%
 from helpers.cohorts import cohort_root, is_phantom
@@ -188,7 +188,7 @@ except ValueError as error:
 # | `complete_case` | nothing: he is left out |
 # | `forest` | *died* if the forest's risk is one half or more, else *survived* |
 # | `forest_balanced` | the same with `class_weight="balanced"`: death and survival weigh alike |
-# | `calibrated` | no label but a risk, corrected by cross-fitting so that it means what it says |
+# | `calibrated` | no label but a risk, cross-fitted so that among the *known* it means what it says |
 # | `draws` | twenty labels, drawn with the risks of twenty forests, each of resampled patients |
 #
 # The last is *proper multiple imputation*: the twenty labels differ because the outcome is
@@ -219,7 +219,8 @@ if true_died is not None:
     rates.attrs["reference"]["true rate of the unknown"] = true_died[unknown].mean()
 
 # %% [markdown]
-# Look for bars that are shorter than the lines, and for bars that are longer.
+# Look for bars that end left of the dotted line (deaths missed) or right of it (deaths invented), and
+# for black lines that do not reach it.
 
 # %%
 from helpers.figures import plot_imputed_rates
@@ -250,7 +251,7 @@ Markdown(
 )
 
 # %% [markdown]
-# Neither number is a fault of the forest. A hard label says *which is more likely*, and for a rare
+# Neither forest is to blame for its number of deaths. A hard label says *which is more likely*, and for a rare
 # outcome that is nearly always "survived". Balanced weights pretend that death is as common as
 # survival, so that everybody whose risk is above the ordinary is declared dead, and that can be a
 # great many. Either way, the number of deaths follows from where a line is drawn, not from how many
@@ -261,8 +262,8 @@ Markdown(
 # ## Scored against the truth
 #
 # On phantoms we can mark the labels like an exam. *Right* is the share of correct hard labels (for
-# draws, the mean over the draws). *AUROC* asks whether those who died got the higher risk; all
-# methods know about the same. *Observed / expected* asks whether the number of deaths is right: 1
+# draws, the mean over the draws). *AUROC* asks whether those who died got the higher risk; mind how
+# wide its intervals are before comparing methods. *Observed / expected* asks whether the number of deaths is right: 1
 # is perfect; below 1, deaths were invented; above 1, they were missed.
 
 # %%
@@ -303,8 +304,8 @@ else:
 #
 # ## What a guessed label hides
 #
-# Ask a simple question: what share of all training patients died? Each way of filling in gives an
-# answer *with an interval*. Hard labels count guesses as facts, so the interval shrinks with every
+# Ask a simple question: what is the death rate of patients like the training patients? Each way of
+# filling in gives an answer *with an interval*. Hard labels count guesses as facts, so the interval shrinks with every
 # guess. Draws do not: each of the twenty completed tables gives an answer, and **Rubin's rules**
 # add the spread *between* the answers to the uncertainty *within* each.
 
@@ -318,7 +319,8 @@ answers = {
 }
 
 # %% [markdown]
-# Look at the widths, and, where there is a grey line (the truth), at which intervals hold it.
+# Look at the widths, and, where there is a grey line (how many of these patients died in truth), at
+# which intervals hold it.
 
 # %%
 from helpers.figures import plot_intervals
@@ -333,24 +335,29 @@ target = None if true_died is None else true_died[train].mean()
 ax = plot_intervals(
     as_bars(answers),
     reference=target,
-    xlabel="share of training patients who died, with 95 % interval",
+    xlabel="death rate of patients like these, with 95 % interval",
 )
 
 # %% [markdown]
-# *Figure: the estimated death rate of the training patients by four ways of treating unknown
-# outcomes, each with its 95 % interval; the grey line is the true rate, on phantoms.*
+# *Figure: the estimated death rate of patients like those of the training part, by four ways of
+# treating unknown outcomes, each with its 95 % interval; the grey line, on phantoms, is the true share
+# of these very patients.*
 
 # %%
 told = ""
 if target is not None:
     missed = [name for name, a in answers.items() if not a.holds(target)]
-    told = f" The truth is {target:.2f}; missed by: {', '.join(missed) or 'none'}."
-widths = {name: a.high - a.low for name, a in answers.items()}
+    told = (
+        f" In truth {target:.0%} of these patients died; missed by: {', '.join(missed) or 'none'}."
+    )
+drawn, everybody = answers["draws (Rubin)"], int(train.sum())
+as_facts = counted_rate(pd.Series(np.arange(everybody) < round(drawn.estimate * everybody)))
+wider = (drawn.high - drawn.low) / (as_facts.high - as_facts.low)
 Markdown(
     f"Complete cases say {answers['complete cases']}, the plain forest {answers['forest']}, the "
     f"balanced one {answers['forest_balanced']}, the draws {answers['draws (Rubin)']}. The "
-    f"interval of the draws is {widths['draws (Rubin)'] / widths['forest']:.1f} times as wide as "
-    f"that of the plain forest, which calls its guesses facts.{told}"
+    f"interval of the draws is {wider:.1f} times as wide as if all {everybody} outcomes were facts and "
+    f"the rate the same.{told}"
 )
 
 # %% [markdown]
@@ -458,16 +465,15 @@ for judge, asked in judges.items():
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# Mind the two columns. AUROC asks who is at higher risk than whom, and a guessed label can help
-# with that only as far as the clinical columns know something that the film does not show. The
-# number of deaths that a model expects is copied from the labels it was given: wrong labels in,
+# Mind the two columns. AUROC asks who is at higher risk than whom, and a guessed label can help with
+# that as far as the columns foretell death *and* the film shows what they foretell: then it lends the
+# model more films to learn that from. The number of deaths that a model expects is copied from the labels it was given: wrong labels in,
 # wrong risks out, whatever the AUROC says. (The intervals hold the test patients' uncertainty and,
 # for `draws`, that of the labels; not that other training patients would give another model.)
 #
-# A label guessed from age and intensive care tells the network nothing about a patient that age and
-# intensive care do not ([von Hippel
-# 2007](https://doi.org/10.1111/j.1467-9531.2007.00180.x) shows it for a regression on the very columns
-# that the imputer knows). Complete cases plus honesty are hard to beat.
+# For a regression on the very columns that the imputer knows, guessed outcomes add nothing but noise
+# ([von Hippel 2007](https://doi.org/10.1111/j.1467-9531.2007.00180.x)); a model of films can gain, but not much. One
+# cohort cannot tell how much: [docs/labels.md](../docs/labels.md) compares the ways over many.
 #
 # There is also something wrong with imputing like this. Our imputer never looks at the film, and then
 # we ask how death goes with the film. Within what the columns say, its labels know nothing of the
@@ -515,13 +521,21 @@ pd.DataFrame({(judge, name): effects[judge, name] for judge in judges for name i
 )
 
 # %%
-aurocs = [effects[list(judges)[-1], name]["AUROC"].estimate for name in wanted]
+aurocs = [effects[list(judges)[-1], name]["AUROC"] for name in wanted]
+least, most = (one(aurocs, key=lambda found: found.estimate) for one in (min, max))
 deaths = [predictions[name].filter(like="risk_").to_numpy().mean() for name in wanted]
 Markdown(
     f"Over a sixteenfold range of odds, the rate moves from {curve['rate'].min():.0%} to "
     f"{curve['rate'].max():.0%}, the mean risk that the model gives from {min(deaths):.0%} to "
-    f"{max(deaths):.0%}, and its AUROC from {min(aurocs):.2f} to {max(aurocs):.2f}. What survives "
-    "this table does not hang on the assumption. What does not, should be reported with it."
+    f"{max(deaths):.0%}: the number of deaths hangs on the assumption. Its AUROC lies between {least} and "
+    f"{most}: "
+    + (
+        "that hangs on it, too."
+        if least.high < most.low
+        else "whether that hangs on it, such intervals do not show."
+    )
+    + " This tries one kind of departure only, the same factor for everybody, and does so on models that "
+    "learned single draws. What moves should be reported with the conclusion."
 )
 
 # %% [markdown]
@@ -620,11 +634,11 @@ Markdown(
 # loss is linear in the label: training on the mean of all draws is training on all of them at
 # once. Validation and test patients keep what was observed and nothing else.
 #
-# Why not complete cases, if they are so hard to beat? For the light model, which learns a logistic
-# regression from a few numbers, they are. A network that has to learn from pixels gets several times
-# as many films this way, and its number of deaths is put right afterwards, on validation patients
-# whose outcomes were observed (notebook 04). Whether that trade is a good one, the figures above do
-# not show. Exercise 2 of notebook 04 asks it of the network.
+# Why not complete cases? A network that has to learn from pixels gets far more films this way. Its
+# number of deaths is fitted afterwards to validation patients whose outcomes were observed (notebook
+# 04): so it is right for patients like *those*, and where the unknown fare otherwise, it stays wrong
+# for them, as the two halves of the table of effects show. Whether the trade is a good one for a
+# network, nothing here shows. Exercise 2 of notebook 04 asks.
 
 # %%
 from helpers.cohorts import work_root

@@ -71,9 +71,9 @@ pd.DataFrame(
 # ## What the network sees
 #
 # Every film, from whatever format, goes the same way: a black square without stretching, grey values set by
-# the middle of the film itself. In training each film is also turned, shifted, scaled and re-exposed a little,
-# anew each time, so that the network cannot learn a film by heart. It is never mirrored: the heart is on the
-# left. Look for the same film in six slightly different versions.
+# the middle of the film itself. While all layers learn, each film is also turned, shifted, scaled and re-exposed a
+# little, anew each time, which makes it harder to learn a film by heart (not impossible, as the next section shows).
+# It is never mirrored: the heart is on the left. Look for the same film in six slightly different versions.
 
 # %%
 import torch
@@ -109,7 +109,8 @@ by_heart = fit(build_resnet18("random"), few, validation, long)
 _ = plot_learning_curves(by_heart.history)
 # %% [markdown]
 # *Figure: learning curves of a network trained on few films without an early stop. One line is the loss on
-# the films it learns from, the other the loss on patients it never sees.*
+# the films it learns from, the other the loss on patients it never sees, with a diamond at its lowest. Dotted, on the
+# right axis: the AUROC of the validation films, counted by film.*
 
 # %%
 from IPython.display import Markdown, display
@@ -126,7 +127,9 @@ Markdown(
     f"{lowest['validation_loss']:.2f} to **{last['validation_loss']:.2f}**, and validation AUROC from "
     f"{lowest['validation_auroc']:.2f} to {last['validation_auroc']:.2f}. "
     + (
-        f"So what was learned after epoch {lowest.name} is about these films, not about patients."
+        f"After epoch {lowest.name} it went on fitting these films while the loss on others rose: the sign of "
+        f"overfitting. With {validation[validation['died']]['patient_id'].nunique()} deaths among the validation "
+        "patients, which epoch was best is mostly luck."
         if parted
         else "The curves did not part this time: more passes, or fewer films, would let them."
     )
@@ -211,7 +214,8 @@ if is_phantom("ieee8023"):
 # *Figure: on phantoms, the opaque share that the start reads off each film of ieee8023 against the true one, with
 # the line of perfect agreement. On real films there is none: nobody knows the truth.*
 #
-# The column of dots at the right is no fault of the network: no phantom's lungs are drawn more opaque than that.
+# That many dots stand in one column at the right is no fault of the network: in this cohort no lungs are drawn more
+# opaque than that. How far they spread upwards and downwards is its error.
 
 # %%
 from helpers.cohorts import load_annotations
@@ -258,8 +262,8 @@ Markdown(
 #
 # - **careful**: the last layer alone learns first, on features that are computed once; then all layers learn, each
 #   block more slowly than the one after it, while *batch norm* keeps the statistics of the start;
-# - **careless**: one high rate for all layers from the first step, and moving statistics. From random weights
-#   there is no other way.
+# - **careless**: one rate for all layers, which soon rises to a high peak, no layer trained ahead of the others, and
+#   moving statistics. Random weights have nothing to lose, so they are trained like this.
 
 # %%
 from helpers.training import CAREFUL, RiskModel, predict
@@ -402,7 +406,8 @@ stored = compare(
 stored.rename(index=correspond)
 
 # %% [markdown]
-# Differences smaller than the seeds' spread, the number after the ±, another seed might turn round.
+# The number after the ± says how far single runs scatter: two runs may differ by more than that, so a single run of
+# each way, as above, can put them in the wrong order.
 #
 # ## What is left of the start
 #
@@ -411,8 +416,8 @@ stored.rename(index=correspond)
 # - **Batch norm** subtracts from each feature the mean that it had on recent films, and divides by its spread. While
 #   the statistics move, a few hundred films of one hospital replace what was counted on all those phantoms, and
 #   every later layer gets input that it was not made for. No weight needs to change for that.
-# - **A high rate**: in the first steps the last layer is random, and so is the error that it sends back. At a high
-#   rate it runs through features that were fine.
+# - **A high rate**: as long as the last layer is nearly random, so is the error that it sends back. At a high rate it
+#   runs through features that were fine.
 #
 # Which is it? We give each trained network the start's own last layer back, and ask again for the opaque share
 # of the validation films. What is left of the reading? Two more runs of a single pass take the suspects apart.
@@ -473,10 +478,17 @@ def loss(name):
     return f"{1 - left_over.estimate:.2f} ({1 - left_over.high:.2f}–{1 - left_over.low:.2f})"
 
 
+alone = {name: kept[name, "rank correlation with the start's reading"] for name in apart}
+worse, milder = sorted(apart, key=lambda name: alone[name].estimate)
 Markdown(
     f"Of a rank correlation of one, careful training lost **{loss('phantom, careful')}**, careless training "
     f"**{loss('phantom, careless')}**. Moving statistics alone cost {loss('statistics move, nothing learns')}, "
-    f"one pass at a high rate with frozen statistics {loss('high rate, statistics frozen')}."
+    f"one pass at a high rate with frozen statistics {loss('high rate, statistics frozen')}. "
+    + (
+        f"In this pass it was *{worse}* that wore more away."
+        if alone[worse].high < alone[milder].low
+        else "Which of the two suspects wears more away, this does not show."
+    )
 )
 
 # %% [markdown]
@@ -488,8 +500,8 @@ Markdown(
 # %% [markdown]
 # ## Iteration 1, with class weights
 #
-# Deaths are rare, so a network that ignores them has a low loss already. *Class weights* let a death count as
-# much as the survivors together. Iteration 1 is trained carefully on ieee8023, observed and imputed labels. The network
+# Deaths are rare, so a network that ignores them has a low loss already. *Class weights* let all deaths together count
+# as much as all survivors together. Iteration 1 is trained carefully on ieee8023, observed and imputed labels. The network
 # of the epoch with the lowest validation loss is kept, be it one of the head alone.
 
 # %%
@@ -504,10 +516,24 @@ why
 _ = plot_learning_curves(weighted.history)
 # %% [markdown]
 # *Figure: learning curves of iteration 1 on all training films: first the epochs of the last layer alone, right of the
-# vertical line those of all layers, with the lowest validation loss marked.*
+# vertical line those of all layers, with a diamond at the lowest validation loss. Dotted, on the right axis: the AUROC of the
+# validation films, counted by film.*
 #
-# The height of a loss says little here, because in both lines a death counts as much as the survivors together; the two lines
-# are about different patients, too. What counts is where the validation line turns up, and that the network is taken from there.
+# The height of a loss says little here, because in both lines a death counts as many times as there are survivors for each
+# death among the training films; the two lines are about different patients, too. What counts is where the validation line is
+# lowest, for the network is taken from there:
+
+# %%
+best_epoch = int(weighted.history["validation_loss"].to_numpy().argmin()) + 1
+epochs = len(weighted.history)
+Markdown(
+    f"It was lowest after epoch {best_epoch} of {epochs}, "
+    + (
+        "the last one: the run ended while it was still learning, and more epochs might have helped."
+        if best_epoch == epochs
+        else "and the later ones were for nothing."
+    )
+)
 
 # %% [markdown]
 # ## What class weights do to risks
@@ -550,8 +576,8 @@ Markdown(f"Class weights multiplied the mean predicted risk by **{raised:.1f}**.
 # %% [markdown]
 # Both heads see the same features, so here class weights cannot make the network see more; they make it speak louder.
 # Training pretended that deaths are as common as survivals, so the risks answer for a hospital in which half of the patients die
-# ([Carriero 2025](https://doi.org/10.1016/j.jclinepi.2025.111723)). For *ranking* patients that matters
-# little: compare the last column, with its intervals. For telling a person a number it does, and it has to be undone.
+# ([Carriero 2024](https://doi.org/10.48550/arXiv.2404.19494)). Whether the *ranking* changes, so few deaths cannot tell: see the
+# intervals of the last column. For telling a person a number it matters, and it has to be undone.
 
 # %% [markdown]
 # ## What the weights cost, and what recalibration gives back
@@ -607,8 +633,8 @@ stored = compare(study, test="sbu", measures=[*ranks, *states], variants=list(bo
 stored.rename(index=both).T.rename_axis(index=None, columns=None)
 
 # %% [markdown]
-# If recalibration gives back what the weights cost, and the ranking is the same, then the weights were for nothing;
-# if the recalibrated numbers still differ, or the ranking does, by more than their intervals, they were not. Which is it?
+# If recalibration gives back what the weights cost, and the ranking does not gain by them, then the weights were for nothing.
+# Which is it? Where the interval of a difference leaves out zero, the two ways differ; where it holds zero, we cannot tell.
 # Paired, on the same patients (the two ways began apart: in each, iteration 1 was trained in the same manner as iteration 2):
 
 # %%
@@ -626,9 +652,9 @@ Markdown("\n".join(lines))
 # %% [markdown]
 # ## Calibrated, described, stored
 #
-# Two numbers, fitted on validation patients, turn the network's logit into a risk that means what it says; a
-# third is the threshold at which a patient counts as "predicted to die". All three come from validation
-# patients. Test patients decide nothing.
+# An intercept and, where enough patients died, a slope bring the network's risks to the number of validation patients who
+# died; how exactly, so few deaths cannot say. A further number is the threshold at which a patient counts as "predicted to die".
+# All come from validation patients. Test patients decide nothing.
 
 # %%
 from helpers.finishing import finish_model
@@ -674,10 +700,10 @@ pd.DataFrame({"test patients": describe(model, test)}).T
 # %% [markdown]
 # ## Closing
 #
-# **What we found.** From random weights, a network goes on learning its few films after it has stopped learning about
-# patients. Whether it matters where the weights start, and how carefully they are moved from there, the differences above
+# **What we found.** With many passes over few films, a network learns these by heart, and its learning curves say what that
+# does to other patients. Whether it matters where the weights start, and how carefully they are moved from there, the differences above
 # say, with their intervals; where one seed cannot tell, the five stored ones may. Class weights raise the risks, which
-# calibration undoes; whether they also change who is ranked above whom, the paired differences say. And on this cohort we
+# recalibration can bring back to the number of deaths; whether they also change who is ranked above whom, the paired differences say. And on this cohort we
 # can hardly tell how good the model is.
 #
 # **What would change our mind.** About the start: other hospitals' real films, on which careful training from

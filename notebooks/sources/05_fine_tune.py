@@ -144,8 +144,8 @@ pd.Series(
 # trained as carefully, so that all it lacks is ieee8023; *from scratch* begins with random weights, and so has to learn at a
 # high rate in all layers, in more passes.
 #
-# Each cell is the mean over the seeds, with its 95 % interval over the test patients (resampled, which with so few deaths
-# is somewhat too narrow: `docs/coverage.md`), and ± the standard deviation over the seeds. The last column is paired: the
+# Each cell is the mean over the seeds, with its 95 % interval over the test patients (plain percentiles of resamples, which
+# with so few deaths are somewhat too narrow: `docs/coverage.md`), and ± the standard deviation over the seeds. The last column is paired: the
 # AUROC of each way less that of *head, then all layers*. Which differences are larger than the seeds' spread, and which
 # intervals hold zero?
 
@@ -247,8 +247,7 @@ Markdown(
 #
 # **These films are no untouched test.** Nothing was trained on them outside the cross-validation, but the phantoms were made
 # wider, and the way of reading a film was changed, while it was looked at how well they read these very films. So the rows of
-# the phantom start are flattered by an amount that nobody knows; `docs/real-data.md` lists each look. And with so few deaths,
-# intervals from resampled patients hold the truth less often than they say (`docs/coverage.md`).
+# the phantom start are flattered by an amount that nobody knows; `docs/real-data.md` lists each look.
 
 # %% [markdown]
 # ## Iteration 2, stored

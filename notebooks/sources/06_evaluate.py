@@ -73,8 +73,8 @@ predictions = {name: predict(models[model], films) for name, (_, model, films) i
 # %% [markdown]
 # ## The report
 #
-# Each number comes with an interval over patients, not over films: what other patients of the same hospital might
-# have given. The threshold is each model's own, chosen on validation patients. Every outcome given here must be
+# Each number comes with an interval over patients, not over films: the values for the hospital as a whole with which what
+# these patients gave can be reconciled. The threshold is each model's own, chosen on validation patients. Every outcome given here must be
 # observed: `report` raises an error at the first imputed one.
 
 # %%
@@ -94,8 +94,8 @@ pd.concat([counts.T, wide])[list(tests)].loc[[*counts, *reports["metric"].unique
 # %% [markdown]
 # Read the widths first. Where few patients died, the interval of the AUROC spans from a useless to an excellent
 # model. *Observed / expected* near 1 and a calibration intercept near 0 say that the risks are right on average; a slope
-# below 1 that they are too extreme. Everything from sensitivity down hangs on the threshold, which each model has from its
-# own hospital: compare these rows down a column, not across.
+# below 1 that they are too extreme, above 1 that they differ too little. From sensitivity down to accuracy all hangs on the
+# threshold, which each model has from its own hospital: compare these rows down a column, not across.
 #
 # Now compare the last two rows of each column. The last is the accuracy of a model that says "survives" to
 # everybody and looks at nothing. A threshold that is meant to catch most deaths has to call many survivors at
@@ -192,9 +192,9 @@ plot_calibration(one, ax=axes[0])
 plot_risk_by_outcome(one, ax=axes[1], threshold=threshold)
 _ = plot_confusion(one, threshold, ax=axes[2])
 # %% [markdown]
-# *Figure: smoothed observed death rate against predicted risk, with its band and the diagonal (left); distribution
-# of the predicted risk among those who died and those who survived, with the threshold (middle); how many of each
-# the threshold calls right and wrong (right).*
+# *Figure: smoothed observed death rate against predicted risk, from the 2nd to the 98th percentile of the risks, with its band
+# and the diagonal; ticks are patients, who died (top) or survived (bottom) (left). Distribution of the predicted risk among those
+# who died and those who survived, with the threshold (middle). How many of each the threshold calls right and wrong (right).*
 #
 # There is no Hosmer–Lemeshow test here: it depends on how patients are grouped, and says yes or no where the
 # question is how much.
@@ -204,9 +204,10 @@ _ = plot_confusion(one, threshold, ax=axes[2])
 #
 # The threshold comes from validation patients: the highest risk at which they reach a sensitivity of eight in
 # ten. **Net benefit** asks what acting on the model is worth, against treating everybody and treating nobody:
-# true positives less false positives, these weighted by the odds of the threshold, which say how many
-# needless treatments one is ready to accept for one that helps
-# ([Vickers 2006](https://doi.org/10.1177/0272989X06295361)).
+# true positives less false positives, these weighted by the odds of the threshold
+# ([Vickers 2006](https://doi.org/10.1177/0272989X06295361)). Who acts from a risk of one in ten on accepts nine needless
+# treatments for one that is needed, so each of the nine counts one ninth. Our threshold was picked for its sensitivity, so the
+# report's net benefit is that of somebody to whom it fits; the figure asks others, too.
 
 # %%
 from helpers.evaluation import net_benefit
@@ -355,8 +356,8 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# Where the interval of the difference holds zero, nobody can say that the labels taught the network more than
-# how opaque the lungs are. That would be no shame: it would say that opacity is most of what these films tell about death.
+# Where the interval of the difference holds zero, nobody can say that the labels taught the network more than how opaque the
+# lungs are, nor that they did not: its upper end says how large a gain these patients would still allow.
 
 # %% [markdown]
 # ## Subgroups
@@ -364,7 +365,8 @@ pd.DataFrame(
 # One number for all may hide a group that is served badly. Here are the sexes, age bands and views of SBU's test
 # patients, and the sites of all whom iteration 2 was tested on. Groups with fewer than ten deaths or survivors are
 # hidden, deaths and all: an interval as wide as the scale informs nobody, and so small a number within a group is, at a real
-# hospital, about persons.
+# hospital, about persons. (Totals of a site are in the tables above, as any publication would have them.) A grouping that puts
+# everybody into one group is left out: that group is the report.
 
 # %%
 from helpers.subgroups import judge_subgroups, told_events
@@ -372,7 +374,7 @@ from helpers.subgroups import judge_subgroups, told_events
 tested = [predictions[name] for name, (_, model, _) in tests.items() if model == "iteration2"]
 sites = judge_subgroups(pool_by_patient(pd.concat(tested)), groupings=("site",))
 groups = judge_subgroups(one, groupings=("sex", "age band", "view"))
-groups = pd.concat([groups, sites], ignore_index=True)
+groups = pd.concat([groups[groups["n"] < len(one)], sites], ignore_index=True)
 told = groups.assign(value=list(map(str, intervals_of(groups))), events=told_events(groups))
 told[groups["estimate"].notna()].pivot(
     index=["grouping", "group", "n", "events"], columns="metric", values="value"
@@ -397,8 +399,10 @@ Markdown(
 
 # %% [markdown]
 # A group is not served worse because its AUROC is lower: that would take an interval of the *difference*, which these few
-# deaths do not give. For observed / expected the question is whether the interval holds 1; several were asked, so one may
-# miss it by chance. And a group that is hidden is not served well; it is unknown.
+# deaths do not give. For observed / expected the question is whether the interval holds 1. Where several groups are asked, one
+# may miss it by chance, narrowly; where it is missed by far, look for a reason first. (The network is not told how old a patient
+# is, and age goes with death: so expect risks that are too low for the old.) And a group that is hidden is not served well; it is
+# unknown.
 
 # %% [markdown]
 # ## External: Hannover
@@ -483,8 +487,10 @@ plan.assign(
 # %% [markdown]
 # ## How close to the best possible?
 #
-# On phantoms the limit is known: the risk that the best possible reader would give from the film alone. The
-# share of the achievable discrimination is (AUROC − ½) / (best − ½): none for a coin, all for the best reader.
+# On phantoms it is known what the film has to say: the risk that a reader would give who sees its opacities, devices and heart
+# without error and knows the causal model. The share of the achievable discrimination is (AUROC − ½) / (best − ½): none for a coin,
+# all for that reader. (Faint traces of age, in aorta, bones and posture, are on the film as well, and that reader does not use them.
+# A network might; the row that is told the age to the year bounds what they can give.)
 
 # %%
 from helpers.cohorts import is_phantom
@@ -506,12 +512,14 @@ if is_phantom("sbu"):
         return best_possible_share(auroc(t["died"], t["risk"]), best)
 
     risk_of = {
-        "best possible AUROC, film alone": "true_image_risk",
-        "best possible AUROC, film and age": "true_film_age_risk",
+        "best reader's AUROC, film alone": "true_image_risk",
+        "best reader's AUROC, film and age": "true_film_age_risk",
         "this network's AUROC": "risk",
     }
     found = {name: auroc_interval(with_truth, risk=column) for name, column in risk_of.items()}
-    found["share of the best possible"] = bootstrap_interval(share_of_best, with_truth)
+    found["share of the best reader's"] = bootstrap_interval(share_of_best, with_truth)
+    what_age_adds = auroc_difference(with_truth, "true_film_age_risk", "true_image_risk")
+    found["what the age adds (paired)"] = format(what_age_adds, "+.2f")
     known_truth = pd.Series({name: str(value) for name, value in found.items()})
 else:
     known_truth = pd.Series({"best possible": "unknown: the SBU films are real"})
@@ -519,8 +527,8 @@ known_truth.to_frame("estimate (95 % interval)")
 
 # %% [markdown]
 # What is missing to the whole, if anything is, a few hundred films could not teach this network. With few deaths chance may
-# also put a network above the best reader; the interval says how far. The gap between the second row and the first is what no
-# network will read from these films: age.
+# also put a network above that reader; the interval says how far. The last row is what knowing the age adds: most of it, no
+# network will read from these films.
 
 # %% [markdown]
 # ## Does predicted risk follow what experts saw?

@@ -4,7 +4,7 @@
 # > **After this notebook you can** draw the heat map of a network and say what its colours mean; test whether
 # > it points at the disease, with a score, an interval and honest rivals; say why a coarse map misses and what helps;
 # > make the network's weights, its labels and its seed random and see whether the map notices; and show how a
-# > network cheats without its heat map telling.
+# > network cheats, and how little of it a heat map may tell.
 # >
 # > **You need** notebooks 04 and 05. A little linear algebra helps, once.
 # >
@@ -141,8 +141,8 @@ Markdown(
 #
 # What speaks *against* death deserves a colour, too. Below, the picture that the network really saw, small as it is,
 # and below it the evidence in two colours: orange for death, light blue against it. On a middle grey, equal steps of
-# evidence are equal steps of perceived colour, and both ends are equally light, so that neither side looks stronger
-# than it is. The films are those with most evidence on *both* sides: look for where the two colours meet.
+# evidence are equal steps of perceived colour, and both ends are equally light. (On a dark lung blue is fainter than orange;
+# the table below the figure says how much there is of either.) The films are those with most evidence on *both* sides: look for where the two colours meet.
 
 # %%
 sides = {"for": maps.mean(axis=(1, 2)), "against": (maps - signed).mean(axis=(1, 2))}
@@ -208,8 +208,8 @@ if phantom:
 # ### Why it misses, and what helps
 #
 # Smoothed from so coarse a grid, a map can only peak in the middle of a cell: at a handful of points, on which
-# there may be no lesion. A **perfect** map on the same grid shows what the grid alone costs: the true share of lesions in
-# each cell.
+# there may be no lesion. How far can such a grid point at all? A map of the **true lesion share** of each cell shows it for the
+# pointing game. (It is no upper bound for the shares of heat: a map with its heat in fewer cells can have more of it in lesions.)
 #
 # The grid is coarse because the network halves it five times. The last two halvings can be left out if the later
 # filters are spread out by as much (*dilation*, [Yu 2017](https://arxiv.org/abs/1705.09914)). Every weight then sees exactly
@@ -244,9 +244,9 @@ opacity = opacity_of(test)
 # %%
 if phantom:
     cells = avg_pool2d(torch.from_numpy(lesions.astype("float32"))[:, None], 32)
-    perfect = interpolate(cells, side, mode="bilinear")[:, 0].numpy()
+    true_share = interpolate(cells, side, mode="bilinear")[:, 0].numpy()
     compared = {
-        "perfect, coarse grid": perfect,
+        "true lesion share, coarse grid": true_share,
         "mortality, coarse grid": signed,
         "mortality, fine grid": fine,
         "opacity, fine grid": opacity,
@@ -256,8 +256,8 @@ if phantom:
     result = score_intervals(scores, patients)
 
 # %% [markdown]
-# In the figure, compare the rows of each score. Points beyond the reach of another row's interval are
-# differences that another sample of patients would probably show as well.
+# In the figure, compare the rows of each score with the rivals below them. All rows were asked about the same films, so
+# that differences are better known than these intervals tell: the paired ones follow.
 
 # %%
 from helpers.figures import plot_intervals
@@ -272,8 +272,8 @@ if phantom:
         ax.set(title=name, xlim=(0, 1))
 
 # %% [markdown]
-# *Figure: for each score, a row a map with its 95 % interval on a scale from 0 to 1: a perfect map on the coarse grid,
-# three maps of networks, and the rivals that look at no film.*
+# *Figure: for each score, a row a map with its 95 % interval on a scale from 0 to 1: the true share of lesions on the coarse
+# grid, three maps of networks, and the rivals that look at no film.*
 
 # %%
 from helpers.heat_scores import SCORES
@@ -306,7 +306,7 @@ if phantom:
 # %% [markdown]
 # Each cell is the mean by which the map of the row is ahead of the rival of the column, with a 95 % interval of the paired
 # difference; where it holds zero, nothing shows that the two differ. Which rival counts? Hardly the blob: the middle of a chest
-# film is spine and heart, where no lesion is, so that it plays worse than chance and anything beats it. The hard rival is the
+# film is spine and heart, where no lesion is, so that its hottest pixel misses. The hard rival is the
 # map's **own average**, which has learned where lesions mostly are and never looks at the film:
 
 # %%
@@ -317,13 +317,17 @@ if phantom:
         for score in SCORES:
             found = leads(scores, patients, name, average, score)
             lines += in_words(f"{score}, {name}", found)
+    for score in SCORES:
+        lines += in_words(
+            f"{score}, {names[1]}", leads(scores, patients, names[1], names[:1], score)
+        )
     display(Markdown("\n".join(lines)))
 
 # %% [markdown]
 # Before blaming or praising a network, keep in mind that each place of the last layer looks at most of the film, so it may
 # speak for something it saw elsewhere: the map says where the evidence *arrived*, which need not be where the disease is. And the
-# two networks were asked different things; a film shows more about death than opacity. That one of them was taught places does not
-# make it better in every score: compare the rows.
+# two networks were asked different things, death and opacity. That one of them was taught places does not make it better in every
+# score: see the last lines.
 #
 # Now the films themselves. Look for whether the two are warm at the same places, and which keeps to the outlines.
 
@@ -441,6 +445,7 @@ def warm_places(network, films):
 
 
 similarity = randomization_similarity(model.network, images[:24], draw=warm_places)
+all_random = similarity[similarity["stage"] == "conv1"].set_index("image")["similarity"]
 warm = np.maximum(fine[:24], 0)
 others = pd.DataFrame(
     {"image": range(24), "similarity": [map_similarity(warm[i], warm[i - 1]) for i in range(24)]}
@@ -460,16 +465,20 @@ medians = {
     for stage, rows in similarity.groupby("stage", observed=True)
 }
 other_films = bootstrap_interval(lambda t: t["similarity"].median(), others, cluster="image")
+apart = others.assign(more=others["image"].map(all_random) - others["similarity"])
+more_alike = bootstrap_interval(lambda t: t["more"].mean(), apart, cluster="image")
+verdict = (
+    "less alike than the map of another film: it passes. Passing is necessary, not sufficient."
+    if more_alike.high < 0
+    else "more alike than the map of another film: part of it shows the film, not the network."
+    if more_alike.low > 0
+    else "not shown to be more alike than the map of another film, nor less: it does not fail, which is less than passing."
+)
 Markdown(
     f"Randomising the last layer alone takes the median similarity to **{medians['fc']}**; with every stage "
-    f"random it is **{medians['conv1']}**. The trained maps of two different films have {other_films}. "
-    + (
-        "So without what was learned the map is no more alike than the map of another film: it passes. Passing is necessary, "
-        "not sufficient."
-        if medians["conv1"].low <= other_films.high
-        else "So without what was learned the map is still more alike than the map of another film: part of it shows the film, "
-        "not the network."
-    )
+    f"random it is **{medians['conv1']}**. The trained maps of two different films have {other_films}. Film by film, the "
+    f"difference is {more_alike:+.2f} on average: without what was learned the map is {verdict} (These are the weights of one "
+    "draw; another draw would give somewhat other maps.)"
 )
 
 # %% [markdown]
@@ -502,36 +511,51 @@ def maps_of_heads(name, cohorts):
 
 # %%
 if phantom:
-    game = {("pointing game", "chance"): scores["pointing game", "chance"]}
+    chance = scores["pointing game", "chance"]
+    game, by_lot = {("pointing game", "chance"): chance}, {}
     for name in trunks:
-        true, *by_lot = (
+        true, *shuffled = (
             pointing_game(np.maximum(heat, 0), lesions[ill], tolerance=model.size / 32)
             for heat in maps_of_heads(name, [index, *lots])
         )
         game["pointing game", f"{name}, true labels"] = true.astype(float)
-        game["pointing game", f"{name}, shuffled labels"] = np.mean(by_lot, axis=0)
-        each = [float(np.mean(hit)) for hit in by_lot]
-        print(f"{name}, shuffled labels, lot by lot: from {min(each):.2f} to {max(each):.2f}")
-    game = pd.DataFrame(game)
-    display(table_of(score_intervals(game, patients)))
+        by_lot[name] = np.mean(shuffled, axis=1)  # one number a lot
+    display(table_of(score_intervals(pd.DataFrame(game), patients)))
+
+# %% [markdown]
+# The intervals above are over patients. Of the lots the question is another: would other lots point as well? So their interval is
+# over the lots (Student's t), for these films.
 
 # %%
+from statsmodels.stats.weightstats import DescrStatsW
+
+from helpers.evaluation import Interval
+
 if phantom:
-    for name in trunks:
-        found = leads(game, patients, f"{name}, shuffled labels", ["chance"])
-        display(Markdown("\n".join(in_words(f"{name}, mean of {len(lots)} lots", found))))
+    lines = []
+    for name, reached in by_lot.items():
+        ahead = reached - chance.mean()
+        lead = Interval(ahead.mean(), *DescrStatsW(ahead).tconfint_mean())
+        lines += in_words(f"{name}, shuffled labels", {"chance": lead})
+        true = game["pointing game", f"{name}, true labels"].mean()
+        lines.append(
+            f"- {name}: the lots point from {reached.min():.2f} to {reached.max():.2f}; "
+            f"{(reached >= true).sum()} of {len(lots)} as well as the true labels, {true:.2f}, or better"
+        )
+    display(Markdown("\n".join(lines)))
 
 # %% [markdown]
 # A network that knows nothing but shuffled labels must not be ahead of chance. (It may be behind: random weights have places
 # they like, such as edges and corners, where no lesion is.) The phantom start may be ahead, and that is
 # a warning: its features set opaque lung apart whatever the last layer makes of them, and a lot may call just these places
-# deadly. How much that hangs on the lot, the range shows. A map on the lesion shows that the *features* know lesions. It does not
+# deadly. How much that hangs on the lot, the range shows; and where lots point as well as the true labels, the outcomes are not shown
+# to have taught the map anything. A map on the lesion shows that the *features* know lesions. It does not
 # show that the *outcomes* taught them.
 
 # %% [markdown]
 # ## Would another seed draw the same map?
 #
-# Notebook 05 taught five networks: the model, and four whose seeds also drew other patients of the same hospital. All of them
+# Notebook 05 taught five networks: the model, and four whose seeds also drew the training patients anew, with replacement. All of them
 # began with the same iteration 1, and the four learned a last layer only. Do the five agree on where, film by film? *SSIM*
 # compares the patterns of two maps, the rank correlation the order of their pixels; one means alike.
 
@@ -562,20 +586,20 @@ pd.Series(alike).map(str).to_frame("mean over ten pairs of seeds")
 if phantom:
     hit = pd.DataFrame(
         {
-            ("pointing game", f"seed {seed}"): pointing_game(
+            ("pointing game", f"seed {seed}" if seed else "the model"): pointing_game(
                 np.maximum(heat, 0)[ill], lesions[ill], tolerance=model.size / 32
             )
             for seed, heat in enumerate(by_seed)
         }
     ).astype(float)
-    hit["pointing game", "(share of films on which all five agree, hit or miss)"] = (
-        hit.nunique(axis=1) == 1
-    )
-    display(table_of(score_intervals(hit.astype(float), patients)))
+    display(table_of(score_intervals(hit, patients)))
+    agreed = pd.DataFrame({("agreement", "all five"): (hit.nunique(axis=1) == 1).astype(float)})
+    share = table_of(score_intervals(agreed, patients)).loc["all five", "agreement"]
+    display(Markdown(f"Share of films on which all five agree, hit or miss: {share}."))
 
 # %% [markdown]
-# What the five share they may have from iteration 1 rather than from the outcomes here: so this is a bound from above. Networks
-# that shared no layer would agree less.
+# What the five share they may have from iteration 1 rather than from the outcomes here. Networks that shared no layer would probably
+# agree less.
 
 # %% [markdown]
 # ## The same question from outside
@@ -621,22 +645,30 @@ for ax, (what, each) in zip(axes, curves.items(), strict=True):
 areas = {}
 for what, each in curves.items():
     for order, curve in each.items():
-        areas["area under " + what, order] = area_under(curve)
+        quarter = curve.shape[1] // 4 + 1  # points of the first quarter of the squares
+        areas[f"{what}, first quarter", order] = area_under(curve[:, :quarter])
+        areas[f"{what}, all squares", order] = area_under(curve)
 areas, who = pd.DataFrame(areas), test.loc[risky, "patient_id"]
-table_of(score_intervals(areas, who))
-
-# %%
-for what in curves:
-    found = leads(areas, who, "hottest first", ["random order"], f"area under {what}")
-    gain = found["random order"]
-    knows = gain.high < 0 if what == "deletion" else gain.low > 0
-    faster = "falls faster" if what == "deletion" else "rises faster"
-    verdict = f"the risk {faster}" if knows else f"it is **not shown** that the risk {faster}"
-    display(Markdown(f"{what}, hottest first less random: {gain:+.2f}, so {verdict}."))
+table_of(score_intervals(areas, who)).rename_axis(columns="mean risk while squares change")
 
 # %% [markdown]
-# Look at *where* the lines part: a map that knows what counts parts them at the left, with the first squares, and not only when
-# most of the film is changed. Where the two orders hardly differ, it need not be the map's fault: a blurred opacity is still an opacity, and grey in its
+# A map that knows what counts parts the lines at the left, with the first squares, and not only when most of the film is
+# changed. So the first quarter is judged by itself:
+
+# %%
+lines = []
+for what in dict.fromkeys(what for what, _ in areas):
+    gain = leads(areas, who, "hottest first", ["random order"], what)["random order"]
+    knows = gain.high < 0 if what.startswith("deletion") else gain.low > 0
+    wrong = gain.low > 0 if what.startswith("deletion") else gain.high < 0
+    verdict = (
+        "**as it should be**" if knows else "**the wrong way round**" if wrong else "**not shown**"
+    )
+    lines.append(f"- {what}: hottest first less random {gain:+.2f}, {verdict}")
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# Where the two orders hardly differ, it need not be the map's fault: a blurred opacity is still an opacity, and grey in its
 # place would look like a new one. What to put in the place of what is taken away is the weak point of every such test.
 
 # %% [markdown]
@@ -796,15 +828,16 @@ shares = bootstrap_interval(
     index[victims].assign(stamped=in_stamp, plain=in_corner),
 )
 Markdown(
-    f"Of the heat on stamped films, {shares['stamped']:.1%} lies on the stamp, which covers "
-    f"{stamp_mask(model.size).mean():.1%} of the picture. Against the same films without it, that is a change of "
-    f"{shares['gain']:+.1%}. "
+    f"On average over {victims.sum()} stamped films, {shares['stamped']:.1%} of the heat lies on the stamp, which covers "
+    f"{stamp_mask(model.size).mean():.1%} of the picture. Against the same films without it, the share changes by "
+    f"{shares['gain']:+.1%} of all heat. "
     + (
-        "So whoever thinks of looking there, and has the film without the stamp, can find it. "
+        "So a mean over films, with each film also at hand without its stamp, gives it away. Whether anybody would see it on one "
+        "film, judge from the figure. "
         if shares["gain"].low > 0
         else "So the map does not tell. "
     )
-    + "The rest lies elsewhere. A heat map can raise a suspicion; it cannot clear a "
+    + "A heat map can raise a suspicion; it cannot clear a "
     "network of one "
     "([DeGrave 2021](https://doi.org/10.1038/s42256-021-00338-7))."
 )
@@ -886,12 +919,12 @@ Markdown(
 # ## Closing
 #
 # **What we found.** For this network the class activation map is exact, costs nothing, and equals Grad-CAM. On a
-# fixed scale it shows how *much* evidence there is, for and against, not only where. On its coarse grid it can hardly point;
-# asked more densely, the same weights point better: by how much, with intervals, is printed above. (That finer map is the one
+# fixed scale it shows how *much* evidence there is, for and against, not only where. Asked more densely, the same weights
+# point otherwise than on their coarse grid: by how much better, with intervals, is printed above. (That finer map is the one
 # that the panel of notebook 08 shows. It costs a few predictions more: [docs/measured.md](../docs/measured.md).) How much of it is
 # habit, the comparison with its own average says. The map depends on the learned weights; part of what it points at the phantom
-# start knew before any outcome. Deletion and insertion were to confirm it from outside; their intervals above say whether they did. And a last
-# layer can live on a stamp, or on the border of the film, while its test AUROC stays high.
+# start knew before any outcome. Deletion and insertion were to confirm it from outside; the four verdicts above say whether they did. And
+# what a last layer takes from a stamp, or from the border of a film, its test AUROC does not tell: the tables do, with stamps and without.
 #
 # **What would change our mind.** About the map's use: a reader study in which people with heat maps judge better
 # than people without. On public chest films, all of seven methods did worse than radiologists at finding the
