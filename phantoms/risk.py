@@ -8,9 +8,9 @@ For a film V of a patient of known sex at a site,
 
 where L is the likelihood of what the causal model puts on the film: opaque share, density, view,
 devices and heart size. (The drawing adds faint traces of age to aorta, bones and posture, and makes
-pacemakers commoner with it; they are left out.) Age takes its 77 whole years, comorbidity its three values, and severity a grid of step
-0.1 over ±6 standard deviations, on which the trapezoid rule is exact to rounding for Gaussian
-integrands (Trefethen & Weideman 2014, SIAM Review 56:385).
+pacemakers commoner with it; they are left out.) Age takes its 77 whole years, comorbidity its three
+values, and severity a grid of step 0.1 over ±6 standard deviations, on which the trapezoid rule is
+exact to rounding for Gaussian integrands (Trefethen & Weideman 2014, SIAM Review 56:385).
 """
 
 from __future__ import annotations
