@@ -75,8 +75,8 @@ _ = plot_films(Radiographs(films, 128).images, list(titles))
 # ## The best anyone could do
 #
 # The phantom generator draws each patient's death from a known risk. So it can say how well the best possible
-# reader of the film would do: someone who knows the generator by heart and sees everything the film shows, but
-# nothing else. The measure is the AUROC: the chance that a patient who died gets a higher risk than one who
+# reader of the film would do: someone who knows the generator by heart and sees the disease, the devices and the
+# heart without error, but nothing else. The measure is the AUROC: the chance that a patient who died gets a higher risk than one who
 # survived. A coin gets one half.
 
 # %%
@@ -99,7 +99,8 @@ else:
 Markdown(message)
 
 # %% [markdown]
-# No network can beat that figure except by luck. Notebook 06 shows how close ours comes, and asks this limit again of
+# A network will hardly beat that figure except by luck. (The film also shows faint traces of age, which this reader does not
+# use.) Notebook 06 shows how close ours comes, and asks this limit again of
 # its test patients alone: fewer, so the figure differs a little and its interval is wider.
 
 # %% [markdown]
