@@ -15,7 +15,7 @@ MEANINGS = {
     "ViewPosition": "direction of the beam: AP from the front, PA from behind",
     "SeriesNumber": "place of the series in its study",
     "ReferencedImageSequence": "other pictures that this one was made from",
-    "BurnedInAnnotation": "whether text is part of the picture, if anybody noted it",
+    "BurnedInAnnotation": "whether text in the picture tells who and when, if anybody noted it",
     "LossyImageCompression": "00 never, 01 at some time compressed with loss",
     "Rows": "height in pixels",
     "Columns": "width in pixels",

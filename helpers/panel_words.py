@@ -20,7 +20,7 @@ def in_a_hundred(probability: float) -> str:
 
 
 def interval_words(low: float | None, high: float | None, networks: int) -> str:
-    """Say how far networks that learned from different draws of the patients agree.
+    """Say how far a model and networks that learned from other draws of its patients agree.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def interval_words(low: float | None, high: float | None, networks: int) -> str:
     if low is None or high is None:
         return "One network alone answered: how much of this is chance is not known."
     return (
-        f"{networks} networks that learned from different draws of the patients say from "
-        f"{_count(low)} to {_count(high)} in 100."
+        f"{networks} networks, the model and others that learned from other draws of its patients, "
+        f"say from {_count(low)} to {_count(high)} in 100."
     )
 
 
@@ -82,10 +82,10 @@ def describe_heat(heat: np.ndarray, side: str = "for") -> str:
     share = most / sum(zones.values())
     where = (
         f"Of {len(zones)} parts of the picture, as you look at it, the {place} one holds the most "
-        f"of it: {share:.0%}."
+        f"of this evidence: {share:.0%}."
         if share * len(zones) >= FEW_ZONES
-        else f"It is spread over the picture: none of {len(zones)} parts holds more than "
-        f"{share:.0%} of it."
+        else f"This evidence is spread over the picture: none of {len(zones)} parts holds more "
+        f"than {share:.0%} of it."
     )
     return f"The strongest evidence {side} death reaches {peak:.1f} logits. {where}"
 

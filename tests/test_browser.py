@@ -137,7 +137,7 @@ def test_upload_shows_risk_and_pictures(page, tmp_path, name, write):
     assert shown_pictures(page) == PICTURES
     expect(status(page)).to_contain_text(re.compile(rf"{re.escape(name)}: .*in 100 patients"))
     expect(page.locator(".cxr-result")).to_contain_text(
-        "2 networks that learned from different draws"
+        "2 networks, the model and others that learned from other draws"
     )
     assert page.locator(".cxr-old").is_hidden()
 

@@ -30,8 +30,8 @@ data_in_use()
 # | question | answer |
 # |---|---|
 # | What? | Death in hospital |
-# | For whom? | Inpatients with COVID-19, as published in three data sets of 2020 |
-# | When? | At the patient's first frontal chest radiograph after admission |
+# | For whom? | Inpatients with COVID-19 of 2020, in three public data sets |
+# | When? | At the patient's first frontal chest radiograph at or after admission |
 # | From what? | The picture alone |
 # | Until when? | The end of the hospital stay |
 #
@@ -52,24 +52,24 @@ data_in_use()
 
 # %%
 
-from helpers.cohorts import is_phantom, load_cohort
+from helpers.cohorts import is_phantom, load_cohort, select_index_films
 from helpers.figures import plot_films
 from helpers.radiographs import Radiographs
 
 name = next((name for name in ("sbu", "ieee8023") if is_phantom(name)), None)
-films = load_cohort(name or "sbu").drop_duplicates("patient_id").head(8)
+films = select_index_films(load_cohort(name or "sbu")).head(8)
 films[["site", "view", "sex", "age", "died"]].reset_index(drop=True)
 
 # %%
 titles = films["died"].map({True: "died", False: "survived"}).fillna("outcome unknown")
 _ = plot_films(Radiographs(films, 128).images, list(titles))
 # %% [markdown]
-# *Figure: eight frontal chest films from the cohort that the table above describes, each in a black square and
-# titled with the patient's outcome. Lungs are dark, the heart lies between them, bright haze in the lungs is
+# *Figure: the first frontal chest films of eight patients, those of the table above (an age with a half is the middle of a
+# published band), each in a black square and titled with the patient's outcome. Lungs are dark, the heart lies between them, bright haze in the lungs is
 # disease.*
 #
-# Could you tell from the picture who died? Sometimes: more haze means a worse outlook. Often not: age matters
-# as much, and the film hardly shows it. How much a picture *can* tell is a number, and on phantoms we know it.
+# Could you tell from the picture who died? Sometimes: more haze means a worse outlook. Often not: age matters, too,
+# and the film hardly shows it. How much a picture *can* tell is a number, and on phantoms we know it.
 
 # %% [markdown]
 # ## The best anyone could do
@@ -82,7 +82,7 @@ _ = plot_films(Radiographs(films, 128).images, list(titles))
 # %%
 from IPython.display import Markdown
 
-from helpers.cohorts import cohort_root, select_index_films
+from helpers.cohorts import cohort_root
 from helpers.evaluation import auroc, bootstrap_interval
 
 if is_phantom("sbu"):
@@ -136,8 +136,8 @@ profile()
 # %% [markdown]
 # ## Closing
 #
-# **What we found.** We know what is predicted and which data are in use, and, on phantoms, the limit that no
-# honest model can pass.
+# **What we found.** We know what is predicted and which data are in use, and, on phantoms, about how far a model of the
+# film can get.
 #
 # **What would change our mind.** About the limit: an error in the causal model that draws the phantoms. It is
 # written down in `phantoms/causes.py` and shown in notebook 01; check it.

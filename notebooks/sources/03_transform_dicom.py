@@ -105,7 +105,7 @@ set_matplotlib_formats("jpeg", pil_kwargs={"quality": 90})
 # %% [markdown]
 # ## Polarity
 #
-# Some machines count light, others count X-rays. MONOCHROME1 means *small is bright*. A reader
+# Some files store how bright a point is to be shown, others how many X-rays arrived there. MONOCHROME1 means *small is bright*. A reader
 # that ignores it gets a negative. Look at the lungs: they should be dark.
 
 # %%
@@ -113,7 +113,7 @@ from helpers.figures import plot_films
 
 monochrome1 = {
     "PhotometricInterpretation": "MONOCHROME1",
-    "WindowCenter": largest - film.WindowCenter,
+    "WindowCenter": largest - film.WindowCenter + 1,  # a window reaches half a value further up
 }
 negative = stored_as(largest - pixels, **monochrome1)
 _ = plot_films(
@@ -297,8 +297,9 @@ found == mistake.PatientID, f"{perf_counter() - start:.2f} seconds"
 # settings, never in the repository (`helpers/keys.py`); here it is a throw-away one. The manifest
 # has a fixed list of columns, each a number, a keyed hash or a word from a list, never text of the
 # header. Dates become days since the patient's first film. And three kinds of film are held back
-# for a human: those that say that text is burned in, screen shots, and derived images. We make one
-# of each kind from our film.
+# for a human: those that say that their text tells who and when, screen shots, and derived images
+# (plain films of some makers say DERIVED and PRIMARY: `derived_primary=True` lets these pass). We make
+# one of each kind from our film.
 
 # %%
 import secrets
@@ -338,8 +339,9 @@ made.append(manifest.to_csv().encode())
 # notebook included.
 
 # %% [markdown]
-# But no header can tell what is written *in* a picture. `BurnedInAnnotation` is what somebody
-# believed. This is what it says about our film, and this is the upper edge of that film.
+# But no header can tell what is written *in* a picture. `BurnedInAnnotation` says whether the letters
+# suffice to tell who the patient is and when the film was taken, as somebody or a machine believed. This
+# is what it says about our film, and this is the upper edge of that film.
 
 # %%
 edge = original[: rows // 8]
@@ -347,12 +349,12 @@ answer = film.get("BurnedInAnnotation", "nothing")
 plot_films([edge], [f"BurnedInAnnotation: {answer}"], columns=1).set_size_inches(7, 1.6)
 
 # %% [markdown]
-# *Figure: the uppermost eighth of the film, where machines and staff leave letters: the view, a
-# side marker, a stamp of a portable machine.*
+# *Figure: the uppermost eighth of the film, where machines and staff leave letters, such as the view
+# or the stamp of a portable machine.*
 #
-# Such letters name no patient. They tell the machine, and so the ward, and so how ill somebody is:
-# a shortcut for a network (notebook 07). Letters that do name a patient would look no different to
-# the header. Only eyes find them: the flag says what somebody believed, most films lack it, and a
+# Such letters name no patient, so NO would be right for them. They tell the machine, and so the ward, and so how ill somebody is:
+# a shortcut for a network (notebook 07). Where letters do name a patient, only eyes can be sure to
+# find them: most films lack the flag, nothing keeps it right, and a
 # plain film with a name on it is neither screen shot nor derived image. **No header can tell that a
 # film is clean.** So that a human can look at thousands, a *review
 # sheet* sets films side by side, borders at full contrast and middles dimmed, with a table to fill

@@ -54,8 +54,9 @@ def judge(model, films):
 print("Iteration 1 on SBU's test patients, AUROC:", judge(first, test))
 
 # %% [markdown]
-# This is an **external** test: another hospital, other cameras, another death rate, and nothing about it was
-# used in training. It is the honest answer to "does it travel?".
+# This is an **external** test: another hospital, other cameras, another death rate, and no film or outcome of it was
+# used in training. It is the honest answer to "does it travel?". (On phantoms the journey is easier than between two real
+# hospitals: the start has learned from films of the program that drew this hospital's, its letters included.)
 
 # %% [markdown]
 # ## Head first, then all layers
@@ -64,7 +65,7 @@ print("Iteration 1 on SBU's test patients, AUROC:", judge(first, test))
 # new hospital its head is wrong first: other death rate, other films. Letting all layers learn at once, at a
 # high rate, sends that error through features that were fine; notebook 04 shows what is left of them. So first the
 # head learns alone, on features that are computed once (seconds). Then everything learns, at *discriminative rates*:
-# edges and textures are the same at every hospital, so the nearer a block is to the film, the more slowly it moves. The
+# what finds edges and textures serves at most hospitals, so the nearer a block is to the film, the more slowly it moves. The
 # batch-norm statistics are frozen. All of this is `CAREFUL`, as before:
 
 # %%
@@ -96,10 +97,12 @@ from helpers.figures import plot_learning_curves
 
 _ = plot_learning_curves(fine_tuned.history)
 # %% [markdown]
-# *Figure: learning curves of the fine-tuning; first the epochs of the head alone, then those of all layers.*
+# *Figure: learning curves of the fine-tuning; left of the vertical line the epochs of the head alone, right of it those of all
+# layers, with a diamond at the epoch that is kept. Dotted, on the right axis: the validation AUROC.*
 #
-# Both lines weigh a death as much as all survivors together, and they are about different patients: so validation may well lie
-# below training, and the heights compare with no other notebook's. Look at where validation stops falling.
+# Both lines let all deaths together count as much as all survivors together, and they are about different patients: so validation
+# may well lie below training, and the heights compare with no other notebook's. Right of the line films are altered while the network
+# learns, so training loss may jump there. Look at whether validation has stopped falling.
 
 # %%
 networks = {
@@ -116,8 +119,8 @@ pd.DataFrame(
 ).T.rename_axis(columns="AUROC (95 % interval)")
 
 # %% [markdown]
-# Compare the intervals, not the numbers: with few deaths in the test they are wide. A fairer question is
-# about the *difference*, computed on the same patients, where luck with the patients cancels.
+# Do not rank the models by these: with few deaths the intervals are wide, and whether two of them overlap answers nothing, since the
+# patients are the same. The right question is about the *difference* on the same patients, where luck with the patients cancels.
 
 # %%
 rivals = ["iteration 1, untouched", "head only"]
@@ -132,7 +135,8 @@ pd.Series(
 ).to_frame()
 
 # %% [markdown]
-# An interval that holds zero means: these patients cannot tell which is better.
+# An interval that holds zero leaves open which is better. Its ends say how large a difference may still be: where both are small, the
+# two are as good as equal.
 
 # %% [markdown]
 # ## Five seeds, and training from scratch
@@ -145,9 +149,9 @@ pd.Series(
 # high rate in all layers, in more passes.
 #
 # Each cell is the mean over the seeds, with its 95 % interval over the test patients (plain percentiles of resamples, which
-# with so few deaths are somewhat too narrow: `docs/coverage.md`), and ± the standard deviation over the seeds. The last column is paired: the
-# AUROC of each way less that of *head, then all layers*. Which differences are larger than the seeds' spread, and which
-# intervals hold zero?
+# with so few deaths are somewhat too narrow: `docs/coverage.md`), and ± the standard deviation over the seeds. The last two columns are paired: the
+# AUROC, and the rank correlation, of each way less that of *head, then all layers*. Which intervals hold zero, and how small a
+# difference do these then still allow?
 
 # %%
 from helpers.studies import compare, differences, load_study
@@ -157,12 +161,35 @@ study = load_study("phantom-variants")
 measures = ["AUROC", "share of the best possible AUROC", ranks]
 at_sbu = compare(study, test="sbu", measures=measures)
 at_sbu["AUROC, difference"] = differences(study, test="sbu", measure="AUROC")
+at_sbu["rank correlation, difference"] = differences(study, test="sbu", measure=ranks)
+at_sbu = at_sbu.rename(columns={measures[1]: "share of the best gain over a coin"})
 at_sbu
 
 # %% [markdown]
 # On phantoms the risk that the best reader would give to each film is known, for survivors, too. So the rank correlation with
-# it says more about few patients than the AUROC, which sees one bit of each. (With few deaths, chance may rank a model above
-# the true risk; then its share of the best possible exceeds one. Its interval says how easily.)
+# it says more about few patients than the AUROC, which sees one bit of each. *Share of the best gain* is (AUROC − ½) / (best − ½),
+# where the best is that reader's AUROC. (With few deaths, chance may rank a model above the true risk; then the share exceeds one.
+# Its interval says how easily.) Where a way with random weights has a large ±, look into `docs/study/phantom-variants.csv`: it
+# lists what each seed gave, and one that failed weighs on the mean.
+
+# %%
+from IPython.display import Markdown
+
+
+def judged(way, what, measure):
+    """How a way differs from head, then all layers, in words."""
+    row = study.table.query("test == 'sbu' and variant == @way and measure == @measure").iloc[0]
+    gap = Interval(*row[["difference_estimate", "difference_low", "difference_high"]].astype(float))
+    word = "worse" if gap.high < 0 else "better" if gap.low > 0 else "not shown to differ"
+    return f"- {what}, {measure}: **{word}**, {gap:+.2f}"
+
+
+asked = {
+    "from scratch": "random weights, SBU alone",
+    "phantom start, no iteration 1": "phantom start, without the first hospital",
+    "iteration 1": "iteration 1, not fine-tuned",
+}
+Markdown("\n".join(judged(way, what, m) for way, what in asked.items() for m in ("AUROC", ranks)))
 
 # %% [markdown]
 # ## What is forgotten
@@ -173,16 +200,18 @@ at_sbu
 # %%
 old = load_split(split, load_cohort("ieee8023"))
 old_test = old[(old["part"] == "test") & (old["label_source"] == "observed")]
+old_deaths = old_test.groupby("patient_id")["died"].max().sum()
 pd.Series(
     {name: str(judge(model, old_test)) for name, model in models.items()},
-    name=f"AUROC on ieee8023, {old_test['patient_id'].nunique()} test patients",
+    name=f"AUROC on ieee8023, {old_test['patient_id'].nunique()} test patients, {old_deaths} deaths",
 ).to_frame()
 
 # %% [markdown]
-# With this few patients only a disaster would show. It is measured all the same, because a number that is not
+# So few deaths cannot show even a large loss. It is measured all the same, because a number that is not
 # looked at cannot alarm anybody. The stored study knows the phantoms' true risks, and so sees more. The last column compares
 # each way with the very iteration 1 that it went on from, in rank correlation. A change below zero is forgetting; above zero,
-# the second hospital taught something that holds at the first, too. A dash: there was nothing to forget.
+# the second hospital taught something that holds at the first, too; where the interval holds zero, its lower end says how much may
+# have been forgotten unseen. A dash: there was nothing to forget.
 
 # %%
 at_old = compare(study, test="ieee8023", measures=["AUROC", ranks])
@@ -201,8 +230,6 @@ at_old
 # start can be told from a gain of the recipe.
 
 # %%
-from IPython.display import Markdown
-
 real = load_study("real-films").table.set_index(["measure", "way"])
 within, pooled = (real.loc[f"AUROC, {which}"] for which in ("within folds", "pooled"))
 keys = ["estimate", "low", "high"]
@@ -243,7 +270,8 @@ Markdown(
 )
 
 # %% [markdown]
-# An interval that holds zero means that these patients cannot tell; where the last one lies below zero, so few labels did harm.
+# An interval that holds zero means that these patients cannot tell. Unless the last one lies above zero, it is not shown that outcomes
+# taught the start anything.
 #
 # **These films are no untouched test.** Nothing was trained on them outside the cross-validation, but the phantoms were made
 # wider, and the way of reading a film was changed, while it was looked at how well they read these very films. So the rows of
@@ -272,8 +300,8 @@ model.save(work_root() / "models" / "iteration2")
 model.card["calibration_note"]
 
 # %% [markdown]
-# One network cannot say how much of its answer is luck. Some of it is the order of the films: the ± in the stored tables above is
-# the spread of five seeds that differ in nothing else. Another part is *who* happened to be among the training patients. So four more
+# One network cannot say how much of its answer is luck. Some of it is the run's own: the ± in the stored tables above is the spread of
+# five seeds, each with its own random numbers in the start, in the order and the changes of the films, and in iteration 1. Another part is *who* happened to be among the training patients. So four more
 # networks learn by the head's part of the recipe, each with a seed of its own, which also draws the training patients
 # anew, with replacement ([Riley and Collins 2023](https://doi.org/10.1002/bimj.202200302)). Their spread goes beside the
 # prediction in notebook 08, and notebook 07 asks whether their heat maps agree. Only the last layer learns, because more made no
@@ -291,10 +319,9 @@ for seed in range(1, 5):
 # %% [markdown]
 # ## Closing
 #
-# **What we found.** A model can be carried to a new hospital in two steps, cheaply; whether that beats starting
-# anew, and whether the first hospital's films added anything to the start, are questions that a test of this size may
-# leave open, and the intervals of the differences say so. On real films the start that phantoms taught is worth what the last
-# list says; its last line says what outcomes added to it.
+# **What we found.** A model can be carried to a new hospital in two steps, cheaply. Whether that beats starting anew, and whether the
+# first hospital's films added anything to the start, the list below the stored table says, for these phantoms and five seeds. On
+# real films the start that phantoms taught is worth what the last list says; its last line says what outcomes added to it.
 #
 # **What would change our mind.** The same comparison on real films of several hospitals, with some hundred deaths.
 #

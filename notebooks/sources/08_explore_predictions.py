@@ -56,19 +56,20 @@ upload_panel(model, example_films(), others=others, paths=True)
 # %% [markdown]
 # ## How to read the answer
 #
-# **The risk** is calibrated on validation patients: of a hundred patients of that hospital who get this
-# answer, about that many die. For people elsewhere, at another time, treated differently, it may be far off
+# **The risk** is calibrated on validation patients, of whom few died: it is *meant* as how many of a hundred patients of that
+# hospital with this answer die, and may be off by a good part of itself (notebook 06 has the intervals). For people elsewhere, at another time, treated differently, it may be far off
 # (notebook 06). It stands beside the share of all patients who died, which is what the model would say
 # without seeing anything. If the two bars are alike, the film told it little. The mark on the bars reaches from the
 # lowest to the highest answer of all networks: the model, and four whose last layer was taught on other draws of the same
 # patients. So it shows how much this film's answer hangs on who happened to be there, as far as a last layer goes. The four
-# share all earlier layers, and other hospitals and wrong labels fool all networks alike: the whole uncertainty is larger.
+# share all earlier layers, and other hospitals and wrong labels fool all networks alike: the whole uncertainty is larger. *The
+# model's threshold* is the highest risk from which eight in ten of the validation patients who died would be caught.
 #
 # **The heat map** shows evidence for death by place, in logits of the calibrated risk; the switch adds evidence
 # against it. The scale is the same for every film, so a pale map means little evidence, whatever the opacity.
-# This is the finer map of notebook 07: the same weights, asked about squares of 32 pixels of the picture that the network
-# saw, every 8 pixels. Every fourth of these squares is a place of the network's own grid, and their mean adds up to the
-# prediction; the squares between them add nothing to it, but with them the hottest point falls on a lesion more
+# This is the finer map of notebook 07: the same weights, asked at places 8 pixels apart in the picture that the network saw, each
+# the middle of a square of 32 pixels, though its value may hang on the whole picture. Every fourth place down and across belongs to
+# the network's own grid; the mean of these, plus a constant, is the prediction. The places between add nothing to it, but with them the hottest point falls on a lesion more
 # often. Much of that is habit: the average map of all films, which looks at none, points about as well (notebook 07 has the
 # numbers). A convincing map is no proof of a sound reason either.
 #
@@ -95,10 +96,10 @@ print(f"{name}; warnings: {len(answer.warnings)}")
 print(*sentences(answer), answer.summary, sep="\n")
 
 # %% [markdown]
-# ## When the answer is worth nothing
+# ## When the answer may be worth nothing
 #
-# Pictures that are no frontal chest film: noise, and the example spoiled in several ways. The network answers all.
-# Read the warnings, and notice that the risk alone would not have told you.
+# Noise, and the example spoiled in several ways. The network answers all. Read the warnings, compare the risks with that of the
+# intact film above, and notice that a risk alone would not have told you.
 
 # %%
 import cv2
