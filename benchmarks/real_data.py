@@ -39,8 +39,8 @@ from helpers.studies import STUDIES, load_study
 KEYS = ("estimate", "low", "high")
 AIM_AUROC, AIM_SEVERITY = 0.77, 0.80  # the best published for such films, supervised
 CAVEAT = (
-    "* These intervals resample patients, and with as few deaths such intervals hold the truth "
-    "less often than they say: [docs/coverage.md](coverage.md) has the rate for 16 deaths."
+    "* These intervals resample patients, and reach further than plain percentiles because so few "
+    "died: [docs/coverage.md](coverage.md) has how often such intervals hold the truth."
 )
 QUOTED = (
     "* The predecessor's recipe is rebuilt here with this series' own loop. Quoted, not computed: "

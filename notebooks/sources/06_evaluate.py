@@ -154,9 +154,10 @@ pd.Series({unit: str(share) for unit, share in word.items()}).to_frame(
 # Films of one patient are no independent evidence: intervals that take them for it are too narrow, and miss more
 # often than they say. `python -m benchmarks.coverage` does the same for every number of the report, with many more
 # cohorts, and the kinds of intervals were chosen by it: [its page](../docs/coverage.md) finds each within two points of
-# the 95 % that it promises, in a test of about this size too. It also finds the bootstrap wanting where few die: the
-# percentiles of resampled patients are somewhat too narrow. The series resamples only where no formula is at hand: for the bands
-# of the next figures and for differences of other measures. Read those so.
+# the 95 % that it promises, in a test of about this size too. It also finds the usual bootstrap wanting where few die: the
+# middle 95 % of what resampled patients give is too narrow. Where no formula is at hand, as for the bands of the next figures, the
+# series resamples as well, but takes in more than the middle 95 %, the fewer died the more
+# ([Hesterberg 2015](https://doi.org/10.1080/00031305.2015.1089789)), and the page finds that to hold.
 
 # %% [markdown]
 # ## Discrimination
