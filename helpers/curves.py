@@ -91,14 +91,11 @@ def plot_net_benefit(
     highest = curve["treat_all"].max()
     if patients is not None:
         died, risk = outcomes_and_risks(patients)
-        reach = pd.DataFrame(
-            net_benefit_intervals(died, risk, threshold)["net benefit"]
-            for threshold in curve["threshold"]
-        )
-        ax.fill_between(
-            curve["threshold"], reach["low"], reach["high"], color=PALETTE[0], alpha=0.12
-        )
-        highest = max(highest, reach["high"].max())
+        thresholds = curve["threshold"].to_numpy(float)
+        found = [net_benefit_intervals(died, risk, one)["net benefit"] for one in thresholds]
+        low, high = np.array([(interval.low, interval.high) for interval in found]).T
+        ax.fill_between(thresholds, low, high, color=PALETTE[0], alpha=0.12)
+        highest = max(highest, high.max())
     names = {"model": "treat by the model", "treat_all": "treat all", "treat_none": "treat none"}
     columns = [str(column) for column in curve if column != "threshold"]
     for column, colour, line in zip(columns, cycle(PALETTE), cycle(LINES), strict=False):
