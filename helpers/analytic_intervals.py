@@ -7,10 +7,8 @@ bootstrap hold the true value too rarely (`python -m benchmarks.coverage` shows 
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
-from helpers.intervals import NAN, Interval, on_logit_scale
+from helpers.intervals import NAN, UNDEFINED, Interval, on_logit_scale
 from helpers.metrics import auprc, brier, check_predictions, confusion, net_benefit_at
-
-UNDEFINED = Interval(NAN, NAN, NAN, note="undefined in these patients")
 
 
 def share_interval(hits: int, of: int, *, level: float = 0.95) -> Interval:

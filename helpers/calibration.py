@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import norm
 
-from helpers.intervals import NAN, Interval
+from helpers.intervals import NAN, UNDEFINED, Interval
 from helpers.metrics import check_predictions
 
 # Risks of exactly 0 and 1 have no logit; closer than this to them, they are taken as this far.
@@ -68,16 +68,17 @@ def calibration_intervals(died, risk, *, level: float = 0.95) -> dict[str, Inter
     deaths, expected = int(died.sum()), float(risk.sum())
     ratio = deaths / expected if expected > 0 else NAN
     if not 0 < deaths < len(died):
-        undefined = Interval(NAN, NAN, NAN, note="undefined in these patients")
         alone = Interval(ratio, NAN, NAN, note="no interval: one outcome only")
-        return dict(zip(names, (alone, undefined, undefined), strict=True))
+        return dict(zip(names, (alone, UNDEFINED, UNDEFINED), strict=True))
     logit = logits(risk)
     intercept = _intercept(died, logit, reach)
-    low, high = (expit(logit + shift).sum() / expected for shift in (intercept.low, intercept.high))
-    number = Interval(ratio, float(low), float(high))
+    number = steepness = UNDEFINED
+    if expected > 0:
+        low, high = (expit(logit + shift).sum() for shift in (intercept.low, intercept.high))
+        number = Interval(ratio, float(low) / expected, float(high) / expected)
     _, slope, error = _logistic(died, logit)
-    note = "undefined in these patients" if np.isnan(slope) else ""
-    steepness = Interval(slope, slope - reach * error, slope + reach * error, error, note)
+    if not np.isnan(slope):
+        steepness = Interval(slope, slope - reach * error, slope + reach * error, error)
     return dict(zip(names, (number, intercept, steepness), strict=True))
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
-from helpers.intervals import NAN, Interval, on_logit_scale
+from helpers.intervals import NAN, UNDEFINED, Interval, on_logit_scale
 from helpers.patients import require_patients
 
 
@@ -47,7 +47,7 @@ def auroc_interval(patients: pd.DataFrame, *, risk: str = "risk", level: float =
     died, score = patients["died"].to_numpy(bool), patients[risk].to_numpy(float)
     deaths, survivors = int(died.sum()), int((~died).sum())
     if not deaths or not survivors:
-        return Interval(NAN, NAN, NAN, note="undefined in these patients")
+        return UNDEFINED
     if np.isnan(score).any():
         raise ValueError(f"Expected a number in {risk} for every patient; some are missing.")
     above, below = placements(died, score)

@@ -53,6 +53,9 @@ class Interval:
         return bool(self.low <= value <= self.high)
 
 
+UNDEFINED = Interval(NAN, NAN, NAN, note="undefined in these patients")
+
+
 def on_logit_scale(
     estimate: float, error: float, freedom: float = np.inf, level: float = 0.95
 ) -> Interval:
@@ -215,7 +218,7 @@ def _percentiles(estimate: float, values: np.ndarray, tail: float, may_agree: bo
     estimate = float(estimate)
     defined = values[np.isfinite(values)]
     if np.isnan(estimate):
-        return Interval(estimate, NAN, NAN, note="undefined in these patients")
+        return UNDEFINED
     undefined = 1 - len(defined) / len(values)
     if undefined > MOST_UNDEFINED:
         note = f"no interval: undefined in {undefined:.0%} of the resamples"

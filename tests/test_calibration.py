@@ -114,6 +114,12 @@ def test_one_is_possible_exactly_where_zero_is():
     assert answers == {True, False}
 
 
+def test_where_no_death_was_expected_there_is_no_ratio():
+    found = calibration_intervals([True, False, True], [0.0, 0.0, 0.0])
+    assert found["observed / expected deaths"].note == "undefined in these patients"
+    assert found["calibration intercept"].low > 10  # risks that are far too low
+
+
 def test_where_nobody_died_the_intervals_say_so():
     found = calibration_intervals([0, 0, 0], [0.1, 0.2, 0.3])
     assert found["observed / expected deaths"].note == "no interval: one outcome only"
