@@ -260,6 +260,8 @@ def coverage(
         intervals = [cohort[measure, method] for cohort in cohorts]
         bounds = np.array([(one.low, one.high) for one in intervals])
         low, high = bounds[~np.isnan(bounds[:, 0])].T
+        if not len(low):
+            raise ValueError(f"{method} gave no interval of {measure} in {len(intervals)} cohorts.")
         hits = int(((low <= truth[measure]) & (truth[measure] <= high)).sum())
         reach = proportion_confint(hits, len(low), method="wilson")
         rows.append(
@@ -291,7 +293,8 @@ def calibration_on_average(cohorts: list[pd.DataFrame]) -> pd.DataFrame:
         known = values.dropna()
         reach = norm.ppf(0.975) * known.std() / np.sqrt(len(known))
         mean = Interval(known.mean(), known.mean() - reach, known.mean() + reach)
-        rows.append({"measure": name, "mean": f"{mean:.3f}", "median": f"{known.median():.3f}"})
+        median = f"{known.median():.3f}".replace("-", "−")
+        rows.append({"measure": name, "mean": f"{mean:.3f}", "median": median})
     return pd.DataFrame(rows)
 
 

@@ -10,13 +10,16 @@ from statsmodels.stats.proportion import proportion_confint
 from helpers.intervals import NAN, UNDEFINED, Interval, on_logit_scale
 from helpers.metrics import auprc, brier, check_predictions, confusion, net_benefit_at
 
+ROUNDING = 1e-12  # differences below it are none
+
 
 def share_interval(hits: int, of: int, *, level: float = 0.95) -> Interval:
     """A share with Wilson's interval (1927, doi:10.1080/01621459.1927.10502953)."""
     if not of:
         return UNDEFINED
     low, high = proportion_confint(hits, of, alpha=1 - level, method="wilson")
-    return Interval(hits / of, float(low), float(high))
+    share = hits / of
+    return Interval(share, min(float(low), share), max(float(high), share))  # but for rounding
 
 
 def brier_interval(died, risk, *, level: float = 0.95) -> Interval:
@@ -35,10 +38,15 @@ def brier_interval(died, risk, *, level: float = 0.95) -> Interval:
         Without bounds where there are fewer than two patients, or all are equally far off.
     """
     died, risk = check_predictions(died, risk)
+    if not len(died):
+        return UNDEFINED
     squares = (risk - died) ** 2
-    if len(squares) < 2 or np.ptp(squares) == 0:
+    if len(squares) < 2:
+        note = "no interval: fewer than two patients"
+        return Interval(brier(died, risk), NAN, NAN, note=note)
+    if np.ptp(squares) < ROUNDING:
         note = "no interval: the squared error is the same for all"
-        return Interval(brier(died, risk), NAN, NAN, note=note) if len(squares) else UNDEFINED
+        return Interval(brier(died, risk), NAN, NAN, note=note)
     error = float(squares.std(ddof=1)) / np.sqrt(len(squares))
     return on_logit_scale(float(squares.mean()), error, len(squares) - 1, level)
 
@@ -46,8 +54,9 @@ def brier_interval(died, risk, *, level: float = 0.95) -> Interval:
 def auprc_interval(died, risk, *, level: float = 0.95) -> Interval:
     """Average precision with the logit interval, whose error follows from the number of deaths.
 
-    Boyd, Eng and Page 2013, doi:10.1007/978-3-642-40994-3_55, section 3.2: on the logit scale the
-    variance is 1 / (deaths x estimate x (1 - estimate)).
+    Boyd, Eng and Page 2013, doi:10.1007/978-3-642-40994-3_29: on the logit scale the variance is
+    1 / (deaths x estimate x (1 - estimate)). It takes the estimate for a share of the deaths, so it
+    leaves out what survivors add, and is wider than it need be near 0 and 1.
 
     Parameters
     ----------
@@ -59,8 +68,8 @@ def auprc_interval(died, risk, *, level: float = 0.95) -> Interval:
     Returns
     -------
     Interval
-        Without bounds, and with the reason in ``note``, where fewer than two died, or all deaths
-        rank above all survivors.
+        Without bounds, and with the reason in ``note``, where fewer than two died, all deaths rank
+        above all survivors, or the risk is the same for all.
     """
     died, risk = check_predictions(died, risk)
     area, deaths = auprc(died, risk), int(died.sum())
@@ -68,6 +77,8 @@ def auprc_interval(died, risk, *, level: float = 0.95) -> Interval:
         return UNDEFINED
     if deaths < 2:
         return Interval(area, NAN, NAN, note="no interval: fewer than two deaths")
+    if np.ptp(risk) == 0:
+        return Interval(area, NAN, NAN, note="no interval: the risk is the same for all")
     if area == 1:
         note = "no interval: a perfect ranking of few patients is no certainty"
         return Interval(area, NAN, NAN, note=note)
@@ -96,10 +107,13 @@ def net_benefit_intervals(
     Returns
     -------
     dict of str to Interval
-        ``net benefit`` and ``net benefit less that of treating all``; undefined as
-        :func:`helpers.metrics.net_benefit_at`.
+        ``net benefit`` and ``net benefit less that of treating all``; undefined, with the reason
+        in ``note``, as :func:`helpers.metrics.net_benefit_at`.
     """
     names = ("net benefit", "net benefit less that of treating all")
+    if not 0 < threshold < 1:
+        note = "undefined: the threshold must lie between 0 and 1"
+        return dict.fromkeys(names, Interval(NAN, NAN, NAN, note=note))
     if np.isnan(net_benefit_at(died, risk, threshold)):
         return dict.fromkeys(names, UNDEFINED)
     cells, odds = confusion(died, risk, threshold), threshold / (1 - threshold)

@@ -45,11 +45,11 @@ def auroc_interval(patients: pd.DataFrame, *, risk: str = "risk", level: float =
     """
     require_patients(patients)
     died, score = patients["died"].to_numpy(bool), patients[risk].to_numpy(float)
+    if np.isnan(score).any():
+        raise ValueError(f"Expected a number in {risk} for every patient; some are missing.")
     deaths, survivors = int(died.sum()), int((~died).sum())
     if not deaths or not survivors:
         return UNDEFINED
-    if np.isnan(score).any():
-        raise ValueError(f"Expected a number in {risk} for every patient; some are missing.")
     above, below = placements(died, score)
     if min(deaths, survivors) < 2:
         note = "no interval: fewer than two deaths or survivors"
@@ -78,7 +78,7 @@ def auroc_difference(
     -------
     Interval
         Without bounds, and with the reason in ``note``, where there are fewer than two deaths or
-        survivors, or where both scores rank alike.
+        survivors, or where all patients tell the same difference, such as none.
 
     Raises
     ------
@@ -93,7 +93,8 @@ def auroc_difference(
     mine, theirs = (placements(died, patients[name].to_numpy(float)) for name in (first, second))
     error, freedom = _error(mine[0] - theirs[0], mine[1] - theirs[1])
     if error == 0:
-        return Interval(difference, NAN, NAN, note="no interval: both rank alike")
+        alike = "both rank alike" if difference == 0 else "all patients tell the same difference"
+        return Interval(difference, NAN, NAN, note=f"no interval: {alike}")
     reach = student.ppf((1 + level) / 2, freedom) * error
     low, high = np.clip([difference - reach, difference + reach], -1, 1)
     return Interval(difference, float(low), float(high), error)

@@ -4,6 +4,8 @@
 intervals and draws come from the modules that this one is made of.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -47,12 +49,14 @@ __all__ = [
     "accuracy",
     "as_endpoint",
     "auprc",
+    "auprc_interval",
     "auroc",
     "auroc_difference",
     "auroc_interval",
     "best_possible_share",
     "bootstrap_interval",
     "brier",
+    "brier_interval",
     "calibration",
     "choose_threshold",
     "confusion",
@@ -68,6 +72,7 @@ __all__ = [
     "report",
     "require_observed",
     "sensitivity",
+    "share_interval",
     "specificity",
 ]
 
@@ -105,10 +110,10 @@ def choose_threshold(validation: pd.DataFrame, *, sensitivity: float = 0.8) -> f
 def report(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """Judge predictions by every measure of the series, with 95 % intervals over patients.
 
-    Each measure has an interval of its own kind, and `python -m benchmarks.coverage` measures how
-    often it holds the truth: DeLong's for the AUROC, those of
+    Each measure has an interval of its own kind: DeLong's for the AUROC, those of
     :func:`helpers.calibration.calibration_intervals`, and those of
-    :mod:`helpers.analytic_intervals` for the rest.
+    :mod:`helpers.analytic_intervals` for the rest. `python -m benchmarks.coverage` measures how
+    often they hold the truth, but for the accuracies, shares like sensitivity and specificity.
 
     Parameters
     ----------
@@ -122,7 +127,14 @@ def report(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
     pandas.DataFrame
         A row a metric: ``metric``, ``estimate``, ``low``, ``high``, ``n`` (patients), ``events``
         (deaths), ``note`` (why a number is missing). Accuracy stands beside the majority rate.
+
+    Raises
+    ------
+    ValueError
+        If a label is not observed, a risk is missing, or the threshold is no probability.
     """
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"Expected a threshold between 0 and 1; got {threshold}.")
     patients = pool_by_patient(table)
     died, risk = patients["died"].to_numpy(bool), patients["risk"].to_numpy(float)
     intervals = {
@@ -152,7 +164,9 @@ def _shares(counts: Confusion) -> dict[str, Interval]:
 def _accuracy(counts: Confusion) -> dict[str, Interval]:
     patients, deaths = sum(counts), counts.true_positive + counts.false_negative
     right = counts.true_positive + counts.true_negative
+    majority = share_interval(max(deaths, patients - deaths), patients)
+    at_least_half = replace(majority, low=max(majority.low, 0.5))  # whichever outcome is commoner
     return {
         "accuracy": share_interval(right, patients),
-        "accuracy of always the majority": share_interval(max(deaths, patients - deaths), patients),
+        "accuracy of always the majority": at_least_half,
     }

@@ -70,7 +70,9 @@ def pool_by_patient(table: pd.DataFrame) -> pd.DataFrame:
     if groups["died"].nunique().gt(1).any():
         raise ValueError("Some patients are said to have both died and survived. Check the labels.")
     carried = ["died", "label_source", *(column for column in CARRIED if column in table)]
-    pooled = groups[risks].mean().join(groups[carried].first())
+    # Rounding must not part patients with equal risks: a mean of equal numbers is that number.
+    means = groups[risks].mean().clip(groups[risks].min(), groups[risks].max())
+    pooled = means.join(groups[carried].first())
     pooled["n_films"] = groups.size()
     return pooled.reset_index()
 

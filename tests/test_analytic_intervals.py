@@ -68,24 +68,28 @@ def test_net_benefit_of_one_share_alone_has_the_interval_of_that_share():
     assert bounds(found) == pytest.approx((0.2 - down, caught.high))
 
 
-@pytest.mark.parametrize(("caught", "in_vain"), [(0.1, 0.25), (0.05, 0.4), (0.15, 0.1)])
-def test_over_all_cohorts_of_40_the_net_benefit_is_held_as_often_as_promised(caught, in_vain):
-    threshold, patients, probabilities = 0.13, 40, (caught, in_vain, 1 - caught - in_vain)
-    truth = caught - in_vain * threshold / (1 - threshold)
+@pytest.mark.parametrize("measure", ["net benefit", GAIN])
+@pytest.mark.parametrize(("deaths", "survivors"), [(0.1, 0.25), (0.05, 0.4), (0.15, 0.1)])
+def test_over_all_cohorts_of_40_it_is_held_as_often_as_promised(measure, deaths, survivors):
+    """Three cells: deaths and survivors that count for the measure, and survivors that do not."""
+    threshold, patients = 0.13, 40
+    odds, counts_if_treated = threshold / (1 - threshold), measure == "net benefit"
+    truth = (deaths - odds * survivors) * (1 if counts_if_treated else -1)
+    counted, rest = (0.9, 0.0) if counts_if_treated else (0.0, 0.9)
     held = 0.0
-    for treated_dead in range(patients + 1):
-        for treated_alive in range(patients + 1 - treated_dead):
-            others = patients - treated_dead - treated_alive
-            counts = (treated_dead, treated_alive, others)
-            likelihood = multinomial.pmf(counts, patients, probabilities)
-            if likelihood < 1e-6 or not treated_dead:  # rare, or no deaths at all
-                continue
-            died, risk = np.repeat([True, False, False], counts), np.repeat([0.9, 0.9, 0], counts)
-            held += likelihood * net_benefit_intervals(died, risk, threshold)["net benefit"].holds(
-                truth
+    for dead in range(1, patients + 1):  # without a death there is no net benefit
+        for alive in range(patients + 1 - dead):
+            counts = (dead, alive, patients - dead - alive)
+            likelihood = multinomial.pmf(
+                counts, patients, (deaths, survivors, 1 - deaths - survivors)
             )
-    some_died = 1 - (1 - caught) ** patients
-    assert 0.93 <= held / some_died <= 0.98
+            if likelihood > 1e-6:
+                died = np.repeat([True, False, False], counts)
+                risk = np.repeat([counted, counted, rest], counts)
+                found = net_benefit_intervals(died, risk, threshold)[measure]
+                held += likelihood * found.holds(truth)
+    some_died = 1 - (1 - deaths) ** patients
+    assert 0.93 <= held / some_died <= 0.985
 
 
 def test_with_many_patients_all_agree_with_the_bootstrap():
@@ -125,9 +129,37 @@ def test_a_wider_level_is_a_wider_interval():
         assert wide.low < narrow.low < narrow.estimate < narrow.high < wide.high
 
 
-def test_few_patients_give_no_certainty():
-    perfect = auprc_interval([False] * 5 + [True] * 2, [0.1] * 5 + [0.9] * 2)
+@pytest.mark.parametrize("deaths", range(2, 30))
+def test_a_perfect_ranking_is_no_certainty_however_its_precision_is_rounded(deaths):
+    risk = [*np.linspace(0.6, 0.9, deaths), *np.linspace(0.1, 0.3, 20)]
+    perfect = auprc_interval([True] * deaths + [False] * 20, risk)
     assert perfect.estimate == 1 and "no certainty" in perfect.note and np.isnan(perfect.low)
+
+
+@pytest.mark.parametrize("of", range(1, 120))
+def test_a_share_lies_within_its_interval_at_both_ends(of):
+    none, all_of_them = share_interval(0, of), share_interval(of, of)
+    assert none.holds(0) and none.high > 0
+    assert all_of_them.holds(1) and all_of_them.low < 1
+
+
+@pytest.mark.parametrize("threshold", [-1, 0, 1, 2, float("nan")])
+def test_a_threshold_that_is_none_is_said_to_be_why(threshold):
+    found = net_benefit_intervals([True, False], [0.2, 0.1], threshold)
+    assert {one.note for one in found.values()} == {
+        "undefined: the threshold must lie between 0 and 1"
+    }
+
+
+def test_few_patients_give_no_certainty():
+    one = brier_interval([True], [0.3])
+    assert (
+        one.estimate == pytest.approx(0.49) and one.note == "no interval: fewer than two patients"
+    )
+    rounded = brier_interval([False] * 3, [0.3, 0.1 + 0.2, 0.3])
+    assert np.isnan(rounded.low) and "the same for all" in rounded.note
+    constant = auprc_interval([True, True, False], [0.2] * 3)
+    assert np.isnan(constant.low) and constant.note == "no interval: the risk is the same for all"
     lonely = auprc_interval([False, True], [0.2, 0.1])
     assert lonely.estimate == 0.5 and lonely.note == "no interval: fewer than two deaths"
     alike = brier_interval([False, True], [0.5, 0.5])

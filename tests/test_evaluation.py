@@ -56,6 +56,34 @@ def test_the_report_says_why_a_number_is_missing(patients):
     assert rare.loc["AUPRC", "note"] == "no interval: fewer than two deaths"
 
 
+def test_rounding_of_means_over_films_ranks_nobody():
+    """The mean of three tenths is not a tenth to a computer."""
+    films = pd.DataFrame(
+        {
+            "site": "sbu",
+            "patient_id": [0, 0, 0, 1, 1, 1, 2, 3],
+            "died": [True] * 6 + [False] * 2,
+            "label_source": "observed",
+            "risk": 0.1,
+        }
+    )
+    table = report(films, 0.1).set_index("metric")
+    assert table.loc["AUROC", "estimate"] == 0.5 and np.isnan(table.loc["AUROC", "low"])
+    assert table.loc["sensitivity", "estimate"] == 1
+
+
+def test_the_majority_is_never_less_than_half(patients):
+    even = pd.concat([patients[patients["died"]].head(5), patients[~patients["died"]].head(5)])
+    row = report(even, 0.3).set_index("metric").loc["accuracy of always the majority"]
+    assert row["estimate"] == row["low"] == 0.5 < row["high"]
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_a_threshold_that_is_no_probability_is_refused(patients, threshold):
+    with pytest.raises(ValueError, match="threshold between 0 and 1; got"):
+        report(patients, threshold)
+
+
 def test_each_measure_has_its_own_kind_of_interval(patients):
     table = report(patients, 0.3).set_index("metric")
     area = auroc_interval(patients)

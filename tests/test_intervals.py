@@ -212,8 +212,14 @@ def test_delong_claims_no_certainty_from_few():
     assert np.isnan(auroc_interval(few()[~few()["died"]]).estimate)
     alike = auroc_difference(few(), "risk", "risk")
     assert alike.estimate == 0 and np.isnan(alike.low) and "rank alike" in alike.note
-    with pytest.raises(ValueError, match="number in risk for every patient"):
-        auroc_interval(few().assign(risk=NAN))
+    apart = few().assign(risk=[0.9, 0.8, 0.3, 0.2, 0.1], other=0.5)
+    half = auroc_difference(apart, "risk", "other")
+    assert (
+        half.estimate == 0.5 and half.note == "no interval: all patients tell the same difference"
+    )
+    for table in (few(), few()[~few()["died"]]):
+        with pytest.raises(ValueError, match="number in risk for every patient"):
+            auroc_interval(table.assign(risk=NAN))
 
 
 def test_attributes_of_the_table_stay_its_own(patients):
