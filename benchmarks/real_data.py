@@ -236,7 +236,8 @@ def rounds() -> str:
     return (
         "**This is no untouched test.** The phantoms were made wider and the reading was changed "
         f"while these films were looked at, {len(wide)} times; outcomes were then read as the mean "
-        "over all films of a patient. Nothing was chosen by a rule, and not each round was better; "
+        "over all films of a patient, and intervals as plain percentiles, which are somewhat too "
+        "narrow where few died. Nothing was chosen by a rule, and not each round was better; "
         "another hospital's films would be the test.\n\n" + markdown_table(wide)
     )
 

@@ -4,8 +4,9 @@
 
 Nothing is trained here: the phantom start reads the films, and its opaque share is compared with
 what experts scored, what radiologists outlined, and what became of the patients (asked of their
-index films). Intervals come from resampling patients. The figures were looked at while the start
-was developed: docs/study/zero-shot-rounds.csv has those of each round.
+index films). Intervals come from resampling patients, for outcomes from DeLong's variance. The
+figures were looked at while the start was developed: docs/study/zero-shot-rounds.csv has those of
+each round.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from helpers.cohorts import (
     outline_mask,
     select_index_films,
 )
-from helpers.evaluation import Interval, auroc, bootstrap_interval
+from helpers.evaluation import Interval, auroc_interval, bootstrap_interval
 from helpers.reporting import markdown_table
 from helpers.starts import PHANTOM_START
 from helpers.stored import write_whole
@@ -97,11 +98,9 @@ def outcomes() -> pd.DataFrame:
         films = readings(select_index_films(load_cohort(site)))
         for column in columns:
             known = films[films[column].notna()].groupby("patient_id")
-            patients = known.agg(share=(SHARE, "mean"), event=(column, "max")).reset_index()
-            found = bootstrap_interval(
-                lambda t: auroc(t["event"].astype(bool), t["share"]), patients
-            )
-            events = int(patients["event"].sum())
+            patients = known.agg(share=(SHARE, "mean"), died=(column, "max")).reset_index()
+            found = auroc_interval(patients.assign(label_source="observed"), risk="share")
+            events = int(patients["died"].sum())
             rows.append(row(f"{site}: {NAMES[column]}", found, patients, events, unit="AUROC"))
     return pd.DataFrame(rows)
 

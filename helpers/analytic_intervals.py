@@ -2,12 +2,22 @@
 
 Chosen by simulation, as DeLong's in :mod:`helpers.delong`: where few die, the percentiles of a
 bootstrap hold the true value too rarely (`python -m benchmarks.coverage` shows both).
+
+All take `died` and `risk` as the measures of :mod:`helpers.metrics` do, of patients who are
+independent of each other, and as `level` the coverage aimed at.
 """
 
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
-from helpers.intervals import NAN, UNDEFINED, Interval, on_logit_scale
+from helpers.intervals import (
+    FEW_RANKED,
+    NAN,
+    UNDEFINED,
+    Interval,
+    no_interval,
+    on_logit_scale,
+)
 from helpers.metrics import auprc, brier, check_predictions, confusion, net_benefit_at
 
 ROUNDING = 1e-12  # differences below it are none
@@ -25,13 +35,6 @@ def share_interval(hits: int, of: int, *, level: float = 0.95) -> Interval:
 def brier_interval(died, risk, *, level: float = 0.95) -> Interval:
     """Brier score with the t interval of a mean, on the logit scale, since it lies in 0 to 1.
 
-    Parameters
-    ----------
-    died, risk
-        A value a patient, shape (n,); patients independent of each other.
-    level
-        Coverage aimed at.
-
     Returns
     -------
     Interval
@@ -42,11 +45,9 @@ def brier_interval(died, risk, *, level: float = 0.95) -> Interval:
         return UNDEFINED
     squares = (risk - died) ** 2
     if len(squares) < 2:
-        note = "no interval: fewer than two patients"
-        return Interval(brier(died, risk), NAN, NAN, note=note)
+        return no_interval(brier(died, risk), "fewer than two patients")
     if np.ptp(squares) < ROUNDING:
-        note = "no interval: the squared error is the same for all"
-        return Interval(brier(died, risk), NAN, NAN, note=note)
+        return no_interval(brier(died, risk), "the squared error is the same for all")
     error = float(squares.std(ddof=1)) / np.sqrt(len(squares))
     return on_logit_scale(float(squares.mean()), error, len(squares) - 1, level)
 
@@ -57,13 +58,6 @@ def auprc_interval(died, risk, *, level: float = 0.95) -> Interval:
     Boyd, Eng and Page 2013, doi:10.1007/978-3-642-40994-3_29: on the logit scale the variance is
     1 / (deaths x estimate x (1 - estimate)). It takes the estimate for a share of the deaths, so it
     leaves out what survivors add, and is wider than it need be near 0 and 1.
-
-    Parameters
-    ----------
-    died, risk
-        A value a patient, shape (n,); patients independent of each other.
-    level
-        Coverage aimed at.
 
     Returns
     -------
@@ -76,12 +70,11 @@ def auprc_interval(died, risk, *, level: float = 0.95) -> Interval:
     if np.isnan(area):
         return UNDEFINED
     if deaths < 2:
-        return Interval(area, NAN, NAN, note="no interval: fewer than two deaths")
+        return no_interval(area, "fewer than two deaths")
     if np.ptp(risk) == 0:
-        return Interval(area, NAN, NAN, note="no interval: the risk is the same for all")
+        return no_interval(area, "the risk is the same for all")
     if area == 1:
-        note = "no interval: a perfect ranking of few patients is no certainty"
-        return Interval(area, NAN, NAN, note=note)
+        return no_interval(area, FEW_RANKED)
     return on_logit_scale(area, float(np.sqrt(area * (1 - area) / deaths)), np.inf, level)
 
 
@@ -97,12 +90,8 @@ def net_benefit_intervals(
 
     Parameters
     ----------
-    died, risk
-        A value a patient, shape (n,); patients independent of each other.
     threshold
         Risk from which one would treat.
-    level
-        Coverage aimed at.
 
     Returns
     -------

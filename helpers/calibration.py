@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import norm
 
-from helpers.intervals import NAN, UNDEFINED, Interval
+from helpers.intervals import NAN, UNDEFINED, Interval, no_interval
 from helpers.metrics import check_predictions
 
 # Risks of exactly 0 and 1 have no logit; closer than this to them, they are taken as this far.
@@ -68,7 +68,7 @@ def calibration_intervals(died, risk, *, level: float = 0.95) -> dict[str, Inter
     deaths, expected = int(died.sum()), float(risk.sum())
     ratio = deaths / expected if expected > 0 else NAN
     if not 0 < deaths < len(died):
-        alone = Interval(ratio, NAN, NAN, note="no interval: one outcome only")
+        alone = no_interval(ratio, "one outcome only")
         return dict(zip(names, (alone, UNDEFINED, UNDEFINED), strict=True))
     logit = logits(risk)
     intercept = _intercept(died, logit, reach)

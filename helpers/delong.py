@@ -11,7 +11,14 @@ import pandas as pd
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
-from helpers.intervals import NAN, UNDEFINED, Interval, on_logit_scale
+from helpers.intervals import (
+    FEW_RANKED,
+    NAN,
+    UNDEFINED,
+    Interval,
+    no_interval,
+    on_logit_scale,
+)
 from helpers.patients import require_patients
 
 
@@ -52,8 +59,7 @@ def auroc_interval(patients: pd.DataFrame, *, risk: str = "risk", level: float =
         return UNDEFINED
     above, below = placements(died, score)
     if min(deaths, survivors) < 2:
-        note = "no interval: fewer than two deaths or survivors"
-        return Interval(float(above.mean()), NAN, NAN, note=note)
+        return no_interval(above.mean(), "fewer than two deaths or survivors")
     return _interval(float(above.mean()), *_error(above, below), level)
 
 
@@ -94,7 +100,7 @@ def auroc_difference(
     error, freedom = _error(mine[0] - theirs[0], mine[1] - theirs[1])
     if error == 0:
         alike = "both rank alike" if difference == 0 else "all patients tell the same difference"
-        return Interval(difference, NAN, NAN, note=f"no interval: {alike}")
+        return no_interval(difference, alike)
     reach = student.ppf((1 + level) / 2, freedom) * error
     low, high = np.clip([difference - reach, difference + reach], -1, 1)
     return Interval(difference, float(low), float(high), error)
@@ -124,8 +130,7 @@ def _error(above: np.ndarray, below: np.ndarray) -> tuple[float, float]:
 
 def _interval(area: float, error: float, freedom: float, level: float) -> Interval:
     if area in (0, 1):
-        note = "no interval: a perfect ranking of few patients is no certainty"
-        return Interval(area, NAN, NAN, note=note)
+        return no_interval(area, FEW_RANKED)
     if error == 0:
-        return Interval(area, NAN, NAN, note="no interval: the score is the same for all")
+        return no_interval(area, "the score is the same for all")
     return on_logit_scale(area, error, freedom, level)

@@ -137,14 +137,15 @@ def report(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
         raise ValueError(f"Expected a threshold between 0 and 1; got {threshold}.")
     patients = pool_by_patient(table)
     died, risk = patients["died"].to_numpy(bool), patients["risk"].to_numpy(float)
+    counts = confusion(died, risk, threshold)
     intervals = {
         "AUROC": auroc_interval(patients),
         "AUPRC": auprc_interval(died, risk),
         "Brier score": brier_interval(died, risk),
         **calibration_intervals(died, risk),
-        **_shares(confusion(died, risk, threshold)),
+        **_shares(counts),
         **net_benefit_intervals(died, risk, threshold),
-        **_accuracy(confusion(died, risk, threshold)),
+        **_accuracy(counts),
     }
     rows = [
         (name, one.estimate, one.low, one.high, len(patients), int(died.sum()), one.note)

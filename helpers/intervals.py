@@ -54,6 +54,12 @@ class Interval:
 
 
 UNDEFINED = Interval(NAN, NAN, NAN, note="undefined in these patients")
+FEW_RANKED = "a perfect ranking of few patients is no certainty"
+
+
+def no_interval(estimate: float, why: str) -> Interval:
+    """An estimate without bounds, and the reason."""
+    return Interval(float(estimate), NAN, NAN, note=f"no interval: {why}")
 
 
 def on_logit_scale(
@@ -221,10 +227,8 @@ def _percentiles(estimate: float, values: np.ndarray, tail: float, may_agree: bo
         return UNDEFINED
     undefined = 1 - len(defined) / len(values)
     if undefined > MOST_UNDEFINED:
-        note = f"no interval: undefined in {undefined:.0%} of the resamples"
-        return Interval(estimate, NAN, NAN, note=note)
+        return no_interval(estimate, f"undefined in {undefined:.0%} of the resamples")
     if np.ptp(defined) == 0 and not may_agree:
-        note = "no interval: all resamples agree, which is no certainty"
-        return Interval(estimate, NAN, NAN, note=note)
+        return no_interval(estimate, "all resamples agree, which is no certainty")
     low, high = np.quantile(defined, [tail, 1 - tail])
     return Interval(estimate, float(low), float(high), float(defined.std(ddof=1)))

@@ -15,10 +15,8 @@ from scipy.stats import t as student
 
 from helpers.delong import placements
 from helpers.draws import pool_draws
-from helpers.intervals import NAN, Interval
+from helpers.intervals import FEW_RANKED, NAN, Interval, no_interval
 from helpers.patients import require_patients
-
-PERFECT = "no interval: in some draw, a perfect ranking of few patients is no certainty"
 
 
 class _Estimate(NamedTuple):
@@ -60,7 +58,7 @@ def pooled_auroc(patients: pd.DataFrame, *, level: float = 0.95) -> Interval:
     draws = [_estimate(*placements(died, risk)) for risk in risks]
     areas = np.array([draw.value for draw in draws])
     if not ((areas > 0) & (areas < 1)).all():
-        return Interval(float(areas.mean()), NAN, NAN, note=PERFECT)
+        return no_interval(areas.mean(), f"in some draw, {FEW_RANKED}")
     # The delta method: the variance of a logit is that of the area over (area (1 - area)) squared.
     scaled = [_Estimate(logit(a), v / (a * (1 - a)) ** 2, freedom) for a, v, freedom in draws]
     pooled = _combine(scaled, level)

@@ -84,7 +84,9 @@ def test_the_page_says_of_every_interval_of_the_series_that_it_holds():
     ours = [row for row in rows if "the series |" in row or "the report |" in row]
     measures = 2 + 3 + len(coverage.REPORTED)  # of ranking, of agreement, and the others
     assert len(ours) == len(coverage.SIZES) * measures
-    assert [row for row in ours if "| yes |" not in row] == []
+    resampled = [row for row in rows if "| bootstrap of patients |" in row]
+    assert len(resampled) == 6
+    assert [row for row in ours + resampled if "| yes |" not in row] == []
 
 
 def test_coverage_counts_what_it_says():

@@ -83,14 +83,14 @@ _ = plot_films(Radiographs(films, 128).images, list(titles))
 from IPython.display import Markdown
 
 from helpers.cohorts import cohort_root
-from helpers.evaluation import auroc, bootstrap_interval
+from helpers.evaluation import auroc_interval
 
 if is_phantom("sbu"):
     from phantoms import truth
 
     index = select_index_films(load_cohort("sbu"))
     known = index.merge(truth(cohort_root("sbu").parent, "sbu"), on=["image_path", "patient_id"])
-    best = bootstrap_interval(lambda t: auroc(t["died"], t["true_image_risk"]), known)
+    best = auroc_interval(known, risk="true_image_risk")
     message = (
         f"Phantom SBU, film alone: the best possible AUROC is **{best}** ({len(known)} patients)."
     )

@@ -190,7 +190,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from helpers.evaluation import auroc, bootstrap_interval
+from helpers.evaluation import auroc_interval
 
 
 def guess_from(table, columns):
@@ -204,7 +204,7 @@ def guess_from(table, columns):
     guesser = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
     risk = guesser.fit(values.loc[learn], died[learn]).predict_proba(values.loc[asked])[:, 1]
     judged = patients.loc[asked].assign(risk=risk)
-    return bootstrap_interval(lambda t: auroc(t["died"], t["risk"]), judged)
+    return auroc_interval(judged)
 
 
 guesses = {

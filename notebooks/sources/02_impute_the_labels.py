@@ -267,7 +267,7 @@ Markdown(
 # is perfect; below 1, deaths were invented; above 1, they were missed.
 
 # %%
-from helpers.evaluation import bootstrap_interval
+from helpers.evaluation import auroc_interval
 
 
 def score(method):
@@ -276,11 +276,8 @@ def score(method):
     guesses = table.filter(like="draw_") if method == "draws" else table[["died"]]
     right = guesses.astype("boolean").eq(table["truth"], axis=0).mean(axis=None)
     label = "died" if method.startswith("forest") else "risk"
-    assessed = table[["site", "patient_id", "truth", "risk"]].assign(
-        label=table[label].astype(float)
-    )
-    rank = bootstrap_interval(lambda t: auroc(t["truth"], t["risk"]), assessed, repeats=500)
-    dead, expected = assessed["truth"].sum(), assessed["label"].sum()
+    dead, expected = table["truth"].sum(), table[label].astype(float).sum()
+    rank = auroc_interval(table.assign(died=table["truth"], label_source="observed"))
     return {
         "right": "no labels" if method == "calibrated" else f"{right:.0%}",
         "AUROC of the risk": str(rank),
@@ -395,6 +392,7 @@ predictions = {
 # the model expects as many deaths as there are.
 
 # %%
+from helpers.calibration import calibration_intervals
 from helpers.pooling import pooled_auroc, pooled_difference
 
 
@@ -420,14 +418,11 @@ predictions["mean of draws"] = (
 def effect(method, judge, baseline="complete_case"):
     other = predictions[baseline]["risk_0"]
     table = judges[judge](predictions[method].assign(other=other))
-    counts = table[["patient_id", "died"]].rename(columns={"died": "dead"})
-    counts["risk"] = table.filter(like="risk_").mean(axis=1)
+    expected = calibration_intervals(table["died"], table.filter(like="risk_").mean(axis=1))
     return {
         "AUROC": pooled_auroc(table),
         "against complete cases": pooled_difference(table, "other"),
-        "observed / expected deaths": bootstrap_interval(
-            lambda sample: sample["dead"].sum() / sample["risk"].sum(), counts, repeats=300
-        ),
+        "observed / expected deaths": expected["observed / expected deaths"],
     }
 
 

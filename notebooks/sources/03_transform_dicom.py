@@ -539,16 +539,10 @@ for name, column in values.items():
     scores[name] = column.astype("Float64").rank(pct=True)
 
 # %%
-from helpers.evaluation import auroc, bootstrap_interval
+from helpers.evaluation import auroc_interval
 from helpers.figures import plot_intervals
 
-
-def auroc_of_each(table: pd.DataFrame) -> dict[str, float]:
-    given = {name: table[table[name].notna()] for name in values}
-    return {name: auroc(rows["died"], rows[name]) for name, rows in given.items()}
-
-
-intervals = bootstrap_interval(auroc_of_each, scores)
+intervals = {name: auroc_interval(scores[scores[name].notna()], risk=name) for name in values}
 
 # %% [markdown]
 # Age and sex, the first two, are known when the patient arrives: what they tell is honest. Look

@@ -157,7 +157,7 @@ pd.Series({unit: str(share) for unit, share in word.items()}).to_frame(
 # the 95 % that it promises, in a test of about this size too. It also finds the usual bootstrap wanting where few die: the
 # middle 95 % of what resampled patients give is too narrow. Where no formula is at hand, as for the bands of the next figures, the
 # series resamples as well, but takes in more than the middle 95 %, the fewer died the more
-# ([Hesterberg 2015](https://doi.org/10.1080/00031305.2015.1089789)), and the page finds that to hold.
+# ([Hesterberg 2015](https://doi.org/10.1080/00031305.2015.1089789)); for single numbers the page finds that to hold.
 
 # %% [markdown]
 # ## Discrimination
