@@ -12,7 +12,7 @@ ships was trained before.
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
+from scipy.stats import rankdata
 
 from benchmarks.severity import SHARE, outlined_share, with_patients
 from helpers.cohorts import cohort_root, is_phantom, load_annotations, load_cohort
@@ -37,6 +38,7 @@ from phantoms.pretraining_run import PretrainingConfig
 
 UNSEEN_BATCHES = 16
 WHOLE = "everything"
+PHANTOMS = "Unseen phantoms, R²"
 Change = tuple[object, str, Callable]
 
 
@@ -91,9 +93,11 @@ def main() -> None:
             films[f"{name}|{seed}"] = share["film"]
             films[f"patient {name}|{seed}"] = share["patient"]
             print(f"seed {seed}, without {name}: done", file=sys.stderr, flush=True)
-        found = report(films, pd.DataFrame(rows, columns=["without", "seed", "r2"]))
-        print(f"\n{options.films} phantoms each, seeds 0 to {seed}:\n\n{markdown_table(found)}")
-        sys.stdout.flush()
+        print(f"\n{options.films} phantoms each, seeds 0 to {seed}:")
+        for what, table in report(
+            films, pd.DataFrame(rows, columns=["without", "seed", "r2"])
+        ).items():
+            print(f"\n**{what}**\n\n{markdown_table(table)}", flush=True)
 
 
 def draw_without(name: str, size: int, seed: Sequence[int]):
@@ -160,43 +164,70 @@ def read(model: SeverityModel, films: pd.DataFrame) -> dict[str, pd.Series]:
     return {"film": share, "patient": share[known].groupby(films["patient_id"]).transform("mean")}
 
 
-def report(films: pd.DataFrame, r2: pd.DataFrame) -> pd.DataFrame:
-    """Mean over the seeds of each figure, and how much is lost without each ingredient."""
-    seeds = r2["seed"].unique()
+def report(
+    films: pd.DataFrame, r2: pd.DataFrame, *, repeats: int = 1000
+) -> dict[str, pd.DataFrame]:
+    """Tabulate each figure: mean over the seeds, and how much is lost without each ingredient.
 
-    def measures(sample: pd.DataFrame) -> dict[tuple[str, str, str], float]:
-        found = {}
-        for name in WITHOUT:
-            runs = [figures(sample, f"{name}|{seed}") for seed in seeds]
-            for what in FIGURES:
-                found["value", name, what] = float(np.mean([run[what] for run in runs]))
-                found["lost", name, what] = found["value", WHOLE, what] - found["value", name, what]
-        return found
-
-    intervals = bootstrap_interval(measures, films.drop(columns="died"))
-    explained_by = r2.groupby("without")["r2"].mean()
-    rows = []
-    for name in WITHOUT:
-        row = {"without": name, "R², unseen phantoms": f"{explained_by[name]:.2f}"}
-        for what in FIGURES:
-            row[what] = str(intervals["value", name, what])
-            row[f"lost: {what}"] = "" if name == WHOLE else str(intervals["lost", name, what])
-        rows.append(row)
-    return pd.DataFrame(rows)
+    Intervals are over patients; the last column has the loss of each seed, from low to high.
+    """
+    seeds = list(r2["seed"].unique())
+    judged = films[films["first"]].assign(died=lambda t: t["outcome"].astype(bool))
+    return {
+        PHANTOMS: explained_by(r2),
+        "Experts' extent, Spearman": losses(films, seeds, "geographic", repeats),
+        "Outlined lesions, Spearman": losses(films, seeds, "outlined", repeats),
+        "Death, AUROC": losses(judged.assign(label_source="observed"), seeds, "died", repeats),
+    }
 
 
-FIGURES = ("experts' extent, Spearman", "outlined lesions, Spearman", "death, AUROC")
+def explained_by(r2: pd.DataFrame) -> pd.DataFrame:
+    """R² on unseen phantoms: mean over the seeds, and each seed's."""
+    each = r2.groupby("without", sort=False)["r2"]
+    found = pd.DataFrame({"mean": each.mean().map("{:.2f}".format), "each seed": each.agg(listed)})
+    return found.reset_index()
 
 
-def figures(films: pd.DataFrame, column: str) -> dict[str, float]:
-    """Agreement of what a network reads with experts, outlines and outcomes."""
-    patients = films[films["first"]]
-    values = (
-        films[column].corr(films["geographic"], method="spearman"),
-        films[column].corr(films["outlined"], method="spearman"),
-        auroc(patients["outcome"].astype(bool), patients[f"patient {column}"]),
-    )
-    return dict(zip(FIGURES, values, strict=True))
+def losses(films: pd.DataFrame, seeds: Sequence[int], known: str, repeats: int) -> pd.DataFrame:
+    """How networks agree with what is known of films or patients, and the paired differences."""
+    figure = ranking if known == "died" else rank_correlation
+    runs = [(name, seed) for name in WITHOUT for seed in seeds]
+    columns = [("patient " if known == "died" else "") + f"{name}|{seed}" for name, seed in runs]
+    other = [] if known == "died" else ["died"]  # an outcome that is not judged here
+    sample = films.dropna(subset=[known]).drop(columns=other)
+
+    def by_run(sample: pd.DataFrame) -> dict[str, np.ndarray]:  # a value a seed
+        values = figure(sample, columns, known).reshape(len(WITHOUT), len(seeds))
+        return dict(zip(WITHOUT, values, strict=True))
+
+    def measures(sample: pd.DataFrame) -> dict[tuple[str, str], float]:
+        means = {name: values.mean() for name, values in by_run(sample).items()}
+        found = {("mean", name): mean for name, mean in means.items()}
+        return found | {("lost", name): means[WHOLE] - mean for name, mean in means.items()}
+
+    intervals, each = bootstrap_interval(measures, sample, repeats=repeats), by_run(sample)
+    rows = [{"without": WHOLE, "mean": intervals["mean", WHOLE], "lost": "", "lost, each seed": ""}]
+    for name in list(WITHOUT)[1:]:
+        lost = {"lost": f"{intervals['lost', name]:+.2f}"}
+        lost["lost, each seed"] = listed(each[WHOLE] - each[name])
+        rows.append({"without": name, "mean": intervals["mean", name]} | lost)
+    return pd.DataFrame(rows).astype(str)
+
+
+def rank_correlation(films: pd.DataFrame, columns: list[str], known: str) -> np.ndarray:
+    """Spearman's rank correlation of each column with what is known."""
+    ranks = rankdata(films[[known, *columns]].to_numpy(float), axis=0)
+    return np.corrcoef(ranks, rowvar=False)[0, 1:]
+
+
+def ranking(patients: pd.DataFrame, columns: list[str], known: str) -> np.ndarray:
+    """AUROC of each column."""
+    return np.array([auroc(patients[known], patients[column]) for column in columns])
+
+
+def listed(values: Iterable[float]) -> str:
+    """Numbers from low to high."""
+    return ", ".join(f"{value:.2f}".replace("-", "−") for value in sorted(values))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.ablations import FIGURES, WHOLE, WITHOUT, draw_without, first_judged, report
+from benchmarks.ablations import (
+    PHANTOMS,
+    WHOLE,
+    WITHOUT,
+    draw_without,
+    first_judged,
+    report,
+)
+from helpers.evaluation import auroc, bootstrap_interval
 from helpers.severity import DEVICES, SHARES
 from phantoms.fresh_films import draw_film
 
@@ -53,7 +61,8 @@ def test_without_devices_no_film_has_one():
     assert (truths[:, len(SHARES) + 1 :] == 0).all()
 
 
-def test_losses_are_paired():
+def made_up_readings(seeds):
+    """Whole networks read the burden of 80 films, the others noise."""
     rng = np.random.default_rng(0)
     burden = rng.random(80)
     films = pd.DataFrame(
@@ -63,14 +72,36 @@ def test_losses_are_paired():
             "outlined": burden,
             "outcome": pd.array(burden > 0.6, "boolean"),
             "first": True,
+            "died": np.nan,
         }
     )
-    for name in WITHOUT:
-        share = burden if name == WHOLE else rng.random(80)
-        films[f"{name}|0"] = films[f"patient {name}|0"] = share
-    r2 = pd.DataFrame({"without": list(WITHOUT), "seed": 0, "r2": 0.5})
-    found = report(films.assign(died=np.nan), r2).set_index("without")
-    for what in FIGURES:
-        assert found.loc[WHOLE, what].startswith("1.00")
-        assert found.loc["devices", f"lost: {what}"] not in ("", "0.00")
-        assert found.loc[WHOLE, f"lost: {what}"] == ""
+    for seed in seeds:
+        for name in WITHOUT:
+            share = burden if name == WHOLE else rng.random(80)
+            films[f"{name}|{seed}"] = films[f"patient {name}|{seed}"] = share
+    pairs = [(name, seed, 0.5 + seed / 4) for seed in seeds for name in WITHOUT]
+    return films, pd.DataFrame(pairs, columns=["without", "seed", "r2"])
+
+
+def test_losses_are_paired_and_each_seed_shows():
+    found = report(*made_up_readings(seeds=[0, 1]), repeats=200)
+    for what in set(found) - {PHANTOMS}:
+        table = found[what].set_index("without")
+        assert table.loc[WHOLE, "mean"].startswith("1.00")
+        assert table.loc[WHOLE, "lost"] == ""
+        assert table.loc["devices", "lost"].startswith("+")
+        assert len(table.loc["devices", "lost, each seed"].split(", ")) == 2
+    assert found[PHANTOMS].set_index("without").loc["devices"].tolist() == ["0.62", "0.50, 0.75"]
+
+
+def test_few_deaths_widen_the_interval_of_the_ranking():
+    films, r2 = made_up_readings(seeds=[0])
+    few = films.assign(outcome=pd.array(films["geographic"].rank() > 74, "boolean"))
+    found = report(few, r2, repeats=200)["Death, AUROC"].set_index("without").loc["devices", "mean"]
+    plain = bootstrap_interval(
+        lambda t: auroc(t["outcome"].astype(bool), t["devices|0"]),
+        few.drop(columns="died"),
+        repeats=200,
+    )
+    low, high = (float(bound) for bound in found.split("(")[1].rstrip(")").split("–"))
+    assert low < plain.low and high > plain.high
