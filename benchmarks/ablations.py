@@ -1,6 +1,6 @@
 """Which ingredients of the phantoms matter to a network that reads real films? Prints a table.
 
-    CXR_DATA=… .venv/bin/python -m benchmarks.ablations [--films 16000] [--seeds 1]
+    CXR_DATA=… .venv/bin/python -m benchmarks.ablations [--films 16000] [--seeds 0 1 2]
 
 A small pretraining with everything, and one each without an ingredient; all see equally many films
 and start from the same weights. Each is judged on the same unseen phantoms, which have everything,
@@ -79,12 +79,12 @@ def main() -> None:
     """Teach all the networks and print what each reads."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--films", type=int, default=16_000)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     options = parser.parse_args()
     if is_phantom("ieee8023"):
         raise SystemExit("This judges real films: set CXR_DATA to a folder with ieee8023.")
     films, rows = real_films(), []
-    for seed in range(options.seeds):
+    for place, seed in enumerate(options.seeds, 1):
         config = PretrainingConfig(films=options.films, seed=seed)
         for name in WITHOUT:
             model = SeverityModel(teach(config, name), config.size)
@@ -93,7 +93,8 @@ def main() -> None:
             films[f"{name}|{seed}"] = share["film"]
             films[f"patient {name}|{seed}"] = share["patient"]
             print(f"seed {seed}, without {name}: done", file=sys.stderr, flush=True)
-        print(f"\n{options.films} phantoms each, seeds 0 to {seed}:")
+        seeds = ", ".join(map(str, options.seeds[:place]))
+        print(f"\n{options.films} phantoms each, seeds {seeds}:")
         for what, table in report(
             films, pd.DataFrame(rows, columns=["without", "seed", "r2"])
         ).items():

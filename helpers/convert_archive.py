@@ -24,10 +24,18 @@ __all__ = ["films_below"]
 _log = logging.getLogger(__name__)
 
 
-def films_below(root: str | Path) -> Iterator[str]:
+def films_below(root: str | Path, *, leave_out: str | Path | None = None) -> Iterator[str]:
     """Yield every file below a folder, in the same order each time, one folder in memory a time.
 
-    Films of an archive often have no ending, so none is asked for; DICOMDIR files are no films.
+    Films of an archive often have no ending, so none is asked for; DICOMDIR files are no films. A
+    folder that cannot be opened, or that is a link and not followed, is yielded by itself: whoever
+    opens it for a film says why it is none.
+
+    Parameters
+    ----------
+    root : str or pathlib.Path
+    leave_out : str or pathlib.Path, optional
+        Folder to pass over, as the one that the pictures are written to.
 
     Raises
     ------
@@ -36,11 +44,17 @@ def films_below(root: str | Path) -> Iterator[str]:
     """
     if not Path(root).is_dir():
         raise NotADirectoryError(f"expected a folder of DICOM files, found none at {root}")
-    for folder, folders, files in os.walk(root):
-        folders.sort()
-        for name in sorted(files):
-            if name != "DICOMDIR":
-                yield str(Path(folder, name))
+    passed = None if leave_out is None else Path(leave_out).absolute()
+    closed: list[str] = []
+    for folder, folders, files in os.walk(
+        root, onerror=lambda error: closed.append(error.filename)
+    ):
+        yield from closed
+        closed.clear()
+        folders[:] = sorted(one for one in folders if Path(folder, one).absolute() != passed)
+        yield from (str(Path(folder, one)) for one in folders if Path(folder, one).is_symlink())
+        yield from (str(Path(folder, name)) for name in sorted(files) if name != "DICOMDIR")
+    yield from closed
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -62,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         with _executor(chosen.scheduler, chosen.processes) as executor:
-            films = tqdm(films_below(chosen.archive), unit=" films")
+            films = tqdm(films_below(chosen.archive, leave_out=chosen.pictures), unit=" films")
             table = convert(films, chosen.pictures, size=chosen.size, executor=executor)
     except (FolderInUse, NotADirectoryError, WorkersLost) as error:
         _log.error("%s", error)

@@ -17,7 +17,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pandas as pd
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 
 from helpers.dicom import convert_film
 from helpers.executors import in_order
@@ -29,6 +29,7 @@ from helpers.quarantine import (
     quiet,
     read_header,
     study_date,
+    whose_and_when,
     word,
 )
 from helpers.sbu import SBU_VIEWS
@@ -212,9 +213,8 @@ def _day_zeros(paths: list[str], given: Mapping[str, date] | None) -> list[date 
 def _whose_and_when(path: str) -> tuple[str, date | None]:
     with quiet():
         try:
-            tags = ["PatientID", "StudyDate"]
-            header = dcmread(path, stop_before_pixels=True, specific_tags=tags)
-            return patient_of(header), study_date(header)
+            with Path(path).open("rb") as file:
+                return whose_and_when(file)
         except Exception:  # deidentify_film says what is wrong with it
             return "", None
 

@@ -12,13 +12,14 @@ that decoder is trusted with it: a few hundred bytes may claim a picture of giga
 | RLE, uncompressed of both byte orders | pydicom | MIT |
 """
 
+from copy import copy
 from threading import Lock
 from typing import Any
 
 import imagecodecs
 import numpy as np
 from pydicom import FileDataset, uid
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate, generate_fragments
 from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders.base import Decoder, DecodeRunner
 from pydicom.uid import UID
@@ -28,7 +29,7 @@ from helpers.jpeg_frames import frame_of
 JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 J2K = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
-_WHOLE = (*JPEG, *JPEG_LS, *J2K)  # pixels have headers of their own, and no bits but the picture's
+_WHOLE = (*JPEG, *JPEG_LS, *J2K)  # pixels have headers of their own
 # pylibjpeg-rle is faster, but on damaged data it panics, which is no Exception and ends a run.
 _PLUGINS = (
     dict.fromkeys(JPEG, "imagecodecs")
@@ -36,6 +37,8 @@ _PLUGINS = (
     | dict.fromkeys(J2K, "pylibjpeg")
     | {uid.RLELossless: "pydicom"}
 )
+
+_KEPT_BITS: dict[str, Any] = {"correct_unused_bits": False}  # `values_of` takes them off
 
 DECODER_DEPENDENCIES = dict.fromkeys(JPEG, ("imagecodecs",))  # the name is pydicom's
 
@@ -105,25 +108,66 @@ def stored_words(film: FileDataset) -> np.ndarray:
         If the frame's own header contradicts the file's, or decoding fails.
     """
     syntax = film.file_meta.TransferSyntaxUID
-    # unused bits are left to `values_of`
-    options: dict[str, Any] = {} if syntax in _WHOLE else {"correct_unused_bits": False}
     try:
         if (words := _viewed_words(film)) is not None:
             return words
-        if syntax in _WHOLE:
-            frame = get_frame(film.PixelData, 0, number_of_frames=1)
-            _compare_sizes(film, _size_in_j2k(frame) if syntax in J2K else _size_in_jpeg(frame))
+        below = 0
+        if syntax.is_encapsulated:
+            frame = _whole_frame(film)
+            if syntax in _WHOLE:
+                below = _bits_below(film, _checked_precision(film, frame))
+            film = _with_one_fragment(film, frame)
         words, _ = decoder_of(syntax).as_array(
-            film, index=0, raw=True, decoding_plugin=_PLUGINS.get(syntax, ""), **options
+            film,
+            index=0,
+            raw=True,
+            decoding_plugin=_PLUGINS.get(syntax, ""),
+            **_KEPT_BITS,
         )
     except UnreadableDicom:
         raise
-    except Exception as error:  # each decoder has its own way to fail on damaged data
+    except Exception as error:  # each decoder fails in its own way, and may quote the header
         raise UnreadableDicom(
             f"The pixels are damaged, or of a kind of {syntax.name} that no decoder here knows "
             f"({type(error).__name__})."
-        ) from error
-    return words.astype(words.dtype.newbyteorder("="), copy=False)
+        ) from None
+    words = words.astype(words.dtype.newbyteorder("="), copy=False)
+    return words >> below if below else words
+
+
+def _whole_frame(film: FileDataset) -> bytes:
+    """Join all fragments: they make up the one frame (PS3.5 A.4), whatever a table of offsets says.
+
+    Some files have an offset a fragment instead of one a frame, or lengths that are too short.
+    """
+    _table, *fragments = generate_fragments(film.PixelData)
+    return b"".join(fragments)
+
+
+def _with_one_fragment(film: FileDataset, frame: bytes) -> FileDataset:
+    """Return the film with its frame in one piece and no table that could contradict it."""
+    film = copy(film)
+    for name in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        film.pop(name, None)
+    film.PixelData = encapsulate([frame])
+    return film
+
+
+def _checked_precision(film: FileDataset, frame: bytes) -> int:
+    """Return the bits of a sample by the frame's own header; it must not contradict the file's.
+
+    libjpeg fills what is missing of a frame that was cut off, without a word: so its last marker
+    has to be there (ISO 10918-1 B.1.1.3). Within compressed samples neither marker can occur.
+    """
+    syntax = film.file_meta.TransferSyntaxUID
+    size, precision = _size_in_j2k(frame) if syntax in J2K else _size_in_jpeg(frame)
+    _compare_sizes(film, size)
+    if syntax in JPEG and frame.rfind(b"\xff\xd9") < frame.rfind(b"\xff\xda"):
+        raise UnreadableDicom(
+            "The compressed pixels are cut off: the mark at their end is missing. Export or "
+            "download the film again."
+        )
+    return precision
 
 
 def _viewed_words(film: FileDataset) -> np.ndarray | None:
@@ -160,14 +204,20 @@ def values_of(words: np.ndarray, film: FileDataset) -> np.ndarray:
 def unused_bits(film: FileDataset) -> tuple[int, int]:
     """Count the bits of a word above and below those of the pixel (PS3.5 8.1.1).
 
-    Bits below were allowed until 2014. Decoders of compressed pixels leave none.
+    Bits below were allowed until 2014; `stored_words` leaves none where pixels have headers of
+    their own, which say whether they are there at all.
     """
-    if film.file_meta.TransferSyntaxUID in _WHOLE or "PixelData" not in film:
+    if "PixelData" not in film:
         return 0, 0
-    allocated, stored = int(film.BitsAllocated), int(film.BitsStored)
-    high = film.get("HighBit")
-    below = 0 if high is None else max(0, int(high) + 1 - stored)
-    return allocated - stored - below, below
+    whole = film.file_meta.TransferSyntaxUID in _WHOLE
+    below = 0 if whole else _bits_below(film, int(film.BitsAllocated))
+    return int(film.BitsAllocated) - int(film.BitsStored) - below, below
+
+
+def _bits_below(film: FileDataset, precision: int) -> int:
+    """Count the bits below those of the pixel in samples of so many bits."""
+    stored, high = int(film.BitsStored), film.get("HighBit")
+    return 0 if high is None or precision <= int(high) else max(0, int(high) + 1 - stored)
 
 
 def _compare_sizes(film: FileDataset, found: tuple[int, int, int] | None) -> None:
@@ -185,18 +235,20 @@ def _compare_sizes(film: FileDataset, found: tuple[int, int, int] | None) -> Non
         )
 
 
-def _size_in_jpeg(frame: bytes) -> tuple[int, int, int] | None:
-    """Return rows, columns and samples from the frame header."""
+def _size_in_jpeg(frame: bytes) -> tuple[tuple[int, int, int] | None, int]:
+    """Return rows, columns and samples, and the bits of a sample, from the frame header."""
     header = frame_of(frame)
-    return None if header is None else (header.rows, header.columns, header.samples)
+    if header is None:
+        return None, 0
+    return (header.rows, header.columns, header.samples), header.bits
 
 
-def _size_in_j2k(frame: bytes) -> tuple[int, int, int] | None:
-    """Return rows, columns and samples from the SIZ segment (ISO 15444-1 A.5.1)."""
+def _size_in_j2k(frame: bytes) -> tuple[tuple[int, int, int] | None, int]:
+    """Return rows, columns and samples, and the bits of one, from SIZ (ISO 15444-1 A.5.1)."""
     begin = frame.find(b"\xff\x4f\xff\x51", 0, 4096)  # some files put boxes before it
     start = begin + 8  # at Xsiz
-    if begin < 0 or len(frame) < start + 34:
-        return None
+    if begin < 0 or len(frame) < start + 35:
+        return None, 0
     right, bottom, left, top, tile_width, tile_height = (
         int.from_bytes(frame[i : i + 4], "big") for i in range(start, start + 24, 4)
     )
@@ -207,4 +259,5 @@ def _size_in_j2k(frame: bytes) -> tuple[int, int, int] | None:
             f"The compressed pixels claim to be cut into {tiles:,} tiles; expected at most "
             f"{_MOST_TILES:,}."
         )
-    return rows, columns, int.from_bytes(frame[start + 32 : start + 34], "big")
+    samples = int.from_bytes(frame[start + 32 : start + 34], "big")
+    return (rows, columns, samples), (frame[start + 34] & 0x7F) + 1

@@ -8,13 +8,14 @@ meta header on the way, as older archives and some web services send them, and c
 import zlib
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydicom import DataElement, FileDataset, dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.filereader import _read_file_meta_info, read_preamble
 from pydicom.tag import BaseTag
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -26,6 +27,8 @@ from helpers.dicom_decoders import UnreadableDicom
 # More than a stitched whole-spine film. A file of a few bytes may claim 65,535 × 65,535.
 MOST_PIXELS = 52_500_000
 _MOST_BYTES = 4 * MOST_PIXELS  # of a file that is compressed as a whole, once it is unpacked
+_MOST_ITEMS = 20_000  # of sequences, and fragments of pixels; pydicom needs 0.7 kB for one
+_ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # tag, in either order of bytes (PS3.5 7.5)
 
 _LONG = 32  # bytes: longer values are read when they are asked for
 _PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
@@ -80,9 +83,11 @@ def read_elements(data: bytes, tags: Sequence[BaseTag]) -> FileDataset:
     Raises
     ------
     UnreadableDicom
-        If the file is compressed as a whole, and damaged or beyond any film; or has no elements.
+        If the file is compressed as a whole, and damaged or beyond any film; or has no elements, or
+        too many in sequences.
     """
-    data = _inflated(data)
+    data = in_plain_words(data)
+    refuse_many_items(data)
     film = dcmread(BytesIO(data), force=True, specific_tags=list(tags), defer_size=_LONG)
     if not film.file_meta:
         _name_syntax(film, data)
@@ -91,19 +96,51 @@ def read_elements(data: bytes, tags: Sequence[BaseTag]) -> FileDataset:
     return film
 
 
-def _inflated(data: bytes) -> bytes:
-    """Return a file that is compressed as a whole (PS3.5 A.5) in plain words, any other as it is.
+def refuse_many_items(data: bytes) -> None:
+    """Refuse a file of more sequence items than any film has, before pydicom makes objects of them.
 
-    The meta header is read by the functions that pydicom reads it with next, so that both find the
-    same transfer syntax; and pydicom, which unpacks without a limit, is never shown such a file.
+    Raises
+    ------
+    UnreadableDicom
+        With their number.
     """
-    file = BytesIO(data)
-    read_preamble(file, force=True)
-    if _read_file_meta_info(file).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return data
+    little, big = _ITEMS
+    plain = _syntax_of(BytesIO(data)) not in (None, ExplicitVRBigEndian)
+    items = data.count(little) + (0 if plain else data.count(big))
+    if items > _MOST_ITEMS:
+        raise UnreadableDicom(
+            f"The file holds {items:,} items of sequences; expected at most {_MOST_ITEMS:,}, more "
+            "than any film needs."
+        )
+
+
+def in_plain_words(data: bytes) -> bytes:
+    """Return a file that is compressed as a whole (PS3.5 A.5) unpacked, any other as it is.
+
+    Raises
+    ------
+    UnreadableDicom
+        If it is damaged, or unpacks to more than any film needs.
+    """
+    plain = unpacked(BytesIO(data))
+    return data if plain is None else plain
+
+
+def unpacked(file: BinaryIO) -> bytes | None:
+    """Return a file that is compressed as a whole in plain words; None, and little read, if not.
+
+    pydicom unpacks without a limit, and must never be shown such a file.
+
+    Raises
+    ------
+    UnreadableDicom
+        As `in_plain_words`.
+    """
+    if _syntax_of(file) != DeflatedExplicitVRLittleEndian:
+        return None
     unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        plain = unpacking.decompress(memoryview(data)[file.tell() :], _MOST_BYTES + 1)
+        plain = unpacking.decompress(file.read(), _MOST_BYTES + 1)
     except zlib.error:
         raise UnreadableDicom(
             "The file is compressed as a whole and damaged. Export or download it again."
@@ -117,6 +154,15 @@ def _inflated(data: bytes) -> bytes:
             "The file is compressed as a whole and cut off. Export or download it again."
         )
     return _INFLATED_HEAD + plain
+
+
+def _syntax_of(file: BinaryIO) -> UID | None:
+    """Read the transfer syntax, if there is one, and leave the file at its first element.
+
+    By the functions that pydicom reads it with next, so that both find the same.
+    """
+    read_preamble(file, force=True)
+    return _read_file_meta_info(file).get("TransferSyntaxUID")
 
 
 def _name_syntax(film: FileDataset, data: bytes) -> None:

@@ -51,7 +51,7 @@ def grey_of(
     contrast = contrast_of(film, prefer_lut=prefer_lut)
     if contrast == "VOI LUT":
         table = _numbered(list(film.VOILUTSequence), index)
-        grey = look_up(shown, table, film, signed=_has_small_signs(film)) / highest_entry(table)
+        grey = look_up(shown, table, film, *_possible(film)) / highest_entry(table)
     elif contrast == "window":
         grey = _by_window(shown, film, index)
     else:
@@ -77,7 +77,7 @@ def contrast_of(film: Dataset, *, prefer_lut: bool = True) -> str:
 def _after_modality(stored: np.ndarray, film: FileDataset) -> np.ndarray:
     """Apply the modality LUT, or slope and intercept, or nothing (C.11.1)."""
     if film.get("ModalityLUTSequence"):
-        return look_up(stored, film.ModalityLUTSequence[0], film, signed=False)
+        return look_up(stored, film.ModalityLUTSequence[0], film, *_stored_range(film))
     return _rescaled(stored, film)
 
 
@@ -138,12 +138,18 @@ def _by_window(shown: np.ndarray, film: FileDataset, index: int) -> np.ndarray:
         return apply_windowing(shown, window) / 65535.0
 
 
-def _has_small_signs(film: FileDataset) -> bool:
-    """Whether values after the modality step can be negative, and none reaches 32,768."""
+def _possible(film: FileDataset) -> tuple[float, float]:
+    """Return between which values the modality step can lead, anything if the pixels are floats."""
+    return _full_range(film) if "PixelData" in film else (-math.inf, math.inf)
+
+
+def _stored_range(film: FileDataset) -> tuple[float, float]:
+    """Return the lowest and the highest value that the bits of a pixel can hold."""
     if "PixelData" not in film:
-        return False
-    darkest, brightest = _full_range(film)
-    return darkest < 0 and brightest < 2**15
+        return -math.inf, math.inf
+    bits = int(film.BitsStored)
+    lowest = -(2 ** (bits - 1)) if film.PixelRepresentation else 0
+    return lowest, lowest + 2**bits - 1
 
 
 def _full_range(film: FileDataset) -> tuple[float, float]:
@@ -160,9 +166,7 @@ def _full_range(film: FileDataset) -> tuple[float, float]:
         )
     if film.get("ModalityLUTSequence"):
         return 0.0, highest_entry(film.ModalityLUTSequence[0])
-    bits = int(film.BitsStored)
-    lowest = -(2 ** (bits - 1)) if film.PixelRepresentation else 0
-    ends = _rescaled(np.array([lowest, lowest + 2**bits - 1]), film)
+    ends = _rescaled(np.array(_stored_range(film)), film)
     if not ends.max() > ends.min():
         raise UnreadableDicom(
             "The header's RescaleSlope is so small beside its RescaleIntercept that all pixels "
@@ -179,10 +183,24 @@ def is_background(stored: np.ndarray, film: FileDataset) -> np.ndarray:
         return ~np.isfinite(stored)
     last = film.get(f"{kind}PixelPaddingRangeLimit")
     ends = np.array([first, first if last is None else last])
-    if not kind and film.PixelRepresentation:
-        # Often written as if unsigned beside signed pixels: then 63,536 means −2,000.
-        ends = ends.astype(np.int64).astype(f"i{int(film.BitsAllocated) // 8}")
+    if not kind:
+        ends = _as_stored(ends.astype(np.int64), film)
     return (stored >= ends.min()) & (stored <= ends.max()) | ~np.isfinite(stored)
+
+
+def _as_stored(padding: np.ndarray, film: FileDataset) -> np.ndarray:
+    """Take padding that is written with the wrong sign for what it means, and any other as it is.
+
+    Beside signed pixels of 12 bits in 16, 63,536 means −2,000, and so does 2,096; beside unsigned
+    ones of 16 bits −2,000 means 63,536.
+    """
+    lowest, highest = _stored_range(film)
+    allocated, stored = 2 ** int(film.BitsAllocated), 2 ** int(film.BitsStored)
+    for step in (-allocated, -stored) if film.PixelRepresentation else (allocated,):
+        other = padding + step
+        meant = ((padding < lowest) | (padding > highest)) & (lowest <= other) & (other <= highest)
+        padding = np.where(meant, other, padding)
+    return padding
 
 
 def _numbered(items: list[Any], index: int) -> Any:

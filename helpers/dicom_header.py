@@ -139,7 +139,7 @@ def open_film(data: bytes, *, for_processing: bool = False) -> FileDataset:
         # pydicom raises a zoo of types on damaged files, and its messages may quote identifiers.
         raise UnreadableDicom(
             f"The DICOM header is damaged or cut off ({type(error).__name__})."
-        ) from error
+        ) from None
 
 
 def _parse(data: bytes, for_processing: bool) -> FileDataset:
@@ -178,6 +178,10 @@ def _refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
             "The film is raw detector data (FOR PROCESSING), not made for the eye. Export the film "
             "as it is shown to doctors (FOR PRESENTATION)."
         )
+
+
+def _pixels_of(film: FileDataset) -> str:
+    return next(name for name in PIXELS if name in film)
 
 
 def _refuse_missing(film: FileDataset, *names: str) -> None:
@@ -228,6 +232,11 @@ def _refuse_unreadable_pixels(film: FileDataset) -> None:
     if not decodable:
         raise UnreadableDicom(
             f"The pixels are compressed as {syntax.name}, and no decoder for it is installed here."
+        )
+    if not syntax.is_encapsulated and film[_pixels_of(film)].is_undefined_length:
+        raise UnreadableDicom(
+            "The header says that the pixels are not compressed, and they are (Transfer Syntax). "
+            "Export the film again."
         )
     if not syntax.is_encapsulated and "PixelData" in film:
         present, expected = len(film.PixelData or b""), get_expected_length(film)

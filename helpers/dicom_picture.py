@@ -87,7 +87,7 @@ def _grey(
         raise UnreadableDicom(
             f"The film's window or lookup table is not valid ({type(error).__name__}). "
             "Export the film again."
-        ) from error
+        ) from None
     return np.rint(255 * grey).astype(kind) if kind is np.uint8 else grey.astype(kind)
 
 

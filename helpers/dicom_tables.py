@@ -14,7 +14,9 @@ from helpers.dicom_decoders import UnreadableDicom
 _DEPTHS = range(8, 17)  # bits of an entry (C.11.1.1, C.11.2.1.1)
 
 
-def look_up(values: np.ndarray, table: Dataset, film: FileDataset, *, signed: bool) -> np.ndarray:
+def look_up(
+    values: np.ndarray, table: Dataset, film: FileDataset, lowest: float, highest: float
+) -> np.ndarray:
     """Look values up in a table; those outside get its first or last entry (C.11.1.1, C.11.2.1.1).
 
     Parameters
@@ -25,9 +27,11 @@ def look_up(values: np.ndarray, table: Dataset, film: FileDataset, *, signed: bo
         Item of a Modality LUT Sequence or VOI LUT Sequence.
     film : pydicom.FileDataset
         Tells the byte order of the table.
-    signed : bool
-        Whether values can be negative, and none reaches 32,768. The first value has to be written
-        as signed then (C.11.2.1.1). Often it is not, and 65,524 means −12.
+    lowest, highest : float
+        Between which values can lie. If they can be negative, and none reaches 32,768, the first
+        value of the table has to be written as signed; if none can be negative, as unsigned
+        (C.11.1.1, C.11.2.1.1). Often it is not, or pydicom took it by the sign of the pixels: then
+        65,524 means −12, or −25,536 means 40,000.
 
     Returns
     -------
@@ -41,8 +45,10 @@ def look_up(values: np.ndarray, table: Dataset, film: FileDataset, *, signed: bo
     """
     entries = _entries(table, film)
     first = int(table.LUTDescriptor[1])
-    if signed and first >= 2**15:
+    if first >= 2**15 and lowest < 0 and highest < 2**15:
         first -= 2**16
+    elif first < 0 <= lowest:
+        first += 2**16
     nearest = np.nan_to_num(np.rint(values), nan=first)
     positions = np.clip(nearest, first, first + len(entries) - 1) - first
     return entries[positions.astype(np.int64)]

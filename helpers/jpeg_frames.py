@@ -1,7 +1,11 @@
 """What the frame header of a JPEG says, read before a decoder is trusted with it."""
 
+import re
 from typing import NamedTuple
 
+_START_OF_SCAN, _END = 0xDA, 0xD9
+# A marker among compressed samples that ends them: neither a stuffed byte nor a restart.
+_AFTER_SAMPLES = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")
 _NO_FRAMES = (0xC4, 0xC8, 0xCC)  # markers among those of frames: tables and a reserved one
 
 
@@ -28,6 +32,24 @@ def frame_of(data: bytes) -> JpegFrame | None:
             return JpegFrame(marker, data[at + 4], rows, columns, data[at + 9])
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return None
+
+
+def scans_of(data: bytes, most: int) -> int:
+    """Count the scans of a JPEG up to its end, and no further than `most`.
+
+    What follows the picture does not count: a phone may append a film of some seconds.
+    """
+    scans, at = 0, 2
+    while scans < most and (found := _AFTER_SAMPLES.match(data, at)):
+        marker, at = found[0][-1], found.end()
+        if marker == _END:
+            break
+        at += int.from_bytes(data[at : at + 2], "big")
+        if marker == _START_OF_SCAN:
+            scans += 1
+            following = _AFTER_SAMPLES.search(data, at)
+            at = following.start() if following else len(data)
+    return scans
 
 
 def rare_kind(data: bytes) -> str | None:

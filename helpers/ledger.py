@@ -192,7 +192,8 @@ class Ledger:
     def _write(self, path: Path, rows: Iterable[list[Any]]) -> None:
         part = self.parts / path.name
         with part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
+            # "\r\n" lets it quote either of the two in the name of a film, as in macOS's "Icon\r"
+            writer = csv.writer(file, lineterminator="\r\n")
             writer.writerow(self._columns)
             writer.writerows(rows)
         part.replace(path)

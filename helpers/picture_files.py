@@ -9,7 +9,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from helpers.jpeg_frames import rare_kind
+from helpers.jpeg_frames import rare_kind, scans_of
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 MOST_SCANS = 100  # of a progressive JPEG; cameras and consoles write about ten
@@ -50,9 +50,9 @@ def read_picture(data: bytes) -> np.ndarray:
     UnreadableRadiograph
         If it is damaged, too large, animated, or of a kind that is not read.
     """
-    if data.startswith(JPEG) and (scans := data.count(b"\xff\xda")) > MOST_SCANS:
+    if data.startswith(JPEG) and scans_of(data, MOST_SCANS + 1) > MOST_SCANS:
         raise UnreadableRadiograph(  # each is a walk over all pixels
-            f"The JPEG is written in {scans} scans; at most {MOST_SCANS} are read. Export it again."
+            f"The JPEG is written in more than {MOST_SCANS} scans. Export it again."
         )
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
@@ -72,7 +72,12 @@ def _read_opened(picture: Image.Image, data: bytes) -> np.ndarray:
         raise UnreadableRadiograph(
             f"The picture is an animation of {frames} frames; one radiograph is expected."
         )
-    film = _deep_grey(data) if _is_deep_colour(data) else _grey(picture)
+    if picture.format == "PNG" and _is_grey_or_deep(data):
+        film = _grey_by_libpng(data)
+    else:
+        if picture.format == "PNG":
+            imagecodecs.png_decode(data)  # Pillow would leave rows black that are not there
+        film = _grey(picture)
     turn = _UPRIGHT.get(_orientation(picture))
     return np.ascontiguousarray(turn(film)) if turn else film
 
@@ -113,8 +118,6 @@ def _grey(picture: Image.Image) -> np.ndarray:
 
 
 def _grey_strip(picture: Image.Image) -> np.ndarray:
-    if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow's "L" would cut them off at 255
-        return (np.asarray(picture, dtype=np.float32) / 65535).clip(0, 1)
     if picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:
         layers = picture.convert("RGBA")
         black = Image.new("RGBA", layers.size, "black")
@@ -122,17 +125,18 @@ def _grey_strip(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.convert("L"), dtype=np.float32) / 255
 
 
-def _is_deep_colour(data: bytes) -> bool:
-    """Whether a PNG has 16 bits a sample and several samples, of which Pillow keeps 8 bits."""
-    return data.startswith(PNG) and data[24] == 16 and data[25] in (2, 4, 6)
+def _is_grey_or_deep(data: bytes) -> bool:
+    """Whether a PNG has grey samples, or such of 16 bits, of which Pillow would keep 8."""
+    return data[24] == 16 or data[25] == 0
 
 
-def _deep_grey(data: bytes) -> np.ndarray:
-    """Turn a PNG of several samples of 16 bits to grey, part by part, transparency to black."""
+def _grey_by_libpng(data: bytes) -> np.ndarray:
+    """Turn a PNG to grey, part by part, transparency to black, with all the shades that it has."""
     pixels = imagecodecs.png_decode(data)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     film = np.empty(pixels.shape[:2], np.float32)
     for top in range(0, len(pixels), _STRIP):
-        strip = pixels[top : top + _STRIP].astype(np.float32) / 65535
+        strip = pixels[top : top + _STRIP].astype(np.float32) / np.iinfo(pixels.dtype).max
         grey = strip[..., :3] @ _LUMINANCE if strip.shape[2] > 2 else strip[..., 0]
         film[top : top + _STRIP] = grey * strip[..., -1] if strip.shape[2] in (2, 4) else grey
     return film.clip(0, 1, out=film)

@@ -10,9 +10,13 @@ from contextlib import ExitStack, contextmanager
 from datetime import date
 from io import BytesIO
 from threading import Lock
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydicom import Dataset, dcmread
+from pydicom.filereader import read_partial
+from pydicom.tag import Tag
+
+from helpers.dicom_file import in_plain_words, refuse_many_items, unpacked
 
 RADIOGRAPHS = ("CR", "DX")
 
@@ -111,10 +115,36 @@ def quarantine_reason(header: Dataset, *, derived_primary: bool = False) -> str 
 
 
 def read_header(data: bytes) -> Dataset:
-    """Read the elements of `_HEADER` and no others."""
+    """Read the elements of `_HEADER` and no others.
+
+    Raises
+    ------
+    ValueError
+        If it is no DICOM file, or one that unpacks to more than any film needs.
+    """
     if data[128:132] != b"DICM":
         raise ValueError("no DICOM file")
+    data = in_plain_words(data)
+    refuse_many_items(data)
     return dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=_HEADER)
+
+
+def whose_and_when(file: BinaryIO) -> tuple[str, date | None]:
+    """Return the patient and the date of the study, and read no further than to these.
+
+    Raises
+    ------
+    ValueError
+        If the file is compressed as a whole and unpacks to more than any film needs.
+    """
+    plain = unpacked(file)
+    source = file if plain is None else BytesIO(plain)
+    source.seek(0)
+    last = Tag("PatientID")
+    header = read_partial(
+        source, lambda tag, _kind, _length: tag > last, specific_tags=[Tag("StudyDate"), last]
+    )
+    return patient_of(header), study_date(header)
 
 
 def patient_of(header: Dataset) -> str:

@@ -6,44 +6,10 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
-from torch import nn
 
 from helpers.activation import to_own_range
-
-
-def own_head(network: nn.Module, shared: nn.Module) -> torch.Tensor:
-    """Weights of the last layer of a network that has all other layers in common with another.
-
-    Parameters
-    ----------
-    network, shared : torch.nn.Module
-        ResNets of torchvision.
-
-    Returns
-    -------
-    torch.Tensor, shape (outputs, features)
-
-    Raises
-    ------
-    ValueError
-        If another layer differs too, so that maps on the shared features would not be the
-        network's own.
-    """
-    wanted = shared.state_dict()
-    differ = [
-        name
-        for name, value in network.state_dict().items()
-        if not name.startswith("fc.") and not torch.equal(value, wanted[name])
-    ]
-    if differ:
-        raise ValueError(
-            f"expected networks that differ in the last layer only, but {differ[0]} differs "
-            f"({len(differ)} such parts in all). Compute the features of each network by itself."
-        )
-    return network.get_parameter("fc.weight").detach()
 
 
 def pairwise_agreement(maps: np.ndarray) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from helpers.randomization import (
     randomization_similarity,
     shuffle_labels,
 )
-from helpers.repeatability import own_head, pairwise_agreement
+from helpers.repeatability import pairwise_agreement
 
 __all__ = [
     "CASCADE",
@@ -32,7 +32,6 @@ __all__ = [
     "leads",
     "map_similarity",
     "occlude",
-    "own_head",
     "pairwise_agreement",
     "pointing_chance",
     "pointing_game",

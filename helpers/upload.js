@@ -179,7 +179,10 @@ function render({ model, el }) {
     if (event.defaultPrevented || (event.target === field && !types.includes("Files"))) return;
     event.preventDefault();
     event.stopPropagation();
-    if (event.type === "drop" && files[0] && !controls.disabled) send(files[0]);
+    if (event.type !== "drop" || !files[0] || controls.disabled) return;
+    if (files.length === 1) return send(files[0]);
+    begin("Looking at what was dropped …", input);
+    show("failed", `${files.length} files were dropped; drop one film at a time.`);
   }
   const place = voila ? document : el;
   for (const kind of ["dragover", "drop"]) place.addEventListener(kind, dropped);

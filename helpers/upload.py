@@ -167,7 +167,7 @@ class UploadPanel(anywidget.AnyWidget):
                 "run": run,
                 "state": "warned" if outcome.warned else "done",
                 "text": f"{name}: {outcome.text}{', with warnings' if outcome.warned else ''}.",
-                "html": f"<p>File: {escape(name)}</p>{outcome.html}",
+                "html": f"<p>File: <bdi>{escape(name)}</bdi></p>{outcome.html}",
                 "record": outcome.record,
             }
         )

@@ -5,12 +5,15 @@ import json
 import logging
 import os
 import stat
+import struct
 import subprocess
 import sys
 import warnings
+import zlib
 from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -19,16 +22,18 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
+from dicom_films import make_film, ramp
 from markers import MARKER, PLANTED, SEARCHED, find_markers, text_elements
 from nbclient import NotebookClient
 from published import reference, write_dicom
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from helpers.deidentify import MANIFEST_TYPES, deidentify
 from helpers.dicom import describe_header
 from helpers.keys import NoKey, key_id, keyed_name, load_key
-from helpers.quarantine import quarantine_reason, quiet
+from helpers.quarantine import quarantine_reason, quiet, whose_and_when
 from helpers.review import TILE, review_sheet, write_review
 
 KEY = bytes(range(32))
@@ -348,3 +353,24 @@ def test_review_pages_and_table(tmp_path):
     assert table["number"].tolist() == [1, 2, 1, 2, 1]
     assert table["text_seen"].isna().all()
     assert len(list((tmp_path / "review").glob("page-*.png"))) == 3
+
+
+def test_a_file_that_unpacks_without_end_is_a_row(tmp_path):
+    film(tmp_path / "sound.dcm")
+    whole = make_film(ramp("u2", 12), syntax=DeflatedExplicitVRLittleEndian)
+    bomb = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    head = whole[: whole.index(b"1.2.840.10008.1.2.1.99") + 22]
+    meta = head[:132] + b"\x02\x00\x00\x00UL\x04\x00" + struct.pack("<I", len(head) - 144)
+    packed = b"".join(bomb.compress(bytes(2**20)) for _ in range(300)) + bomb.flush()
+    (tmp_path / "bomb.dcm").write_bytes(meta + head[144:] + packed)
+    paths = [tmp_path / "sound.dcm", tmp_path / "bomb.dcm"]
+    rows = deidentify(paths, tmp_path / "out", key=KEY, size=32)
+    assert rows["status"].tolist() == ["converted", "refused"]
+
+
+def test_patient_and_date_of_a_file_that_is_compressed_as_a_whole(tmp_path):
+    elements = {"PatientID": "7", "StudyDate": "20200401"}
+    packed = make_film(ramp("u2", 12), syntax=DeflatedExplicitVRLittleEndian, **elements)
+    plain = make_film(ramp("u2", 12), **elements)
+    assert whose_and_when(BytesIO(packed)) == whose_and_when(BytesIO(plain))
+    assert whose_and_when(BytesIO(plain)) == ("7", date(2020, 4, 1))

@@ -39,6 +39,7 @@ from pydicom.uid import (
 from helpers.dicom import UnreadableDicom, convert, describe_header, read_dicom
 from helpers.dicom_header import MOST_PIXELS, open_film
 from helpers.dicom_picture import render
+from helpers.quarantine import read_header
 from tests.dicom_films import make_film, make_table, ramp
 from tests.dicom_matrix import CONTRAST, MODALITY, POLARITY, STORED, TABLE
 
@@ -243,6 +244,69 @@ def test_padding_written_as_unsigned_beside_signed_pixels():
     at = data.index(b"\x28\x00\x20\x01SS")
     data[at + 4 : at + 6] = b"US"
     assert read_dicom(bytes(data))[0].tolist() == [0, pytest.approx(1 - 2048 / 4095)]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits", "padding", "kind", "written"),
+    [
+        ("i2", 12, -2000, "US", 2096),  # the pattern of its 12 bits
+        ("u2", 16, 63536, "SS", -2000),
+        ("i2", 12, -2000, "SS", -2000),
+        ("i2", 12, None, "SS", -3000),  # which 12 bits cannot hold: no padding
+        ("u2", 12, None, "SS", -3000),
+    ],
+)
+def test_padding_written_with_the_other_sign(dtype, bits, padding, kind, written):
+    stored = ramp(dtype, bits)
+    if padding is not None:
+        stored[3:5] = padding
+    film = dcmread(BytesIO(make_film(stored, bits=bits)))
+    film.add_new("PixelPaddingValue", kind, written)
+    file = BytesIO()
+    film.save_as(file)
+    grey = (stored - (-(2.0 ** (bits - 1)) if dtype == "i2" else 0)) / (2**bits - 1)
+    expected = np.where(stored == padding, 0, grey) if padding is not None else grey
+    np.testing.assert_allclose(read_dicom(file.getvalue()), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_tables_whose_first_value_has_the_sign_of_something_else(syntax):
+    signed = ramp("i2", 12)
+    modality = make_table(list(range(4096)), first=2**16 - 2048, bits=12)
+    film = make_film(signed, syntax=syntax, ModalityLUTSequence=modality)
+    np.testing.assert_allclose(read_dicom(film), (signed + 2048) / 4095, atol=1e-6)
+
+    signed = ramp("i2", 16)  # pydicom reads 40,000 by their sign, if the file says no kind
+    entries = np.minimum(3 * np.arange(20_000), 2**16 - 1)
+    film = make_film(
+        signed,
+        bits=16,
+        syntax=syntax,
+        RescaleSlope="1",
+        RescaleIntercept="32768",
+        VOILUTSequence=make_table(entries.tolist(), first=40_000, bits=16),
+    )
+    places = np.clip(signed.astype(int) + 32_768 - 40_000, 0, 19_999)
+    np.testing.assert_allclose(read_dicom(film), entries[places] / 65535, atol=1e-6)
+
+
+def with_items(number: int) -> bytes:
+    """A film with a sequence of so many empty items, of a private element that nobody asks for."""
+    data = make_film(ramp("u2", 12))
+    at = data.index(struct.pack("<HH", 0x28, 2))
+    sequence = b"\x19\x00\x10\x10SQ\x00\x00\xff\xff\xff\xff"
+    items = number * b"\xfe\xff\x00\xe0\x00\x00\x00\x00"
+    return data[:at] + sequence + items + b"\xfe\xff\xdd\xe0\x00\x00\x00\x00" + data[at:]
+
+
+def test_many_items_of_sequences_are_refused_before_they_are_made():
+    np.testing.assert_array_equal(
+        read_dicom(with_items(10_000)), read_dicom(make_film(ramp("u2", 12)))
+    )
+    with pytest.raises(UnreadableDicom, match="30,000 items of sequences; expected at most 20,000"):
+        read_dicom(with_items(30_000))
+    with pytest.raises(UnreadableDicom, match="items of sequences"):
+        read_header(with_items(30_000))
 
 
 def test_bits_above_the_stored_ones_are_ignored():

@@ -5,6 +5,7 @@ pydicom quotes values that it finds odd, in warnings and in its log; asked to, i
 
 import logging
 import threading
+import traceback
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -184,3 +185,14 @@ def test_threads_leave_it_as_it_was():
         assert logging.getLogger("pydicom").disabled
     assert not logging.getLogger("pydicom").disabled
     assert warnings.filters == before
+
+
+@pytest.mark.parametrize("read", [read_dicom, read_radiograph])
+@pytest.mark.parametrize("kind", [*ODD, *TYPED])
+def test_no_traceback_quotes_the_header(kind, read):
+    shown = ""
+    try:
+        read(odd_film(kind))
+    except (UnreadableDicom, UnreadableRadiograph):
+        shown = traceback.format_exc()  # what a notebook shows below the cell
+    assert MARKER not in shown and NUMBER not in shown

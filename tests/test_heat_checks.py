@@ -1,7 +1,5 @@
 """Deletion, repeatability, shuffled labels, blacked-out films, other methods: known cases."""
 
-import copy
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +10,7 @@ from helpers import cam_methods, probing
 from helpers.deletion import area_under, deletion_curve
 from helpers.models import build_resnet18, in_batches
 from helpers.randomization import shuffle_labels
-from helpers.repeatability import own_head, pairwise_agreement
+from helpers.repeatability import pairwise_agreement
 
 
 class Corner(nn.Module):
@@ -181,13 +179,3 @@ def test_road_prefers_the_map_that_knows_what_counts(films):
     np.testing.assert_array_equal(right, again)
     with pytest.raises(ValueError, match="2 flat ones"):
         cam_methods.road(network, films, np.zeros((2, 64, 64)))
-
-
-def test_own_head_wants_all_other_layers_alike():
-    shared = build_resnet18("random")
-    other = copy.deepcopy(shared)
-    nn.init.normal_(other.fc.weight)
-    assert torch.equal(own_head(other, shared), other.fc.weight)
-    other.bn1.running_mean += 1
-    with pytest.raises(ValueError, match="running_mean differs"):
-        own_head(other, shared)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.convert_archive import films_below, main
@@ -133,6 +134,42 @@ def test_files_come_in_the_same_order(archive):
     assert len(names) == 13
     with pytest.raises(NotADirectoryError, match="found none at"):
         next(films_below(archive / "nowhere"))
+
+
+def test_pictures_below_the_archive_are_no_films(archive, tmp_path):
+    pictures = archive / "pictures"
+    for _ in range(2):
+        main([str(archive), str(pictures), "--processes", "1", "--size", "32"])
+    manifest = pd.read_csv(pictures / "manifest.csv")
+    assert len(manifest) == 13
+    assert not manifest["image_path"].str.contains("archive/pictures").any()
+
+
+def test_folders_that_are_not_entered_get_a_row(archive, tmp_path, monkeypatch):
+    (archive / "linked").symlink_to(tmp_path, target_is_directory=True)
+    closed = archive / "closed"
+    closed.mkdir()
+    scan = os.scandir
+
+    def refusing(path):
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    films = list(films_below(archive))
+    monkeypatch.undo()
+    table = convert(films, tmp_path / "pictures").set_index("image_path")
+    for folder in (closed, archive / "linked"):
+        assert table.loc[str(folder), "reason"].endswith("Is a directory.")
+
+
+def test_a_name_with_a_carriage_return_does_not_end_the_run(archive, tmp_path):
+    (archive / "Icon\r").write_bytes(b"")  # which macOS makes in folders of its own look
+    for _ in range(2):
+        table = convert(films_below(archive), tmp_path / "pictures", size=32)
+        assert len(table) == 14
+        assert table.set_index("image_path").loc[str(archive / "Icon\r"), "reason"]
 
 
 def test_page_names_what_there_is():

@@ -26,8 +26,9 @@ data_in_use()
 #
 # Three publishers, three formats: a spreadsheet with pictures (*ieee8023*), a tree of DICOM files
 # with a clinical table (*sbu*, Stony Brook in New York), a spreadsheet with PNGs (*hannover*). The
-# loaders turn each into the same table. Values that a publisher did not state become missing; they
-# are never guessed.
+# loaders turn each into the same table. Values that a publisher did not state become missing, with
+# one exception: Hannover gives the day of a death, and no day is taken as survival, though it may
+# also mean that nobody knows.
 
 # %%
 import pandas as pd
@@ -45,8 +46,8 @@ films.groupby("site", observed=True)[shared].sample(2, random_state=0)
 
 # %% [markdown]
 # `day` counts from the first symptom or from admission, whichever the publisher gives. `died` means
-# *in hospital*. `label_source` says whether somebody observed that, and it will matter all the way
-# to notebook 06.
+# *in hospital*. `label_source` says whether somebody observed that (for Hannover "observed" includes
+# the patients without a day of death), and it will matter all the way to notebook 06.
 #
 # ## Patients and films are not the same
 #
@@ -163,8 +164,8 @@ Markdown(
 # %% [markdown]
 # ## Site and view are no bystanders
 #
-# Who is X-rayed lying in bed is iller than who walks to the X-ray room. Look at whether the hatched
-# parts differ between views, and between sites.
+# Who is X-rayed lying in bed is iller than who walks to the X-ray room. Compare each hatched part
+# with the plain part beside it, not with the whole bar: of the dotted patients nobody knows.
 
 # %%
 import matplotlib.pyplot as plt
@@ -172,17 +173,18 @@ import matplotlib.pyplot as plt
 from helpers.figures import plot_outcome_by
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 2.6), layout="constrained")
+by_day = films.sort_values("day", na_position="last", kind="stable")
 for column, ax in (("site", left), ("view", right)):
-    plot_outcome_by(films, column, ax)
+    plot_outcome_by(by_day, column, ax)
 
 # %% [markdown]
 # *Figure: patients who died (hatched), survived, or whose outcome is unknown (dotted), by site
-# (left) and by view of the first film (right), with their numbers.*
+# (left) and by view of the earliest film (right), with their numbers where there is room.*
 #
 # How much does that give away? We let a logistic regression guess who died from *metadata alone*:
 # it learns on half of the patients and is asked about the other half. The measure is the AUROC: the
-# chance that a patient who died is ranked above one who survived. Half is a coin; the interval is
-# what another draw of patients might have given.
+# chance that a patient who died is ranked above one who survived. Half is a coin; the interval says
+# how far from this estimate the true figure may lie, with so few patients.
 
 # %%
 from sklearn.linear_model import LogisticRegression
@@ -208,12 +210,12 @@ def guess_from(table, columns):
 
 
 guesses = {
-    "site (all three together)": guess_from(films, ["site"]),
-    "view (all three together)": guess_from(films, ["view"]),
-    "site and view (all three together)": guess_from(films, ["site", "view"]),
-    "view (ieee8023)": guess_from(films[films["site"] == "ieee8023"], ["view"]),
-    "sex, with 'missing' as a value (sbu)": guess_from(films[films["site"] == "sbu"], ["sex"]),
-    "number of films (sbu)": guess_from(films[films["site"] == "sbu"], ["n_films"]),
+    "site (all three together)": guess_from(by_day, ["site"]),
+    "view (all three together)": guess_from(by_day, ["view"]),
+    "site and view (all three together)": guess_from(by_day, ["site", "view"]),
+    "view (ieee8023)": guess_from(by_day[by_day["site"] == "ieee8023"], ["view"]),
+    "sex, with 'missing' as a value (sbu)": guess_from(by_day[by_day["site"] == "sbu"], ["sex"]),
+    "number of films (sbu)": guess_from(by_day[by_day["site"] == "sbu"], ["n_films"]),
 }
 
 # %%
@@ -234,13 +236,14 @@ ax = plot_intervals(bars, reference=0.5, xlabel="AUROC of metadata alone, with 9
 # %%
 clear = [f"{name}: {g}" for name, g in guesses.items() if g.low > 0.5]
 Markdown(
-    "Clearly better than a coin, without a single pixel: **" + "; ".join(clear) + "**."
+    "Interval above one half, without a single pixel: **" + "; ".join(clear) + "**."
     if clear
-    else "With these patients, no guess is clearly better than a coin."
+    else "With these patients, no guess has an interval above one half."
 )
 
 # %% [markdown]
-# Whatever is clearly better than a coin here, a network that is shown films of all sites can use:
+# So many guesses were looked at that one only just above one half may be luck. What is far above it, a
+# network that is shown films of all sites can use:
 # it need only recognise the hospital, the view or the bed. Nothing about a lung is needed, and no
 # test at the same hospitals will notice. So later notebooks always set the network against these guesses. Some are worse than
 # shortcuts: the *number* of films is known only when the stay is over, and a *missing* sex says how
@@ -335,9 +338,10 @@ if some_phantom:
 
 # %% [markdown]
 # *Opaque share* is that of the visible lungs, *density* runs from ground-glass to consolidation.
-# `true_risk` is the chance of death given all of its causes, `true_image_risk` given what the film
-# shows: no reader of the film can do better than that. Nothing that predicts death is trained on any
-# of this; it is kept for asking afterwards how right we were.
+# `true_risk` is the chance of death given all of its causes, `true_image_risk` given the disease, the
+# devices, the view and the heart that the film shows: nobody who reads only these does better in the
+# long run. (Faint traces of age are on the film, too, and are not counted.) Nothing that predicts
+# death is trained on any of this; it is kept for asking afterwards how right we were.
 
 # %% [markdown]
 # ## The same film twice
@@ -447,8 +451,8 @@ outcome = patients["died"].map({True: "died", False: "survived"}).fillna("unknow
 pd.crosstab([patients["site"], outcome.rename("outcome")], patients["part"], margins=True)
 
 # %% [markdown]
-# `check_disjoint` said nothing, which is its way of saying that no patient and no copy of a film is
-# in two parts. The split is stored with a hash, so that a later change by hand is noticed. Every
+# `check_disjoint` said nothing, which is its way of saying that no patient is in two parts, nor any
+# copy that was found; SBU was not searched for copies. The split is stored with a hash, so that a later change by hand is noticed. Every
 # later notebook reads it.
 
 # %%
@@ -480,7 +484,8 @@ cohorts["ieee8023"]["license"].replace("", pd.NA).fillna("not stated").value_cou
 #
 # **What we found.** Few deaths, many unknown outcomes, films shared between data sets, and metadata
 # that give away part of the outcome. The split (`split.csv`) and the list of copies
-# (`duplicates.csv`) guard the rest of the series against the last two.
+# (`duplicates.csv`) guard the rest of the series against shared films. Nothing guards it against the
+# metadata: later notebooks can only measure what they give away.
 #
 # **What would change our mind.** About the split: one patient in two parts. `check_disjoint` looks
 # for numbers and pictures; a person with two numbers and no shared film would escape it. About site

@@ -556,31 +556,23 @@ if phantom:
 # ## Would another seed draw the same map?
 #
 # Notebook 05 taught five networks: the model, and four whose seeds also drew the training patients anew, with replacement. All of them
-# began with the same iteration 1, and the four learned a last layer only. Do the five agree on where, film by film? *SSIM*
+# began with the same iteration 1, and all layers went on learning. Do the five agree on where, film by film? *SSIM*
 # compares the patterns of two maps, the rank correlation the order of their pixels; one means alike.
 
 # %%
-from helpers.saliency import own_head, pairwise_agreement
+from helpers.saliency import pairwise_agreement
+from helpers.seeds import load_seeds
 
-first = RiskModel.load(work_file("models/iteration1.safetensors", made_by="04_train_resnet18"))
-places = place_features(first.network, images)  # which the four have in common
-
-
-def map_of(seed):
-    """Map of the network of a seed; an error if it differs from the first in more than its head."""
-    path = work_file(f"models/iteration2-seed{seed}.safetensors", made_by="05_fine_tune")
-    head = own_head(RiskModel.load(path).network, first.network)
-    return torch.einsum("nkhw,k->nhw", places, head[0])
-
-
-others = [map_of(seed) for seed in range(1, 5)]
-by_seed = np.stack([fine, *(place(grid, side, 8).numpy() for grid in others)])
+others = load_seeds(work_file("models/iteration2.safetensors", made_by="05_fine_tune"))
+by_seed = np.stack(
+    [fine, *(fine_activation(one.network, images, scale=one.slope).numpy() for one in others)]
+)
 
 # %%
 pairs = pairwise_agreement(by_seed[:, :, ::4, ::4])  # the map has no finer detail
 pairs["patient_id"] = test["patient_id"].to_numpy()[pairs["image"]]
 alike = bootstrap_interval(lambda t: t[["ssim", "rank_correlation"]].mean().to_dict(), pairs)
-pd.Series(alike).map(str).to_frame("mean over ten pairs of seeds")
+pd.Series(alike).map(str).to_frame("mean over the pairs of seeds")
 
 # %%
 if phantom:
@@ -598,8 +590,8 @@ if phantom:
     display(Markdown(f"Share of films on which all five agree, hit or miss: {share}."))
 
 # %% [markdown]
-# What the five share they may have from iteration 1 rather than from the outcomes here. Networks that shared no layer would probably
-# agree less.
+# What the five share they may have from iteration 1, and it from its start, which reads opacity, rather than from the outcomes here.
+# Networks that had learned apart from the first film on would probably agree less.
 
 # %% [markdown]
 # ## The same question from outside
