@@ -207,8 +207,8 @@ def test_a_dropped_file_is_read_like_a_chosen_one(page):
     expect(status(page)).to_contain_text("dropped.png: ")
 
 
-def drop(page: Page, place: str, path: Path) -> None:
-    """Drop a file as a visitor does; unlike events of a script, this can leave the page."""
+def drop(page: Page, place: str, *paths: Path) -> None:
+    """Drop files as a visitor does; unlike events of a script, this can leave the page."""
     box = page.locator(place).bounding_box()
     devices = page.context.new_cdp_session(page)
     for kind in ("dragEnter", "dragOver", "drop"):
@@ -218,7 +218,7 @@ def drop(page: Page, place: str, path: Path) -> None:
                 "type": kind,
                 "x": box["x"] + 20,
                 "y": box["y"] + 10,
-                "data": {"items": [], "files": [str(path)], "dragOperationsMask": 1},
+                "data": {"items": [], "files": [*map(str, paths)], "dragOperationsMask": 1},
             },
         )
 
@@ -232,6 +232,17 @@ def test_a_file_dropped_anywhere_on_the_panel_is_read(page, tmp_path, place):
     drop(page, place, path)
     assert wait_for_end(page, before) == "done"
     expect(status(page)).to_contain_text("dropped.png: ")
+
+
+def test_of_several_dropped_files_none_is_taken_for_the_only_one(page, tmp_path):
+    paths = [tmp_path / "one.png", tmp_path / "two.png"]
+    for path in paths:
+        path.write_bytes(png(drawn_chest(512, 512)))
+    before = runs(page)
+    drop(page, ".cxr-choose", *paths)
+    assert wait_for_end(page, before) == "failed"
+    expect(page.get_by_role("alert")).to_contain_text("2 files were dropped; drop one film")
+    assert upload(page, "one.png", paths[0].read_bytes(), tmp_path) == "done"
 
 
 def test_a_file_dropped_beside_the_panel_does_not_leave_the_web_page(voila, tmp_path):
