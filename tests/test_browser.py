@@ -239,9 +239,10 @@ def test_of_several_dropped_files_none_is_taken_for_the_only_one(page, tmp_path)
     for path in paths:
         path.write_bytes(png(drawn_chest(512, 512)))
     before = runs(page)
+    page.locator(".cxr-choose").scroll_into_view_if_needed()
     drop(page, ".cxr-choose", *paths)
     assert wait_for_end(page, before) == "failed"
-    expect(page.get_by_role("alert")).to_contain_text("2 files were dropped; drop one film")
+    expect(alert(page)).to_contain_text("2 files were dropped; drop one film")
     assert upload(page, "one.png", paths[0].read_bytes(), tmp_path) == "done"
 
 
