@@ -27,6 +27,10 @@ def plain_grey(data: bytes, **choice: int | bool) -> np.ndarray:
         options["bits_stored"] = film.BitsStored + below
     stored, _ = decoder_of(syntax).as_array(film, index=0, raw=True, **options)
     stored = stored.astype(stored.dtype.newbyteorder("="))
+    if "PixelData" in film and syntax in (*JPEG, *JPEG_LS, *J2K):  # no bits but the pixel's
+        stored = stored.astype(np.int64) & (2**film.BitsStored - 1)
+        if film.PixelRepresentation:
+            stored -= (stored >> (film.BitsStored - 1)) << film.BitsStored
     return grey_of(stored >> below if below else stored, film, **choice)
 
 
