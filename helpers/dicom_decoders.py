@@ -24,6 +24,7 @@ from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders.base import Decoder, DecodeRunner
 from pydicom.uid import UID
 
+from helpers.j2k_frames import J2kFrame, j2k_frame_of
 from helpers.jpeg_frames import frame_of
 
 JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
@@ -160,14 +161,29 @@ def _checked_precision(film: FileDataset, frame: bytes) -> int:
     has to be there (ISO 10918-1 B.1.1.3). Within compressed samples neither marker can occur.
     """
     syntax = film.file_meta.TransferSyntaxUID
-    size, precision = _size_in_j2k(frame) if syntax in J2K else _size_in_jpeg(frame)
-    _compare_sizes(film, size)
+    found = j2k_frame_of(frame) if syntax in J2K else frame_of(frame)
+    if found is None:
+        raise UnreadableDicom(
+            "The compressed pixels are damaged: the header of their own that should give their "
+            "size is missing."
+        )
+    if isinstance(found, J2kFrame) and found.tiles > _MOST_TILES:
+        raise UnreadableDicom(
+            f"The compressed pixels claim to be cut into {found.tiles:,} tiles; expected at most "
+            f"{_MOST_TILES:,}."
+        )
+    if (found.rows, found.columns, found.samples) != (film.Rows, film.Columns, 1):
+        raise UnreadableDicom(
+            f"The file's header claims {shown(film, 'Rows')} × {shown(film, 'Columns')} grey "
+            f"pixels, the compressed pixels themselves {found.rows} × {found.columns} with "
+            f"{found.samples} sample(s) a pixel; one of them is damaged."
+        )
     if syntax in JPEG and frame.rfind(b"\xff\xd9") < frame.rfind(b"\xff\xda"):
         raise UnreadableDicom(
             "The compressed pixels are cut off: the mark at their end is missing. Export or "
             "download the film again."
         )
-    return precision
+    return found.bits
 
 
 def _viewed_words(film: FileDataset) -> np.ndarray | None:
@@ -218,46 +234,3 @@ def _bits_below(film: FileDataset, precision: int) -> int:
     """Count the bits below those of the pixel in samples of so many bits."""
     stored, high = int(film.BitsStored), film.get("HighBit")
     return 0 if high is None or precision <= int(high) else max(0, int(high) + 1 - stored)
-
-
-def _compare_sizes(film: FileDataset, found: tuple[int, int, int] | None) -> None:
-    """Refuse a frame whose own header claims another size than the file's, or several samples."""
-    if found is None:
-        raise UnreadableDicom(
-            "The compressed pixels are damaged: the header of their own that should give their "
-            "size is missing."
-        )
-    if found != (film.Rows, film.Columns, 1):
-        raise UnreadableDicom(
-            f"The file's header claims {shown(film, 'Rows')} × {shown(film, 'Columns')} grey "
-            f"pixels, the compressed pixels themselves {found[0]} × {found[1]} with {found[2]} "
-            "sample(s) a pixel; one of them is damaged."
-        )
-
-
-def _size_in_jpeg(frame: bytes) -> tuple[tuple[int, int, int] | None, int]:
-    """Return rows, columns and samples, and the bits of a sample, from the frame header."""
-    header = frame_of(frame)
-    if header is None:
-        return None, 0
-    return (header.rows, header.columns, header.samples), header.bits
-
-
-def _size_in_j2k(frame: bytes) -> tuple[tuple[int, int, int] | None, int]:
-    """Return rows, columns and samples, and the bits of one, from SIZ (ISO 15444-1 A.5.1)."""
-    begin = frame.find(b"\xff\x4f\xff\x51", 0, 4096)  # some files put boxes before it
-    start = begin + 8  # at Xsiz
-    if begin < 0 or len(frame) < start + 35:
-        return None, 0
-    right, bottom, left, top, tile_width, tile_height = (
-        int.from_bytes(frame[i : i + 4], "big") for i in range(start, start + 24, 4)
-    )
-    columns, rows = right - left, bottom - top
-    tiles = -(-columns // max(tile_width, 1)) * -(-rows // max(tile_height, 1))
-    if tiles > _MOST_TILES:
-        raise UnreadableDicom(
-            f"The compressed pixels claim to be cut into {tiles:,} tiles; expected at most "
-            f"{_MOST_TILES:,}."
-        )
-    samples = int.from_bytes(frame[start + 32 : start + 34], "big")
-    return (rows, columns, samples), (frame[start + 34] & 0x7F) + 1
