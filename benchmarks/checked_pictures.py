@@ -1,6 +1,7 @@
 """The test set of the input checks: films that should pass, and pictures that should not.
 
-None of them has taught or tuned a check: those learned from phantoms drawn by seeds of their own.
+None of them has taught a check: those learned from phantoms drawn by seeds of their own. But the
+limits were settled while the real films were looked at (docs/input-checks.md).
 """
 
 from __future__ import annotations

@@ -39,8 +39,10 @@ from helpers.studies import STUDIES, load_study
 KEYS = ("estimate", "low", "high")
 AIM_AUROC, AIM_SEVERITY = 0.77, 0.80  # the best published for such films, supervised
 CAVEAT = (
-    "* These intervals resample patients, and reach further than plain percentiles because so few "
-    "died: [docs/coverage.md](coverage.md) has how often such intervals hold the truth."
+    "* These intervals resample patients, with the five seeds as they are, and reach further than "
+    "plain percentiles because so few died. What another five seeds would give is not in them, and "
+    "how often such intervals of cross-validated models hold the truth was not simulated: see what "
+    "[docs/coverage.md](coverage.md) leaves out."
 )
 QUOTED = (
     "* The predecessor's recipe is rebuilt here with this series' own loop. Quoted, not computed: "

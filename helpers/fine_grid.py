@@ -27,7 +27,7 @@ STAGES = ("layer4", "layer3", "layer2")  # each halves the grid once, from the o
 
 
 def refine(network: nn.Module, halvings: int = HALVINGS) -> nn.Module:
-    """Copy of a ResNet18 or 34 whose last strides are dilations; it shares no weights.
+    """A ResNet18 or 34 whose last strides are dilations, with the very weights of the network.
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ def refine(network: nn.Module, halvings: int = HALVINGS) -> nn.Module:
     check_resnet(network, output=0)
     if not 0 <= halvings <= len(STAGES):
         raise ValueError(f"expected 0 to {len(STAGES)} halvings, got {halvings}")
-    fine = cast(ResNet, copy.deepcopy(network))
+    weights = {id(value): value for value in (*network.parameters(), *network.buffers())}
+    fine = cast(ResNet, copy.deepcopy(network, weights))  # what is there is not copied
     dilation = 1
     for name in reversed(STAGES[:halvings]):
         dilation = _spread(getattr(fine, name), dilation)

@@ -35,21 +35,25 @@ def interval_words(low: float | None, high: float | None, networks: int) -> str:
     """
     if low is None or high is None:
         return "One network alone answered: how much of this is chance is not known."
+    ends = list(dict.fromkeys([_count(low), _count(high)]))
+    said = f"from {' to '.join(ends)}" if len(ends) > 1 else f"all the same, {ends[0]}"
     return (
         f"{networks} networks, the model and others that learned from other draws of its patients, "
-        f"say from {_count(low)} to {_count(high)} in 100."
+        f"say {said} in 100."
     )
 
 
 def sentences(analysis: Analysis) -> list[str]:
     """Risk, interval, base rate and threshold, a sentence each."""
     side = "at or above" if analysis.risk >= analysis.threshold else "below"
+    rounded = _count(analysis.risk) == _count(analysis.threshold)
     return [
         f"Predicted risk of death in hospital: {analysis.words} like those in the test set.",
         interval_words(analysis.risk_low, analysis.risk_high, analysis.networks),
-        f"Of the patients the model learned from, {in_a_hundred(analysis.base_rate)} died: that is "
-        "what it would say without seeing a film.",
-        f"The prediction is {side} the model's threshold of {in_a_hundred(analysis.threshold)}.",
+        f"Of the patients the model learned from, {_count(analysis.base_rate)} in 100 died: that "
+        "is what it would say without seeing a film.",
+        f"The prediction{', before it is rounded,' if rounded else ''} is {side} the model's "
+        f"threshold of {in_a_hundred(analysis.threshold)}.",
     ]
 
 
@@ -69,8 +73,8 @@ def describe_heat(heat: np.ndarray, side: str = "for") -> str:
     peak = float(heat.max())
     if peak < LITTLE_HEAT:
         return (
-            f"Little evidence {side} death anywhere in the picture: at most {peak:.1f} logits, "
-            f"below {LITTLE_HEAT}."
+            f"Little evidence {side} death anywhere in the picture: all of it is below "
+            f"{LITTLE_HEAT} logits."
         )
     rows, columns = ("upper", "middle", "lower"), ("left", "central", "right")
     zones = {

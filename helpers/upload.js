@@ -195,6 +195,7 @@ function render({ model, el }) {
   field.addEventListener("keydown", ({ key }) => key === "Enter" && ask());
   clear.addEventListener("click", () => {
     result.replaceChildren();
+    input.value = field.value = ""; // neither shows the name any longer
     show("idle", "No film chosen yet.");
     input.focus();
   });

@@ -121,9 +121,11 @@ class UploadPanel(anywidget.AnyWidget):
             case "piece" | "cancel":
                 pass  # of an attempt that was given up, or that a newer one has replaced
             case "path":
+                self._upload = None
                 self._acknowledge(run, 0)
                 self._show(run, *self._read_path(message["name"]))
             case _:
+                self._upload = None
                 self._acknowledge(run, 0)
                 self._show(run, message["name"], self._films[message["name"]])
 

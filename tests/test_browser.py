@@ -234,6 +234,17 @@ def test_a_file_dropped_anywhere_on_the_panel_is_read(page, tmp_path, place):
     expect(status(page)).to_contain_text("dropped.png: ")
 
 
+def test_clearing_takes_the_files_name_off_the_page(page, tmp_path):
+    file = tmp_path / "somebody.png"
+    file.write_bytes(png(drawn_chest()))
+    before = runs(page)
+    file_field(page).set_input_files(file)
+    wait_for_end(page, before)
+    page.get_by_role("button", name="Clear the result").click()
+    assert file_field(page).evaluate("field => field.files.length") == 0
+    assert "somebody" not in page.locator(".cxr-panel").inner_text()
+
+
 def test_of_several_dropped_files_none_is_taken_for_the_only_one(page, tmp_path):
     paths = [tmp_path / "one.png", tmp_path / "two.png"]
     for path in paths:

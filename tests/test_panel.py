@@ -170,6 +170,7 @@ def test_risk_in_words(analysis, risk, words):
 def test_summary_names_the_place_and_says_when_there_is_little():
     heat = np.zeros((90, 90), np.float32)
     assert "Little evidence" in panel.describe_heat(heat)
+    assert "all of it is below 1.0 logits" in panel.describe_heat(heat + np.float32(0.97))
     heat[70:80, 5:15] = 3.0
     text = panel.describe_heat(heat)
     assert "3.0 logits" in text and "the lower left one" in text and "100%" in text
@@ -219,6 +220,20 @@ def test_interval_in_words():
     assert "One network alone" in panel_words.interval_words(None, None, 1)
     text = panel_words.interval_words(0.001, 0.154, 5)
     assert text.startswith("5 networks") and text.endswith("from fewer than 1 to 15 in 100.")
+    alike = panel_words.interval_words(0.126, 0.134, 5)
+    assert alike.endswith("say all the same, 13 in 100.")
+
+
+@pytest.mark.parametrize(
+    ("risk", "words"),
+    [
+        (0.112, "The prediction, before it is rounded, is below the model's threshold of 11 in"),
+        (0.115, "The prediction is at or above the model's threshold of 11 in 100 patients."),
+    ],
+)
+def test_a_risk_that_rounds_to_the_threshold_does_not_contradict_it(analysis, risk, words):
+    said = panel_words.sentences(replaced(analysis, risk=risk, threshold=0.1143))
+    assert words in said[-1]
 
 
 def pictures_in(html: str) -> dict[str, np.ndarray]:
@@ -242,7 +257,7 @@ def test_result_html_has_words_pictures_and_text_alternatives(analysis):
     for words in (
         "12 in 100 patients like those in the test set",
         "from 8 to 20 in 100",
-        "13 in 100 patients",
+        "Of the patients the model learned from, 13 in 100 died",
         "88 in 100 patients",  # survived
         "87 in 100 patients",  # survived, without a film
         "15 logits or more",
@@ -399,9 +414,17 @@ def test_unexpected_error_becomes_a_state_and_the_panel_lives_on(page, monkeypat
 
 def test_file_name_is_escaped_and_no_identifier_of_a_dicom_file_is_shown(page):
     send(page, 1, dicom(drawn_chest()), name="<b>x</b>.dcm")
-    assert "<b>x" not in page.sent[-1]["html"]
+    # Isolated, so that a name written from right to left turns nothing round but itself.
+    assert "<bdi>&lt;b&gt;x&lt;/b&gt;.dcm</bdi>" in page.sent[-1]["html"]
     assert "b>x" not in str(page.sent[-1]["record"])
     assert "Marker" not in str(page.sent) and "PLANTED" not in str(page.sent)
+
+
+def test_bytes_of_an_upload_that_an_example_replaces_are_freed(page):
+    page._receive(page, {"kind": "begin", "run": 1, "name": "a.dcm", "size": 9}, [])
+    page._receive(page, {"kind": "piece", "run": 1, "start": 0}, [b"abc"])
+    page._receive(page, {"kind": "example", "run": 2, "name": next(iter(page._films))}, [])
+    assert page._upload is None and page.sent[-1]["state"] in ("done", "warned")
 
 
 def test_nothing_of_an_upload_enters_the_saved_state(page):

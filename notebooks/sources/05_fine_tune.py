@@ -148,8 +148,8 @@ pd.Series(
 # trained as carefully, so that all it lacks is ieee8023; *from scratch* begins with random weights, and so has to learn at a
 # high rate in all layers, in more passes.
 #
-# Each cell is the mean over the seeds, with its 95 % interval over the test patients (plain percentiles of resamples, which
-# with so few deaths are somewhat too narrow: `docs/coverage.md`), and ± the standard deviation over the seeds. The last two columns are paired: the
+# Each cell is the mean over the seeds, with its 95 % interval over the test patients (`docs/coverage.md`
+# says how far to trust such), and ± the standard deviation over the seeds. The last two columns are paired: the
 # AUROC, and the rank correlation, of each way less that of *head, then all layers*. Which intervals hold zero, and how small a
 # difference do these then still allow?
 
@@ -170,7 +170,8 @@ at_sbu
 # it says more about few patients than the AUROC, which sees one bit of each. *Share of the best gain* is (AUROC − ½) / (best − ½),
 # where the best is that reader's AUROC. (With few deaths, chance may rank a model above the true risk; then the share exceeds one.
 # Its interval says how easily.) Where a way with random weights has a large ±, look into `docs/study/phantom-variants.csv`: it
-# lists what each seed gave, and one that failed weighs on the mean.
+# lists what each seed gave, and one that failed weighs on the mean. No interval here holds the spread over the seeds, and random
+# weights trained at a high rate came out otherwise when the study was made a second time (`docs/study/README.md`).
 
 # %%
 from IPython.display import Markdown

@@ -58,11 +58,11 @@ upload_panel(model, example_films(), others=others, paths=True)
 #
 # **The risk** is calibrated on validation patients, of whom few died: it is *meant* as how many of a hundred patients of that
 # hospital with this answer die, and may be off by a good part of itself (notebook 06 has the intervals). For people elsewhere, at another time, treated differently, it may be far off
-# (notebook 06). It stands beside the share of all patients who died, which is what the model would say
+# (notebook 06). It stands beside the share of the patients it learned from who died, which is what the model would say
 # without seeing anything. If the two bars are alike, the film told it little. The mark on the bars reaches from the
-# lowest to the highest answer of all networks: the model, and four whose last layer was taught on other draws of the same
-# patients. So it shows how much this film's answer hangs on who happened to be there, as far as a last layer goes. The four
-# share all earlier layers, and other hospitals and wrong labels fool all networks alike: the whole uncertainty is larger. *The
+# lowest to the highest answer of all networks: the model, and four that went on from iteration 1, in all layers, with other draws of the same
+# patients. So it shows how much this film's answer hangs on who happened to be there and on the seed. Iteration 1 they have in
+# common, and other hospitals and wrong labels fool all networks alike: the whole uncertainty is larger. *The
 # model's threshold* is the highest risk from which eight in ten of the validation patients who died would be caught.
 #
 # **The heat map** shows evidence for death by place, in logits of the calibrated risk; the switch adds evidence
