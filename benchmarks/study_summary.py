@@ -1,6 +1,7 @@
 """From single runs to a table: means over the seeds, with intervals over the patients."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from helpers.evaluation import (
 )
 
 Tables = Mapping[tuple[str, int], pd.DataFrame]  # by variant and seed
+Judge = Callable[[pd.DataFrame, str, str, int], dict[str, float]]
 REPEATS = 400
 RANKS = "rank correlation with the true risk"
 SHARE = "share of the best possible AUROC"
@@ -49,11 +51,11 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
     seeds = {name: [s for variant, s in tables if variant == name] for name in variants}
     against = {name: _compared_with(name, cohort, variants) for name in variants}
 
-    def measures(patients: pd.DataFrame) -> dict[tuple[str, str, str], float]:
+    def measures(patients: pd.DataFrame, judge: Judge) -> dict[tuple[str, str, str], float]:
         means: dict[tuple[str, str], list[float]] = {}
         for name in variants:
             for seed in seeds[name]:
-                for measure, value in one_run(patients, cohort, name, seed).items():
+                for measure, value in judge(patients, cohort, name, seed).items():
                     means.setdefault((name, measure), []).append(value)
         found = {("mean", *key): float(np.mean(values)) for key, values in means.items()}
         return found | {
@@ -62,7 +64,10 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
             for name, measure in means
         }
 
-    intervals = bootstrap_interval(measures, wide, repeats=REPEATS)
+    intervals = bootstrap_interval(partial(measures, judge=outcomes), wide, repeats=REPEATS)
+    # All patients inform a rank correlation with the true risk, however few of them died.
+    everybody = wide.drop(columns="died")
+    intervals |= bootstrap_interval(partial(measures, judge=true_ranks), everybody, repeats=REPEATS)
     rows = []
     for name in variants:
         each = [one_run(wide, cohort, name, seed) for seed in seeds[name]]
@@ -112,6 +117,16 @@ def side_by_side(tables: Tables, cohort: str) -> pd.DataFrame:
 
 def one_run(patients: pd.DataFrame, cohort: str, variant: str, seed: int) -> dict[str, float]:
     """Judge one run on a cohort: does it rank, and do its risks mean what they say?"""
+    return outcomes(patients, cohort, variant, seed) | true_ranks(patients, cohort, variant, seed)
+
+
+def true_ranks(patients: pd.DataFrame, cohort: str, variant: str, seed: int) -> dict[str, float]:
+    """Rank one run's risks against the true ones, which needs no outcome."""
+    return {RANKS: patients[f"risk|{variant}|{seed}"].corr(patients["risk_true"], "spearman")}
+
+
+def outcomes(patients: pd.DataFrame, cohort: str, variant: str, seed: int) -> dict[str, float]:
+    """Judge one run by who died."""
     died = patients["died"].to_numpy(bool)
     risks = {
         state: patients[f"{column}|{variant}|{seed}"].to_numpy(float)
@@ -121,9 +136,6 @@ def one_run(patients: pd.DataFrame, cohort: str, variant: str, seed: int) -> dic
     found = {
         "AUROC": ranked,
         SHARE: best_possible_share(ranked, auroc(died, patients["risk_true"])),
-        RANKS: pd.Series(risks["as trained"]).corr(
-            pd.Series(patients["risk_true"].to_numpy()), "spearman"
-        ),
     }
     for state, risk in risks.items() if cohort == JUDGED_FOR_CALIBRATION else []:
         agreement = calibration(died, risk)

@@ -3,6 +3,8 @@
 Sections after Mitchell 2019 (doi:10.1145/3287560.3287596); every figure comes from the run.
 """
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from helpers.intervals import intervals_of
@@ -44,8 +46,8 @@ def model_card(run: Run, name: str) -> str:
         "## Intended use\n\n" + _two_columns(INTENDED_USE),
         "## Training data\n\n" + _training(run, name),
         "## Evaluation: internal and external tests\n\n" + _tests(run, name),
-        "## Against what costs nothing\n\n" + _rivals(run),
-        "## Subgroups\n\n" + _subgroups(run),
+        "## Against what costs nothing\n\n" + _of_the_judged(run, name, _rivals),
+        "## Subgroups\n\n" + _of_the_judged(run, name, _subgroups),
         "## What was forgotten\n\n" + facts(run)["forgetting"] + ".",
         "## Risk of bias, after PROBAST+AI\n\n" + markdown_table(guideline("probast", facts(run))),
         "## Licences\n\nCode and weights: Apache-2.0. Data: see data/README.md.",
@@ -97,6 +99,11 @@ def _tests(run: Run, name: str) -> str:
         "Estimates with 95 % intervals over patients, on patients that no model was trained, "
         "stopped, calibrated or given a threshold on.\n\n" + markdown_table(wide.reset_index())
     )
+
+
+def _of_the_judged(run: Run, name: str, table: Callable[[Run], str]) -> str:
+    """A table of the model that it was computed for; of any other, where it is to be found."""
+    return table(run) if name == run.judged else f"Computed for {run.judged}: see its card."
 
 
 def _rivals(run: Run) -> str:

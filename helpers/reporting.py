@@ -43,6 +43,8 @@ class Run:
         Of :func:`helpers.baselines.compare_baselines`.
     subgroups
         Of :func:`helpers.subgroups.judge_subgroups`.
+    judged
+        Name of the model that rivals and subgroups were computed for.
     needed
         Sample sizes by what they are for.
     forgetting
@@ -55,6 +57,7 @@ class Run:
     reports: pd.DataFrame
     rivals: pd.DataFrame
     subgroups: pd.DataFrame
+    judged: str
     needed: Mapping[str, SampleSize]
     forgetting: Interval
 

@@ -120,14 +120,10 @@ class UploadPanel(anywidget.AnyWidget):
                 self._upload = None
             case "piece" | "cancel":
                 pass  # of an attempt that was given up, or that a newer one has replaced
-            case "path":
-                self._upload = None
-                self._acknowledge(run, 0)
-                self._show(run, *self._read_path(message["name"]))
             case _:
-                self._upload = None
+                self._upload = None  # whatever was still arriving is no longer wanted
                 self._acknowledge(run, 0)
-                self._show(run, message["name"], self._films[message["name"]])
+                self._show(run, *self._find(message["kind"], message["name"]))
 
     def _go_on(self, upload: _Upload) -> None:
         """Say what has arrived; show the result if that is all."""
@@ -138,6 +134,10 @@ class UploadPanel(anywidget.AnyWidget):
 
     def _acknowledge(self, run: object, received: int) -> None:
         self.send({"kind": "received", "run": run, "bytes": received})
+
+    def _find(self, kind: str, name: str) -> tuple[str, bytes]:
+        """Name and bytes of an example, or of a file on the kernel's machine."""
+        return self._read_path(name) if kind == "path" else (name, self._films[name])
 
     def _read_path(self, written: str) -> tuple[str, bytes]:
         """Name and bytes of a file on the kernel's machine."""

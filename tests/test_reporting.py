@@ -1,6 +1,7 @@
 """Guideline tables and model cards: every item, every figure from the run, every place there."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ def run():
         reports=rows,
         rivals=compare_baselines(patients),
         subgroups=judge_subgroups(patients),
+        judged="iteration2",
         needed={"AUROC ± 0.05": SampleSize(740, 98)},
         forgetting=Interval(-0.1, -0.2, 0.05),
     )
@@ -124,6 +126,18 @@ def test_the_card_says_what_a_reviewer_asks(run):
     assert text.index("accuracy of always the majority") > text.index("| accuracy |")
     with pytest.raises(ValueError, match="a model that the run has tested"):
         model_card(run, "iteration9")
+
+
+def test_rivals_and_subgroups_are_on_the_card_of_their_own_model_alone(run):
+    both = replace(
+        run,
+        cards=dict.fromkeys(("iteration1", "iteration2"), run.cards["iteration2"]),
+        reports=pd.concat([run.reports, run.reports.assign(model="iteration1")]),
+    )
+    own, other = (model_card(both, name) for name in ("iteration2", "iteration1"))
+    told = "Computed for iteration2: see its card."
+    assert own.count("model less rival") == 1 and told not in own
+    assert "model less rival" not in other and other.count(told) == 2
 
 
 def test_markdown_has_a_row_a_row():

@@ -140,6 +140,20 @@ def test_summary_of_runs_whose_truth_is_known(monkeypatch):
     assert forgot.loc[(FIRST, "AUROC"), "against"] == FIRST
 
 
+def test_ranks_that_need_no_outcome_have_intervals_that_do_not_hang_on_it(monkeypatch):
+    monkeypatch.setattr("benchmarks.study_summary.REPEATS", 40)
+    few = made_up_runs()
+    for table in few.values():
+        dead = table[table["died"]]
+        spared = dead.index.difference(dead.groupby("site").head(20).index)
+        table.loc[spared, "died"] = False
+    keys, ends = ["variant", "test", "measure"], ["low", "high"]
+    rich, poor = (summarise(runs).set_index(keys)[ends] for runs in (made_up_runs(), few))
+    ranked, areas = (rich.index.get_level_values("measure") == m for m in (RANKS, "AUROC"))
+    pd.testing.assert_frame_equal(rich[ranked], poor[ranked])
+    assert (rich[areas] != poor[areas]).any(axis=None)
+
+
 def test_a_comparison_shows_means_intervals_and_seeds(tmp_path):
     rows = {
         "variant": ["a", "b"],

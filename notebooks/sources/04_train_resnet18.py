@@ -331,6 +331,11 @@ best = "phantom, careful"
 others = [name for name in networks if name != best]
 
 
+def without_outcomes(table):
+    """Drop who died: of a measure that does not ask, the interval needs no room for few deaths."""
+    return table.drop(columns=["died", "label_source"], errors="ignore")
+
+
 def worth(of):
     """A measure of each way, and what the phantom start with careful training gains on each."""
 
@@ -344,7 +349,7 @@ def worth(of):
 areas = {name: auroc_interval(judged, risk=name) for name in networks}
 areas |= {f"gain over {name}": auroc_difference(judged, best, name) for name in others}
 found = {"AUROC": areas} | {
-    measure: bootstrap_interval(worth(of), table, repeats=400)
+    measure: bootstrap_interval(worth(of), without_outcomes(table), repeats=400)
     for measure, (table, of) in measures.items()
 }
 
@@ -450,7 +455,7 @@ before = predict_severity(judged, size=size)["opaque_share"].to_numpy()
 left = {name: still_reads(network) for name, network in worn.items()}
 
 # %%
-readings = judged.assign(before=before, **left)
+readings = without_outcomes(judged.assign(before=before, **left))
 kept = bootstrap_interval(
     lambda t: {
         (name, measure): value

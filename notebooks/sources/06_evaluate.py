@@ -579,7 +579,8 @@ run = Run(
     cohorts={"ieee8023": old, "sbu": sbu, "hannover": everyone},
     phantom={name: is_phantom(name) for name in ("ieee8023", "sbu", "hannover")},
     cards={name: model.card for name, model in models.items()},
-    reports=reports, rivals=rivals, subgroups=groups, needed=needed, forgetting=forgetting,
+    reports=reports, rivals=rivals, subgroups=groups, judged="iteration2", needed=needed,
+    forgetting=forgetting,
 )  # fmt: skip
 documents = {f"model-card-{name}.md": model_card(run, name) for name in models}
 documents["reporting.md"] = reporting_document(run)
