@@ -1,5 +1,5 @@
 # make notebooks   run the whole series and leave executed notebooks
-# make study       train every variant with five seeds and store the tables that the notebooks show
+# make study       train every variant with several seeds and store the tables that the notebooks show
 # make test        check the code, then run every test
 # make lab         open JupyterLab
 # make app         open notebook 08 as a web page (the first time it makes the model that this needs)
@@ -22,7 +22,7 @@ notebooks: $(READY)
 	@$(BIN)/python notebooks/build.py
 
 study: $(READY)
-	@echo "Training every variant with five seeds (about an hour; a study that was stopped goes on)"
+	@echo "Training every variant with several seeds (about an hour; a study that was stopped goes on)"
 	@$(BIN)/python -m benchmarks.study
 
 test: $(READY)

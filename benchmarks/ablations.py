@@ -4,9 +4,10 @@
 
 A small pretraining with everything, and one each without an ingredient; all see equally many films
 and start from the same weights. Each is judged on the same unseen phantoms, which have everything,
-and on real films that none has learned from, by the figures of benchmarks/severity.py. Differences
-are paired: the same films, and the same resampled patients. They choose nothing: the network that
-ships was trained before.
+and on real films that none has learned from, by the figures of benchmarks/severity.py; of a death
+on the patient's index film. Differences are paired: the same films, the same resampled patients,
+the same seeds; intervals count both. They choose nothing: the network that ships was trained
+before.
 """
 
 import argparse
@@ -25,8 +26,14 @@ from lightning_fabric import Fabric
 from scipy.stats import rankdata
 
 from benchmarks.severity import SHARE, outlined_share, with_patients
-from helpers.cohorts import cohort_root, is_phantom, load_annotations, load_cohort
-from helpers.evaluation import auroc, bootstrap_interval
+from helpers.cohorts import (
+    cohort_root,
+    is_phantom,
+    load_annotations,
+    load_cohort,
+    select_index_films,
+)
+from helpers.evaluation import auroc, bootstrap_interval, with_seeds
 from helpers.radiographs import Radiographs
 from helpers.reporting import markdown_table
 from helpers.severity import SeverityModel
@@ -89,9 +96,7 @@ def main() -> None:
         for name in WITHOUT:
             model = SeverityModel(teach(config, name), config.size)
             rows.append((name, seed, explained(model, config)))
-            share = read(model, films)
-            films[f"{name}|{seed}"] = share["film"]
-            films[f"patient {name}|{seed}"] = share["patient"]
+            films[f"{name}|{seed}"] = read(model, films)
             print(f"seed {seed}, without {name}: done", file=sys.stderr, flush=True)
         seeds = ", ".join(map(str, options.seeds[:place]))
         print(f"\n{options.films} phantoms each, seeds {seeds}:")
@@ -149,20 +154,13 @@ def real_films() -> pd.DataFrame:
         columns={"died": "outcome"}
     )
     films = with_patients(marked.merge(known, on="image_path", how="outer"))
-    return films.assign(first=first_judged(films))
+    index = select_index_films(cohort[cohort["label_source"] == "observed"])["image_path"]
+    return films.assign(judged=films["image_path"].isin(index))
 
 
-def first_judged(films: pd.DataFrame) -> pd.Series:
-    """Mark one film of each patient with a known outcome: the first that has it."""
-    judged = films.loc[films["outcome"].notna(), "patient_id"]
-    return films.index.to_series().isin(judged.drop_duplicates().index)
-
-
-def read(model: SeverityModel, films: pd.DataFrame) -> dict[str, pd.Series]:
-    """Read the opaque share of each film, and its mean over a patient's films, if judged."""
-    share = model.predict(Radiographs(films, model.size).images)[SHARE].set_axis(films.index)
-    known = films["outcome"].notna()
-    return {"film": share, "patient": share[known].groupby(films["patient_id"]).transform("mean")}
+def read(model: SeverityModel, films: pd.DataFrame) -> pd.Series:
+    """Read the opaque share of each film."""
+    return model.predict(Radiographs(films, model.size).images)[SHARE].set_axis(films.index)
 
 
 def report(
@@ -170,10 +168,11 @@ def report(
 ) -> dict[str, pd.DataFrame]:
     """Tabulate each figure: mean over the seeds, and how much is lost without each ingredient.
 
-    Intervals are over patients; the last column has the loss of each seed, from low to high.
+    Intervals are for other patients and other seeds; the last column has the loss of each seed,
+    from low to high.
     """
     seeds = list(r2["seed"].unique())
-    judged = films[films["first"]].assign(died=lambda t: t["outcome"].astype(bool))
+    judged = films[films["judged"]].assign(died=lambda t: t["outcome"].astype(bool))
     return {
         PHANTOMS: explained_by(r2),
         "Experts' extent, Spearman": losses(films, seeds, "geographic", repeats),
@@ -193,7 +192,7 @@ def losses(films: pd.DataFrame, seeds: Sequence[int], known: str, repeats: int) 
     """How networks agree with what is known of films or patients, and the paired differences."""
     figure = ranking if known == "died" else rank_correlation
     runs = [(name, seed) for name in WITHOUT for seed in seeds]
-    columns = [("patient " if known == "died" else "") + f"{name}|{seed}" for name, seed in runs]
+    columns = [f"{name}|{seed}" for name, seed in runs]
     other = [] if known == "died" else ["died"]  # an outcome that is not judged here
     sample = films.dropna(subset=[known]).drop(columns=other)
 
@@ -207,11 +206,14 @@ def losses(films: pd.DataFrame, seeds: Sequence[int], known: str, repeats: int) 
         return found | {("lost", name): means[WHOLE] - mean for name, mean in means.items()}
 
     intervals, each = bootstrap_interval(measures, sample, repeats=repeats), by_run(sample)
-    rows = [{"without": WHOLE, "mean": intervals["mean", WHOLE], "lost": "", "lost, each seed": ""}]
-    for name in list(WITHOUT)[1:]:
-        lost = {"lost": f"{intervals['lost', name]:+.2f}"}
-        lost["lost, each seed"] = listed(each[WHOLE] - each[name])
-        rows.append({"without": name, "mean": intervals["mean", name]} | lost)
+    limits = (0.0, 1.0) if known == "died" else (-1.0, 1.0)
+    rows = []
+    for name, own in each.items():
+        row = {"without": name, "mean": with_seeds(intervals["mean", name], own, limits=limits)}
+        lost = each[WHOLE] - own
+        difference = with_seeds(intervals["lost", name], lost)
+        row |= {"lost": f"{difference:+.2f}", "lost, each seed": listed(lost)}
+        rows.append(row | ({"lost": "", "lost, each seed": ""} if name == WHOLE else {}))
     return pd.DataFrame(rows).astype(str)
 
 

@@ -119,16 +119,17 @@ def effects(drawn: Drawn) -> list[dict]:
 
 
 def hidden_by_death(drawn: Drawn, seed: int) -> dict:
-    """Imputed less true death rate where deaths hide their labels, by delta."""
+    """Imputed less true death rate where deaths hide their labels, by method and delta."""
     odds = HIDDEN_SURVIVORS / (1 - HIDDEN_SURVIVORS) * np.where(drawn.truth, HIDDEN_ODDS, 1)
     hidden = np.random.default_rng([seed, 2]).random(len(odds)) < odds / (1 + odds)
     died = drawn.films["patient_id"].map(drawn.truth.astype("boolean").mask(hidden))
     films = drawn.films.assign(part="train", died=died.astype("boolean"))
     true = drawn.truth[hidden].mean()
     found = {"complete cases": drawn.truth[~hidden].mean() - true}
-    for delta in (1.0, HIDDEN_ODDS):
-        labels = impute_survival(films, method="draws", delta=delta)
-        found[f"draws, delta {delta:g}"] = imputed_rate(labels).estimate - true
+    for method in FOREST_METHODS:
+        for delta in (1.0, HIDDEN_ODDS):
+            labels = impute_survival(films, method=method, delta=delta)
+            found[f"{method}, delta {delta:g}"] = imputed_rate(labels).estimate - true
     return found
 
 

@@ -98,7 +98,8 @@ def effects_here(
         )
         gains = [pooled_difference(table, "other").estimate for table in each]
         expected = float(mean["risk_0"].sum())
-        row = {"trained on": method, "AUROC": pooled_auroc(mean)}
+        name = "mean of draws" if method == "draws" else method
+        row = {"trained on": name, "AUROC": pooled_auroc(mean)}
         row |= {"against complete cases": f"{pooled_difference(mean, 'other'):+.2f}"}
         spread = f"{min(gains):+.2f} to {max(gains):+.2f}".replace("-", "−")
         row |= {"the same, range over seeds": spread}

@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold
 from benchmarks.study_runs import Runs
 from benchmarks.study_ways import PHANTOM, PHANTOM_CARELESS, PREDECESSOR, WAYS, Fold, Way
 from helpers.cohorts import load_cohort, select_index_films
-from helpers.evaluation import Interval, auroc, bootstrap_interval
+from helpers.evaluation import Interval, auroc, bootstrap_interval, with_seeds
 from helpers.patients import PATIENT
 from helpers.recipes import CAREFUL
 from helpers.splits import split_patients
@@ -109,7 +109,7 @@ def folds(films: pd.DataFrame, seed: int) -> list[set[str]]:
 
 
 def summarise(tables: dict[tuple[str, int], pd.DataFrame]) -> pd.DataFrame:
-    """Compare the ways, means over the seeds, on the same resampled patients.
+    """Compare the ways, means over the seeds, on the same patients; intervals count both.
 
     Returns
     -------
@@ -137,14 +137,23 @@ def summarise(tables: dict[tuple[str, int], pd.DataFrame]) -> pd.DataFrame:
         return found
 
     intervals = bootstrap_interval(measures, wide, repeats=REPEATS)
+    values = {
+        (name, measure): np.array(each(wide, name, measure, seeds[name]))
+        for name in names
+        for measure in MEASURES
+    }
     rows = []
     for name in names:
         for measure in MEASURES:
-            shown = [f"{value:.3f}" for value in each(wide, name, measure, seeds[name])]
-            row = {"way": name, "measure": measure, **_columns(intervals["mean", name, measure])}
-            row |= {"seeds": " ".join(shown)}
-            for label in REFERENCES:
-                row |= _columns(intervals[label, name, measure], f"{label}_less_this_")
+            own = values[name, measure]
+            mean = with_seeds(intervals["mean", name, measure], own, limits=(0, 1))
+            row = {"way": name, "measure": measure, **_columns(mean)}
+            row |= {"seeds": " ".join(f"{value:.3f}" for value in own)}
+            for label, reference in REFERENCES.items():
+                ahead = with_seeds(
+                    intervals[label, name, measure], values[reference, measure] - own
+                )
+                row |= _columns(ahead, f"{label}_less_this_")
             rows.append({**row, "patients": len(wide), "deaths": int(wide["died"].sum())})
     return pd.DataFrame(rows)
 

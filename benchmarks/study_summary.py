@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from operator import sub
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.study_variants import SECOND, VARIANTS
+from benchmarks.study_variants import FIRST, SECOND, VARIANTS
 from helpers.evaluation import (
     Interval,
     auroc,
     best_possible_share,
     bootstrap_interval,
     calibration,
+    with_seeds,
 )
 
 Tables = Mapping[tuple[str, int], pd.DataFrame]  # by variant and seed
@@ -23,6 +25,9 @@ SHARE = "share of the best possible AUROC"
 JUDGED_FOR_CALIBRATION = "sbu"  # too few patients died in the test part of ieee8023
 COHORTS = ("sbu", "ieee8023")
 GOES_ON_FROM = {variant.name: variant.start for variant in VARIANTS}
+OTHERWISE_LABELLED = {variant.name for variant in VARIANTS if variant.labels}
+LIMITS = {"AUROC": (0.0, 1.0), RANKS: (-1.0, 1.0)}
+ANY = (-np.inf, np.inf)
 STATES = {"as trained": "risk", "recalibrated": "risk_calibrated"}
 
 
@@ -38,9 +43,10 @@ def summarise(tables: Tables) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row a variant, cohort and measure: the mean over the seeds with its 95 % interval over
-        patients, what each seed gave, and the paired difference from another variant: at sbu from
-        the fine-tuned iteration 2; at ieee8023 from the iteration 1 that the variant went on from,
-        which is what it forgot. A variant that went on from none is set against itself.
+        patients and seeds, what each seed gave, and the paired difference from another variant: at
+        sbu from the fine-tuned iteration 2; at ieee8023 from the iteration 1 that the variant went
+        on from, which is what it forgot. A variant that went on from none is set against itself,
+        one that learned from other labels against iteration 1.
     """
     return pd.concat([_judge(tables, cohort) for cohort in COHORTS], ignore_index=True)
 
@@ -68,12 +74,15 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
     # All patients inform a rank correlation with the true risk, however few of them died.
     everybody = wide.drop(columns="died")
     intervals |= bootstrap_interval(partial(measures, judge=true_ranks), everybody, repeats=REPEATS)
+    runs = {name: [one_run(wide, cohort, name, seed) for seed in seeds[name]] for name in variants}
     rows = []
     for name in variants:
-        each = [one_run(wide, cohort, name, seed) for seed in seeds[name]]
-        for measure in each[0]:
-            values = [run[measure] for run in each]
-            mean, apart = (intervals[kind, name, measure] for kind in ("mean", "difference"))
+        for measure in runs[name][0]:
+            values, others = ([run[measure] for run in runs[one]] for one in (name, against[name]))
+            limits = LIMITS.get(measure, ANY)
+            mean = with_seeds(intervals["mean", name, measure], values, limits=limits)
+            ahead = list(map(sub, values, others))
+            apart = with_seeds(intervals["difference", name, measure], ahead)
             rows.append(
                 {
                     "variant": name,
@@ -96,6 +105,8 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
 
 def _compared_with(name: str, cohort: str, variants: list[str]) -> str:
     """Name the variant from which a variant's difference is taken."""
+    if name in OTHERWISE_LABELLED:
+        return FIRST
     if cohort == "sbu":
         return SECOND
     return GOES_ON_FROM[name] if GOES_ON_FROM[name] in variants else name

@@ -1,20 +1,23 @@
-"""What `make study` trains on phantoms: ways of fine-tuning, with and without class weights."""
+"""What `make study` trains on phantoms: ways of fine-tuning, class weights, treatment of labels."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
 from torch import nn
 
 from benchmarks.study_runs import Runs
-from helpers.cohorts import cohort_root
+from helpers.cohorts import cohort_root, load_cohort, work_file
 from helpers.evaluation import pool_by_patient
 from helpers.finishing import finish_model
+from helpers.imputation import impute_survival, label_films
 from helpers.models import STARTS, RiskModel, build_resnet18
 from helpers.recipes import CAREFUL, CARELESS, TrainingConfig
+from helpers.splits import load_split
 from helpers.starts import PHANTOM_START
 from helpers.studies import file_hash
 from helpers.training import fit, predict
@@ -23,10 +26,22 @@ from phantoms import truth
 
 
 class Films(NamedTuple):
-    """Films by cohort and part, and a hash of those that teach and choose."""
+    """Films by cohort and part, a hash of those that teach and choose, and otherwise labelled ones.
+
+    Attributes
+    ----------
+    parts
+        By cohort, then by part.
+    hashes
+        By cohort and part.
+    labelled
+        Training films of ieee8023 by the method that filled in their labels; of draws, by
+        ``draws`` and the number of the draw.
+    """
 
     parts: Mapping[str, Mapping[str, pd.DataFrame]]
     hashes: Mapping[str, str]
+    labelled: Mapping[str, pd.DataFrame] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -43,18 +58,29 @@ class Variant:
         Of the weights: one of ``STARTS``, or the name of a variant before it.
     config
         How it is trained.
+    labels
+        How unknown outcomes of training patients were filled in, one of `helpers.imputers.METHODS`;
+        each seed has a draw of its own. None: as notebook 02 decided.
     """
 
     name: str
     cohort: str
     start: str
     config: TrainingConfig
+    labels: str | None = None
 
 
 WEIGHTED, UNWEIGHTED = CAREFUL, replace(CAREFUL, class_weights=False)
 FIRST, FIRST_UNWEIGHTED = "iteration 1", "iteration 1, no class weights"
 SECOND = "head, then all layers"
 SCRATCH_FIRST = "iteration 1, from scratch"
+LABELS = {
+    "complete cases": "complete_case",
+    "hard, forest": "forest",
+    "hard, balanced forest": "forest_balanced",
+    "calibrated risk": "calibrated",
+    "a draw a seed": "draws",
+}
 VARIANTS = (
     Variant(FIRST, "ieee8023", "phantom", WEIGHTED),
     Variant(FIRST_UNWEIGHTED, "ieee8023", "phantom", UNWEIGHTED),
@@ -68,6 +94,10 @@ VARIANTS = (
     Variant("from scratch", "sbu", "random", CARELESS),
     Variant(SCRATCH_FIRST, "ieee8023", "random", CARELESS),
     Variant("from scratch, both iterations", "sbu", SCRATCH_FIRST, CARELESS),
+    *(
+        Variant(f"{FIRST}, labels: {words}", "ieee8023", "phantom", WEIGHTED, method)
+        for words, method in LABELS.items()
+    ),
 )
 
 
@@ -85,7 +115,23 @@ def load_films() -> Films:
         for name, films in parts.items()
         for part in ("train", "validation")
     }
-    return Films(parts, hashes)
+    return Films(parts, hashes, _labelled())
+
+
+def _labelled() -> dict[str, pd.DataFrame]:
+    """Training films of ieee8023, their labels filled in by each method."""
+    split = work_file("split.csv", made_by="01_explore_the_cohorts")
+    films = load_split(split, load_cohort("ieee8023"))
+    train, found = films[films["part"] == "train"], {}
+    for method in LABELS.values():
+        labels = impute_survival(films, method=method)
+        if method == "draws":
+            for column in labels.filter(like="draw_"):
+                found[column.replace("draw_", "draws ")] = label_films(train, labels, column)
+        else:
+            soft = method == "calibrated"
+            found[method] = label_films(train, labels, "risk" if soft else "died")
+    return found
 
 
 def train_variant(variant: Variant, seed: int, films: Films, runs: Runs) -> pd.DataFrame:
@@ -110,7 +156,7 @@ def train_variant(variant: Variant, seed: int, films: Films, runs: Runs) -> pd.D
 
 
 def _train(variant: Variant, seed: int, films: Films, runs: Runs, path: Path) -> pd.DataFrame:
-    train, validation = (films.parts[variant.cohort][part] for part in ("train", "validation"))
+    train, validation = _teaching(variant, seed, films), films.parts[variant.cohort]["validation"]
     config = replace(variant.config, seed=seed)
     checkpoint = path.with_name(f"{path.name}.checkpoint")
     start, network = time.perf_counter(), _start(variant, seed, films, runs)
@@ -127,6 +173,13 @@ def _train(variant: Variant, seed: int, films: Films, runs: Runs, path: Path) ->
     return pool_by_patient(predicted.assign(risk=raw)).assign(seconds=seconds)
 
 
+def _teaching(variant: Variant, seed: int, films: Films) -> pd.DataFrame:
+    """Training films, labelled as the variant wants."""
+    if variant.labels is None:
+        return films.parts[variant.cohort]["train"]
+    return films.labelled[f"draws {seed}" if variant.labels == "draws" else variant.labels]
+
+
 def _start(variant: Variant, seed: int, films: Films, runs: Runs) -> nn.Module:
     if variant.start in STARTS:
         return build_resnet18(variant.start, seed=seed)
@@ -139,11 +192,15 @@ def _start(variant: Variant, seed: int, films: Films, runs: Runs) -> nn.Module:
 def _recipe(variant: Variant, seed: int, films: Films) -> dict:
     """All that decides what comes out, the variants that it goes on from included."""
     before = [other for other in VARIANTS if other.name == variant.start]
+    said = {key: value for key, value in asdict(variant).items() if value is not None}
+    hashes = dict(films.hashes)
+    if variant.labels:
+        hashes["labelled"] = training_data_hash(_teaching(variant, seed, films), CAREFUL.size)
     return {
-        "variant": asdict(variant),
+        "variant": said,
         "seed": seed,
         "start": _recipe(before[0], seed, films) if before else _start_hash(variant.start),
-        "films": dict(films.hashes),
+        "films": hashes,
     }
 
 

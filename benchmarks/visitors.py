@@ -35,7 +35,8 @@ FLAGS += ["--disable-dev-shm-usage"]
 WANTED_SECONDS = 3.0  # until the page is usable
 WANTED_MEMORY = 0.10  # of the memory before: what may stay
 READY = """() => { const field = document.querySelector("input[type=file]");
-    return field && !field.disabled && !field.closest("fieldset[disabled]") }"""
+    return field && !field.disabled && !field.closest("fieldset[disabled]")
+        && document.querySelector("[data-state='idle']") }"""
 ENDED = """after => { const { run, state } = document.querySelector("[data-run]").dataset;
     return run > after && ["done", "warned", "failed"].includes(state) }"""
 

@@ -24,7 +24,7 @@ from helpers.calibration import (
 )
 from helpers.delong import auroc_difference, auroc_interval
 from helpers.draws import PooledDraws, pool_draws
-from helpers.intervals import Interval, bootstrap_interval, intervals_of
+from helpers.intervals import Interval, bootstrap_interval, intervals_of, with_seeds
 from helpers.metrics import (
     Confusion,
     accuracy,
@@ -74,6 +74,7 @@ __all__ = [
     "sensitivity",
     "share_interval",
     "specificity",
+    "with_seeds",
 ]
 
 

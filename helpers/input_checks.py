@@ -159,8 +159,8 @@ def _check_look(
     if likeness < limits["resemblance"]:
         warnings["mean film"] = (
             "Light and dark are laid out otherwise than on the films that the network learned "
-            f"from (correlation with their mean {likeness:.2f}; nearly all have "
-            f"{limits['resemblance']:.2f} or more)."
+            f"from: the correlation with their mean is below {limits['resemblance']:.2f}, which "
+            "nearly all frontal phantoms reach."
         )
     if warnings:
         last = list(warnings)[-1]

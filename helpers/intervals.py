@@ -1,7 +1,7 @@
 """An estimate with its interval; the bootstrap over patients that gives one to any number."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,6 +95,49 @@ def percentile_tail(units: int, level: float = 0.95) -> float:
     """
     reach = student.ppf((1 + level) / 2, units - 1) * np.sqrt(units / (units - 1))
     return float(norm.cdf(-reach))
+
+
+def with_seeds(
+    interval: Interval,
+    values: Sequence[float],
+    *,
+    limits: tuple[float, float] = (-np.inf, np.inf),
+    level: float = 0.95,
+) -> Interval:
+    """Add the spread over seeds to the interval of their mean, which resampled patients alone.
+
+    What another draw of patients and another draw of seeds would change are taken as independent:
+    the squares of a bound's distance and of Student's t × the standard error of the seeds' mean
+    add up (Zou and Donner 2008, doi:10.1002/sim.3095).
+
+    Parameters
+    ----------
+    interval
+        Of the mean over the seeds, which were the same in every resample.
+    values
+        What each seed gave; of two numbers compared, their difference with each seed.
+    limits
+        Smallest and largest value that the number can have.
+    level
+        Coverage aimed at.
+
+    Returns
+    -------
+    Interval
+        The same estimate. Without bounds, and a note, if there is one seed only.
+    """
+    seeds = len(values)
+    if np.isnan(interval.low):
+        return interval
+    if seeds < 2:
+        return no_interval(interval.estimate, "one seed says nothing of the spread over seeds")
+    error = float(np.std(values, ddof=1)) / np.sqrt(seeds)
+    reach = student.ppf((1 + level) / 2, seeds - 1) * error
+    low = interval.estimate - np.hypot(interval.estimate - interval.low, reach)
+    high = interval.estimate + np.hypot(interval.high - interval.estimate, reach)
+    both = float(np.hypot(interval.standard_error, error))
+    bounds = np.clip([low, high], *limits)
+    return replace(interval, low=float(bounds[0]), high=float(bounds[1]), standard_error=both)
 
 
 def intervals_of(

@@ -35,7 +35,8 @@ def occlude(
         Side of the square and step between squares, in pixels; `stride` at most `patch`, so that
         every pixel is covered at least once.
     fill : float
-        What covers the film, in normalised units: 0 is the mean grey of the training films.
+        What covers the film, in normalised units: 0 is the grey that normalising takes for zero,
+        ImageNet's mean (:func:`helpers.radiographs.normalise`).
     batch_size : int
         Covered films a forward pass.
 

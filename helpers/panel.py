@@ -41,7 +41,8 @@ class Analysis:
     risk : float
         Calibrated probability of death in hospital.
     base_rate : float
-        Share of the training hospitals' patients who died: the risk of somebody unseen.
+        Share of the training and validation patients with an observed outcome who died: the risk of
+        somebody unseen.
     threshold : float
         Risk from which the model, as tuned on validation patients, would raise a flag.
     film : ndarray, shape (size, size), uint8
@@ -205,7 +206,7 @@ def upload_panel(
             html=result_html(analysis),
             record=record(analysis),
             warned=bool(analysis.warnings),
-            text=analysis.words,
+            text=f"predicted risk of death {analysis.words}",
         )
 
     return UploadPanel(

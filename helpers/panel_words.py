@@ -50,8 +50,8 @@ def sentences(analysis: Analysis) -> list[str]:
     return [
         f"Predicted risk of death in hospital: {analysis.words} like those in the test set.",
         interval_words(analysis.risk_low, analysis.risk_high, analysis.networks),
-        f"Of the patients the model learned from, {_count(analysis.base_rate)} in 100 died: that "
-        "is what it would say without seeing a film.",
+        "Of the patients that the model was taught and tuned on, "
+        f"{_count(analysis.base_rate)} in 100 died: that is what it would say without a film.",
         f"The prediction{', before it is rounded,' if rounded else ''} is {side} the model's "
         f"threshold of {in_a_hundred(analysis.threshold)}.",
     ]

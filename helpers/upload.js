@@ -2,6 +2,7 @@
 const PIECE = 1024 * 1024; // bytes: ten times below the server's limit for one message
 const AHEAD = 4 * PIECE; // bytes that may be under way without the kernel's receipt
 const ENDS = ["done", "warned", "failed"];
+const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // marks that turn a line of text round
 
 // No `accept` on the input: DICOM files often have no ending, and would be hidden.
 const PAGE = `
@@ -113,6 +114,8 @@ function render({ model, el }) {
   function begin(text, control, size = 1) {
     own = run += 1;
     used = control;
+    // No field may go on naming a film that is not the one asked about.
+    for (const other of [input, field]) if (other !== control) other.value = "";
     received = progress.value = 0;
     total = size || 1;
     show("sending", text);
@@ -120,22 +123,23 @@ function render({ model, el }) {
   }
 
   async function send(file) {
-    const mine = begin(`Sending ${file.name} …`, input, file.size);
+    const name = file.name.replace(TURNS, "");
+    const mine = begin(`Sending ${name} …`, input, file.size);
     const limit = model.get("largest_file");
     if (file.size > limit) {
       // Rounded apart, or a file just above the limit would seem to be within it.
       const found = (Math.ceil(file.size / 1e5) / 10).toFixed(1);
       const most = (Math.floor(limit / 1e5) / 10).toFixed(1);
-      show("failed", `${file.name} has ${found} MB; at most ${most} MB are accepted.`);
+      show("failed", `${name} has ${found} MB; at most ${most} MB are accepted.`);
       return;
     }
-    post({ kind: "begin", run: mine, name: file.name, size: file.size });
+    post({ kind: "begin", run: mine, name, size: file.size });
     for (let start = 0; own === mine && start < file.size; start += PIECE) {
       const piece = await read(file, start);
       while (own === mine && start - received >= AHEAD) await new Promise((tell) => (heard = tell));
       if (own !== mine) return;
       if (piece) post({ kind: "piece", run: mine, start }, [piece]);
-      else end(`The browser could not read ${file.name}. Choose it again.`);
+      else end(`The browser could not read ${name}. Choose it again.`);
     }
   }
 
@@ -180,6 +184,7 @@ function render({ model, el }) {
     event.preventDefault();
     event.stopPropagation();
     if (event.type !== "drop" || !files[0] || controls.disabled) return;
+    input.value = "";
     if (files.length === 1) return send(files[0]);
     begin("Looking at what was dropped …", input);
     show("failed", `${files.length} files were dropped; drop one film at a time.`);

@@ -42,6 +42,7 @@ NOTICE = (
     "about a person. A file stays in this kernel's memory while it is read, and is then forgotten."
 )
 _HERE = Path(__file__).parent
+_TURNS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _log = logging.getLogger(__name__)
 
 
@@ -112,7 +113,7 @@ class UploadPanel(anywidget.AnyWidget):
         known = self._upload if self._upload is not None and self._upload.run == run else None
         match message["kind"]:
             case "begin":
-                self._go_on(_Upload(run, message["name"], int(message["size"])))
+                self._go_on(_Upload(run, _plain(message["name"]), int(message["size"])))
             case "piece" if known is not None:
                 known.add(int(message["start"]), buffers[0])
                 self._go_on(known)
@@ -151,11 +152,11 @@ class UploadPanel(anywidget.AnyWidget):
                 "kernel's machine does not know. Write the full path."
             ) from error
         try:
-            return path.name, _read_film(path)
+            return _plain(path.name), _read_film(path)
         except OSError as error:  # its own words would show the folders of the machine
             raise UnreadableRadiograph(
-                f"{path.name} cannot be read: {error.strerror or type(error).__name__}. Expected "
-                "a file that the kernel's user may open."
+                f"{_plain(path.name)} cannot be read: {error.strerror or type(error).__name__}. "
+                "Expected a file that the kernel's user may open."
             ) from error
 
     def _show(self, run: object, name: str, data: bytes) -> None:
@@ -182,6 +183,11 @@ class UploadPanel(anywidget.AnyWidget):
         self.send({"kind": "state", "run": run, "state": state, "text": text})
 
 
+def _plain(name: str) -> str:
+    """Take the marks out of a name that would turn a line of text round (Unicode bidi controls)."""
+    return name.translate(_TURNS)
+
+
 def serves_visitors() -> bool:
     """Whether Voilà started this kernel, so that strangers may be sending the messages."""
     return any(name.startswith("VOILA_") for name in os.environ)
@@ -190,10 +196,10 @@ def serves_visitors() -> bool:
 def _read_film(path: Path) -> bytes:
     if not path.is_file():
         raise UnreadableRadiograph(
-            f"On the kernel's machine there is no file {path.name}. Expected the full path "
+            f"On the kernel's machine there is no file {_plain(path.name)}. Expected the full path "
             "of a PNG, JPEG or DICOM file."
         )
-    _check_size(path.name, path.stat().st_size)
+    _check_size(_plain(path.name), path.stat().st_size)
     return path.read_bytes()
 
 

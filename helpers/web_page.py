@@ -29,7 +29,7 @@ from helpers.visitors import Health, Leave, Page, Places
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    "connect-src 'self' ws: wss:; frame-ancestors 'self'"
+    "connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'self'"
 )
 EXTENSIONS = [  # what draws the panel; JupyterLab's others only take time
     "anywidget",

@@ -245,6 +245,19 @@ def test_clearing_takes_the_files_name_off_the_page(page, tmp_path):
     assert "somebody" not in page.locator(".cxr-panel").inner_text()
 
 
+def test_no_field_names_another_film_than_the_one_that_is_shown(page, tmp_path):
+    file = tmp_path / "somebody.png"
+    file.write_bytes(png(drawn_chest()))
+    before = runs(page)
+    file_field(page).set_input_files(file)
+    wait_for_end(page, before)
+    before = runs(page)
+    page.get_by_role("button", name="A drawn chest").click()
+    wait_for_end(page, before)
+    assert file_field(page).evaluate("field => field.files.length") == 0
+    assert "somebody" not in page.locator(".cxr-panel").inner_text()
+
+
 def test_of_several_dropped_files_none_is_taken_for_the_only_one(page, tmp_path):
     paths = [tmp_path / "one.png", tmp_path / "two.png"]
     for path in paths:
@@ -346,8 +359,17 @@ def test_downloads_hold_the_result_and_nothing_of_whose_it_is(page, tmp_path):
     assert np.corrcoef(shown.ravel(), expected.ravel())[0, 1] > 0.98
 
 
-def test_page_says_at_all_times_that_it_is_no_medical_device(voila):
-    expect(voila.locator(".cxr-notice")).to_contain_text("Not for clinical use")
+def test_page_says_at_all_times_that_it_is_no_medical_device(voila, tmp_path):
+    notice = voila.locator(".cxr-notice")
+    expect(notice).to_contain_text("Not for clinical use")
+    photograph, film = png(skimage.data.coffee() / 255), png(drawn_chest(512, 512))
+    files = {"broken.png": b"no film", "photo.png": photograph, "film.png": film}
+    ends = []
+    for name, data in files.items():
+        ends.append(upload(voila, name, data, tmp_path))
+        expect(notice).to_be_visible()
+        expect(notice).to_contain_text("Not for clinical use")
+    assert ends == ["failed", "warned", "done"]
 
 
 def test_server_gives_out_no_files(voila):
@@ -404,6 +426,7 @@ def test_page_is_readable_in_both_themes_and_on_a_phone(voila, tmp_path, scheme,
     for part in voila.locator(".cxr-panel > *").all():
         assert part.evaluate("part => part.scrollWidth <= part.clientWidth + 1")
     assert_readable(voila)
+    keep_picture(voila, f"{scheme}-{width}")
     voila.emulate_media(color_scheme="light")
     voila.set_viewport_size({"width": 1280, "height": 720})
 
@@ -414,8 +437,15 @@ def test_panel_is_readable_in_jupyterlabs_dark_theme(lab, tmp_path):
     expect(lab.locator("body")).to_have_attribute("data-jp-theme-light", "false")
     assert upload(lab, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
     assert_readable(lab)
+    keep_picture(lab, "jupyterlab-dark")
     lab.evaluate(change, "JupyterLab Light")
     expect(lab.locator("body")).to_have_attribute("data-jp-theme-light", "true")
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """For people to look at, where CXR_SCREENSHOTS names a folder for them."""
+    if folder := os.environ.get("CXR_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 def assert_readable(page: Page) -> None:

@@ -8,6 +8,7 @@ from torch import nn
 
 from helpers import cam_methods, probing
 from helpers.deletion import area_under, deletion_curve
+from helpers.metrics import auroc
 from helpers.models import build_resnet18, in_batches
 from helpers.randomization import shuffle_labels
 from helpers.repeatability import pairwise_agreement
@@ -115,6 +116,23 @@ def test_shuffled_labels_keep_the_deaths_of_each_part_and_nothing_else(cohort):
     assert not shuffled["died"].equals(shuffle_labels(cohort, seed=1)["died"])
     with pytest.raises(ValueError, match="one film a patient"):
         shuffle_labels(pd.concat([cohort, cohort]), seed=0)
+
+
+def test_what_learned_shuffled_labels_is_a_coin_on_average(cohort):
+    rng = np.random.default_rng(0)
+    died = cohort["died"].to_numpy(bool)
+    seen = rng.normal(size=(len(cohort), 8)).astype(np.float32)
+    seen[:, 0] += 4 * died  # the true labels are easy to learn
+    tested = (cohort["part"] == "test").to_numpy()
+
+    def area(labels: pd.DataFrame) -> float:
+        head = probing.fit_head(seen, labels).requires_grad_(False)
+        return auroc(died[tested], head(torch.from_numpy(seen[tested]))[:, 0].sigmoid())
+
+    assert area(cohort) > 0.95
+    lots = np.array([area(shuffle_labels(cohort, seed=seed)) for seed in range(60)])
+    assert abs(lots.mean() - 0.5) < 3 * lots.std(ddof=1) / np.sqrt(len(lots))
+    assert lots.std(ddof=1) < 0.25
 
 
 def test_centre_and_border_share_the_film():

@@ -4,10 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
+from scipy.stats import t as student
 from statsmodels.stats.weightstats import DescrStatsW
 
 from helpers.delong import auroc_difference, auroc_interval
-from helpers.intervals import Interval, bootstrap_interval, intervals_of, percentile_tail
+from helpers.intervals import (
+    Interval,
+    bootstrap_interval,
+    intervals_of,
+    percentile_tail,
+    with_seeds,
+)
 from helpers.metrics import auroc
 from tests.simulated import NAN, simulate
 
@@ -229,3 +236,39 @@ def test_attributes_of_the_table_stay_its_own(patients):
     bootstrap_interval(lambda t: seen.append(dict(t.attrs)) or t["risk"].mean(), table, repeats=5)
     assert not any(seen)  # copied with every resample, they took most of the time
     assert table.attrs == {"flow": {"published": 3}}
+
+
+def test_the_spread_over_seeds_adds_in_squares():
+    of_patients = Interval(0.7, 0.6, 0.8, 0.05)
+    alike = with_seeds(of_patients, [0.7, 0.7, 0.7])
+    assert (alike.low, alike.high) == pytest.approx((0.6, 0.8))
+    spread = with_seeds(of_patients, [0.5, 0.9], limits=(0, 1))
+    assert spread.low == 0 and spread.high == 1  # t with one degree of freedom reaches far
+    half = 0.1  # of a seed's range: with five seeds the error of the mean is known by hand
+    seeds = [0.7 - half, 0.7 + half, 0.7 - half, 0.7 + half, 0.7]
+    reach = student.ppf(0.975, 4) * half / np.sqrt(5)
+    wide = with_seeds(of_patients, seeds)
+    assert wide.estimate == 0.7
+    assert wide.low == pytest.approx(0.7 - np.sqrt(0.1**2 + reach**2))
+    assert wide.high == pytest.approx(0.7 + np.sqrt(0.1**2 + reach**2))
+    assert wide.standard_error == pytest.approx(np.sqrt(0.05**2 + half**2 / 5))
+    lonely = with_seeds(of_patients, [0.7])
+    assert np.isnan(lonely.low) and "one seed" in lonely.note
+    none = Interval(0.7, NAN, NAN, note="too few")
+    assert with_seeds(none, [0.6, 0.8]) is none
+
+
+def test_intervals_of_a_mean_over_seeds_hold_the_truth_of_patients_and_seeds():
+    generator, patients, seeds, cohorts = np.random.default_rng(7), 60, 5, 2000
+    held = {"patients alone": 0, "with seeds": 0}
+    for _ in range(cohorts):  # truth 0: a patient's part, a seed's part, and what they do together
+        values = generator.normal(0, 1, (patients, 1)) + generator.normal(0, 0.2, seeds)
+        values = values + generator.normal(0, 0.5, (patients, seeds))
+        own = values.mean(axis=1)
+        error = own.std(ddof=1) / np.sqrt(patients)
+        reach = student.ppf(0.975, patients - 1) * error
+        alone = Interval(own.mean(), own.mean() - reach, own.mean() + reach, error)
+        held["patients alone"] += alone.holds(0)
+        held["with seeds"] += with_seeds(alone, values.mean(axis=0)).holds(0)
+    assert held["patients alone"] / cohorts < 0.92
+    assert 0.945 < held["with seeds"] / cohorts < 0.98

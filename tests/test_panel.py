@@ -257,7 +257,7 @@ def test_result_html_has_words_pictures_and_text_alternatives(analysis):
     for words in (
         "12 in 100 patients like those in the test set",
         "from 8 to 20 in 100",
-        "Of the patients the model learned from, 13 in 100 died",
+        "Of the patients that the model was taught and tuned on, 13 in 100 died",
         "88 in 100 patients",  # survived
         "87 in 100 patients",  # survived, without a film
         "15 logits or more",
@@ -418,6 +418,13 @@ def test_file_name_is_escaped_and_no_identifier_of_a_dicom_file_is_shown(page):
     assert "<bdi>&lt;b&gt;x&lt;/b&gt;.dcm</bdi>" in page.sent[-1]["html"]
     assert "b>x" not in str(page.sent[-1]["record"])
     assert "Marker" not in str(page.sent) and "PLANTED" not in str(page.sent)
+
+
+def test_marks_that_turn_a_line_round_are_no_part_of_a_shown_name(page):
+    send(page, 1, png(drawn_chest()), name="photo\u202egnp.exe\u2066")
+    said = [message.get("text", "") + message.get("html", "") for message in page.sent]
+    assert "photognp.exe: predicted risk of death" in said[-1]
+    assert not any(mark in text for text in said for mark in "\u202e\u2066")
 
 
 def test_bytes_of_an_upload_that_an_example_replaces_are_freed(page):

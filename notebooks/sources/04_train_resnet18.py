@@ -390,7 +390,7 @@ Markdown(
 #
 # All of this is one seed, and another seed gives other numbers. `make study` trained ways that correspond to these
 # with five seeds, on phantoms, and stored what came out. It judged them by SBU's *test* patients. Each cell is the mean
-# over the seeds, with its 95 % interval over the patients, and ± the standard deviation over the seeds.
+# over the seeds, with a 95 % interval for other patients and other seeds, and ± the standard deviation over the seeds.
 
 # %%
 from helpers.studies import compare, load_study
@@ -626,7 +626,7 @@ pd.DataFrame({(name, state): found for name in cost for state, found in cost[nam
 # One seed, few deaths, and the very patients on whom the recalibration was fitted, so what it fits had to come out
 # right. The honest comparison takes an hour, so it is not run here but stored: `make study` trained all layers of both, each
 # with several seeds, on phantom films of SBU, recalibrated on validation patients, and judged on *test* patients. In brackets the
-# 95 % interval over the patients, behind ± the standard deviation over the seeds.
+# 95 % interval, for other patients and other seeds, behind ± the standard deviation over the seeds.
 
 # %%
 ranks = ["AUROC", "rank correlation with the true risk"]
@@ -640,7 +640,7 @@ stored.rename(index=both).T.rename_axis(index=None, columns=None)
 # %% [markdown]
 # If recalibration gives back what the weights cost, and the ranking does not gain by them, then the weights were for nothing.
 # Which is it? Where the interval of a difference leaves out zero, the two ways differ; where it holds zero, we cannot tell.
-# Paired, on the same patients (the two ways began apart: in each, iteration 1 was trained in the same manner as iteration 2):
+# Paired, on the same patients and seeds (the two ways began apart: in each, iteration 1 was trained in the same manner as iteration 2):
 
 # %%
 from helpers.evaluation import Interval

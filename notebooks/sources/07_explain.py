@@ -483,8 +483,8 @@ Markdown(
 
 # %% [markdown]
 # The second test makes the *labels* random: the deaths of each part are given to its patients by lot, and a last
-# layer learns from that. Where such a network finds death is chance, so its map should find lesions no better than
-# chance. One lot may hit by luck, so there are ten. Two networks get these layers: one of random weights, which
+# layer learns from that. What such a network says of the true outcomes is chance, and where it finds death is, too. One lot may
+# hit by luck, so there are ten. Two networks get these layers: one of random weights, which
 # knows nothing, and the phantom start, which knows opacity but no outcome. What would you expect of the second?
 
 # %%
@@ -499,14 +499,49 @@ everyone = Radiographs(index, model.size).images
 trunks = {"random weights": build_resnet18("random").eval(), "phantom start": severity.network}
 described = {name: features(network, everyone) for name, network in trunks.items()}
 lots = [shuffle_labels(index, seed=seed) for seed in range(10)]
+heads = {  # last layers that learned the true outcomes, then those of each lot
+    name: [fit_head(seen, cohort).requires_grad_(False) for cohort in (index, *lots)]
+    for name, seen in described.items()
+}
+
+# %% [markdown]
+# First: does shuffling leave anything to be known? Asked are the test patients' *true* outcomes. If many lots did better than a
+# coin, something of the truth would have leaked into the training.
+
+# %%
+from statsmodels.stats.weightstats import DescrStatsW
+
+from helpers.evaluation import Interval, auroc
 
 
-def maps_of_heads(name, cohorts):
-    """Finer maps of the ill test films by last layers that learned the outcomes of each cohort."""
+def over_lots(values):
+    """Mean of the lots with its interval: would other lots give the same?"""
+    return Interval(values.mean(), *DescrStatsW(values).tconfint_mean())
+
+
+tested, lines = (index["part"] == "test").to_numpy(), []
+for name, layers in heads.items():
+    seen = torch.from_numpy(described[name][tested])
+    true, *shuffled = (auroc(test["died"], layer(seen)[:, 0].sigmoid()) for layer in layers)
+    mean = over_lots(np.array(shuffled))
+    verdict = "a coin, as it should be" if mean.holds(0.5) else "**no coin: look for a leak**"
+    lines.append(
+        f"- {name}: AUROC {mean} over the lots, from {min(shuffled):.2f} to {max(shuffled):.2f}: "
+        f"{verdict}; with the true labels {true:.2f}"
+    )
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# Single lots lie far from one half, and may: features that go with death turn up in either direction by chance. Only on average is
+# nothing left. (The interval leaves out one half by chance in one of twenty such sets of lots.) And the maps?
+
+
+# %%
+def maps_of_heads(name):
+    """Finer maps of the ill test films by the last layers of a network."""
     places = place_features(trunks[name], images[ill])
-    for cohort in cohorts:
-        weights = fit_head(described[name], cohort).weight[0].detach()
-        yield place(torch.einsum("nkhw,k->nhw", places, weights), side, 8).numpy()
+    for layer in heads[name]:
+        yield place(torch.einsum("nkhw,k->nhw", places, layer.weight[0]), side, 8).numpy()
 
 
 # %%
@@ -516,7 +551,7 @@ if phantom:
     for name in trunks:
         true, *shuffled = (
             pointing_game(np.maximum(heat, 0), lesions[ill], tolerance=model.size / 32)
-            for heat in maps_of_heads(name, [index, *lots])
+            for heat in maps_of_heads(name)
         )
         game["pointing game", f"{name}, true labels"] = true.astype(float)
         by_lot[name] = np.mean(shuffled, axis=1)  # one number a lot
@@ -527,16 +562,11 @@ if phantom:
 # over the lots (Student's t), for these films.
 
 # %%
-from statsmodels.stats.weightstats import DescrStatsW
-
-from helpers.evaluation import Interval
-
 if phantom:
     lines = []
     for name, reached in by_lot.items():
-        ahead = reached - chance.mean()
-        lead = Interval(ahead.mean(), *DescrStatsW(ahead).tconfint_mean())
-        lines += in_words(f"{name}, shuffled labels", {"chance": lead})
+        lead = {"chance": over_lots(reached - chance.mean())}
+        lines += in_words(f"{name}, shuffled labels", lead)
         true = game["pointing game", f"{name}, true labels"].mean()
         lines.append(
             f"- {name}: the lots point from {reached.min():.2f} to {reached.max():.2f}; "
@@ -551,6 +581,33 @@ if phantom:
 # deadly. How much that hangs on the lot, the range shows; and where lots point as well as the true labels, the outcomes are not shown
 # to have taught the map anything. A map on the lesion shows that the *features* know lesions. It does not
 # show that the *outcomes* taught them.
+#
+# A last layer is little to be misled. So one network learns the first lot in **all** its layers, from the phantom start, by the
+# recipe of notebook 05:
+
+# %%
+from dataclasses import replace
+
+from helpers.delong import auroc_interval
+from helpers.recipes import CAREFUL
+from helpers.training import fit
+
+first_lot = [lots[0][lots[0]["part"] == part] for part in ("train", "validation")]
+config = replace(CAREFUL, size=model.size)
+misled = fit(build_resnet18("phantom"), *first_lot, config, progress=False).network
+said = auroc_interval(predict(RiskModel(misled, model.size), index[tested]))
+lines = [f"- taught by lot in all layers: AUROC of the true outcomes {said}"]
+if phantom:
+    compared["taught by lot, fine grid"] = fine_activation(misled, images[ill]).numpy()
+    scores = score_maps(compared, lesions[ill], lungs[ill])
+    own = ["mortality, fine grid", "chance"]
+    ahead = leads(scores, patients, "taught by lot, fine grid", own, "pointing game")
+    lines += in_words("pointing game, taught by lot in all layers", ahead)
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# This is one lot, so its numbers may lie to either side, and the intervals are for other patients, not for other lots. If its map
+# points as well as that of the model, the model's map is no proof that outcomes taught it where to look.
 
 # %% [markdown]
 # ## Would another seed draw the same map?
@@ -668,8 +725,8 @@ Markdown("\n".join(lines))
 #
 # The class activation map is not the only way. **Grad-CAM++** weighs the gradients otherwise, **Score-CAM** lets each of the
 # 512 channels mask the film and asks the network, **Eigen-CAM** takes the main direction of the channels and asks no output at
-# all; all three come from the [grad-cam package](https://github.com/jacobgil/pytorch-grad-cam). **Occlusion** looks from outside
-# alone: cover a square with mean grey, and see by how much the logit falls. The package's measure **ROAD** (*remove
+# all; all three come from the [grad-cam package](https://github.com/jacobgil/pytorch-grad-cam). **Occlusion**, which the package does not
+# have, looks from outside alone: cover a square with the grey that the network counts as zero, and see by how much the logit falls. The package's measure **ROAD** (*remove
 # and debias*, [Rong 2022](https://arxiv.org/abs/2202.00449)) fills in the hottest part of the film from its surroundings,
 # then the coldest, and takes half the difference of the logits: above zero, a map knows what counts. Score-CAM asks the network 512
 # times a film, so the films are few: every fourth of the riskiest, the same for all.
@@ -748,8 +805,6 @@ taught = {
 }
 
 # %%
-from helpers.evaluation import auroc
-
 ways = [(a, b) for a in ("with stamps", "without") for b in ("with stamps", "without")]
 
 
@@ -914,8 +969,8 @@ Markdown(
 # fixed scale it shows how *much* evidence there is, for and against, not only where. Asked more densely, the same weights
 # point otherwise than on their coarse grid: by how much better, with intervals, is printed above. (That finer map is the one
 # that the panel of notebook 08 shows. It costs a few predictions more: [docs/measured.md](../docs/measured.md).) How much of it is
-# habit, the comparison with its own average says. The map depends on the learned weights; part of what it points at the phantom
-# start knew before any outcome. Deletion and insertion were to confirm it from outside; the four verdicts above say whether they did. And
+# habit, the comparison with its own average says. Whether it depends on the learned weights, and how much of it the phantom start
+# knew before any outcome, the two randomisations say. Deletion and insertion were to confirm it from outside; the four verdicts above say whether they did. And
 # what a last layer takes from a stamp, or from the border of a film, its test AUROC does not tell: the tables do, with stamps and without.
 #
 # **What would change our mind.** About the map's use: a reader study in which people with heat maps judge better
