@@ -4,8 +4,8 @@ The phantom start turns a picture into features. Those of a kind of picture are 
 distributed, with one covariance for all kinds, shrunken (Ledoit and Wolf 2004, doi:10.1016/
 S0047-259X(03)00096-4). A picture then has a squared Mahalanobis distance from each kind (Lee et al.
 2018, arXiv:1807.03888), and is strange if another kind is nearer than frontal films are. So the
-*difference* of two distances counts, as in Ren et al. 2021 (arXiv:2106.09022): real films lie far
-from all phantoms alike, which cancels. What is far from all kinds alike is not noticed by it.
+*difference* of two distances counts, as in Ren et al. 2021 (arXiv:2106.09022): real films lie
+further out than phantoms, which a difference forgives. What is far from all kinds alike is not noticed by it.
 `phantoms.recognition` fits all this to fresh phantoms; no real film has a part in it.
 """
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.baselines import compare_baselines
 from helpers.delong import auroc_difference, auroc_interval
 from helpers.evaluation import choose_threshold, report
 from helpers.figures import (
@@ -17,6 +18,7 @@ from helpers.figures import (
 )
 from helpers.intervals import bootstrap_interval
 from helpers.patients import as_endpoint, pool_by_patient, require_observed, require_patients
+from helpers.pooling import pooled_auroc, pooled_difference
 from helpers.subgroups import judge_subgroups
 from tests.simulated import simulate
 
@@ -62,8 +64,9 @@ def test_contradicting_labels_and_missing_risks_are_refused(patients):
 
 
 @pytest.mark.parametrize("source", ["imputed", "unknown", pd.NA])
-def test_every_judging_function_refuses_labels_that_are_not_observed(patients, source):
-    table = patients.assign(age=60.0)
+def test_every_judge_of_a_table_refuses_labels_that_are_not_observed(patients, source):
+    table = patients.assign(age=60.0, risk_0=patients["risk"], other=patients["risk"])
+    table["risk a rival"] = table["risk"]
     table.loc[3, "label_source"] = source
     judges = [
         lambda: require_observed(table),
@@ -73,6 +76,9 @@ def test_every_judging_function_refuses_labels_that_are_not_observed(patients, s
         lambda: choose_threshold(table),
         lambda: auroc_interval(table),
         lambda: auroc_difference(table, "risk", "risk"),
+        lambda: pooled_auroc(table),
+        lambda: pooled_difference(table, "other"),
+        lambda: compare_baselines(table),
         lambda: judge_subgroups(table, groupings=("site",)),
         *(lambda plot=plot: plot(table) for plot in PLOTS),
         lambda: bootstrap_interval(lambda sample: sample["risk"].mean(), table),
