@@ -45,11 +45,11 @@ HOW_TO_READ = """\
 so that the truth of every row is known. *Too low* and *too high* are the shares of intervals
 that lie wholly below or above it; in brackets is what chance allows, given this number of
 cohorts. Notebooks show the intervals that are named after the series, and those of the report; what
-has no formula, such as a mean over seeds, has the bootstrap's, whose percentiles reach further the
-fewer die. Beside it stand the usual percentiles, and rows of films taken for patients show what
-that mistake costs. The aim was 93–97 %; the column says where it is met. An interval that holds the
-truth less often than it says is to be read as too narrow. That of the AUPRC misses nearly always to
-the same side: read its lower end with more doubt than its upper one. Not simulated: fewer deaths
+has no formula has the bootstrap's, whose percentiles reach further the fewer die, and a mean over
+seeds has that and the seeds' spread. Beside it stand the usual percentiles, and rows of films taken
+for patients show what that mistake costs. The aim was 93–97 %; the column says where it is met. An
+interval that holds the truth less often than it says is to be read as too narrow; one that misses
+to one side only, as that of the AUPRC in small cohorts, has one end to be doubted. Not simulated: fewer deaths
 than in the smallest cohorts here, models judged by cross-validation. Intervals of those, as on the
 pages about real films, are not vouched for by this one.
 
@@ -61,8 +61,11 @@ and 1 would be perfect. In small cohorts the mean slope is above 1, because slop
 further than downwards; the median is nearer."""
 
 OF_SEEDS = """\
-Of the same cohorts, a mean over five seeds, whose networks are better or worse by luck, and its
-gain over a rival that hangs even more on its seeds (`python -m benchmarks.coverage_seeds`):"""
+Of the same cohorts, a mean over a few seeds, whose networks are better or worse by luck, and its
+gain over a rival that hangs even more on its seeds (`python -m benchmarks.coverage_seeds`). The
+tables of `make study` have the intervals of the last two rows. They are on the safe side: what a
+patient and a seed do together is counted twice, so where much hangs on the seeds they reach
+further than they need to."""
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ rival that has seeds of its own.
 """
 
 import argparse
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ from helpers.reporting import markdown_table
 SEEDS = 5
 COMMON_BLUR = 2.0  # sd in logits of what no network sees
 SEED_BLURS = {"network": (0.5, 2.5), "rival": (0.5, 5.0)}  # lowest and highest sd of a seed's own
-POPULATION_SEEDS = 40
+POPULATION_SEEDS = 100
 MEASURES = ("mean AUROC over seeds", "its gain over a rival")
 ALONE, BOTH = "bootstrap of patients, seeds as they are", "the same and the seeds' spread"
 
@@ -47,32 +48,31 @@ def main() -> None:
 
 def table(cohorts: list[pd.DataFrame]) -> str:
     """Count how often the intervals hold the truth."""
-    population = pool(draw_films(POPULATION // 4, seed=1))
+    population = pool(draw_films(POPULATION // 10, seed=1))
     return markdown_table(coverage(map(judge, cohorts), true_means(population)))
 
 
 def true_means(patients: pd.DataFrame) -> dict[str, float]:
     """Mean AUROC of seeds without number, and its gain over the rival, in a population."""
-    areas = draw_areas(patients, POPULATION_SEEDS, seed=0)
-    means = areas.mean()
+    even = (np.arange(POPULATION_SEEDS) + 0.5) / POPULATION_SEEDS  # of luck, from bad to good
+    risks = draw_risks(patients, dict.fromkeys(SEED_BLURS, even), np.random.default_rng(0))
+    means = areas(patients.join(risks), POPULATION_SEEDS).mean()
     return dict(zip(MEASURES, (means["network"], means["network"] - means["rival"]), strict=True))
 
 
-def draw_areas(patients: pd.DataFrame, seeds: int, *, seed: int) -> pd.DataFrame:
-    """AUROC of each seed's network and rival: a row a seed."""
-    risks = draw_risks(patients, seeds, np.random.default_rng(seed))
-    return areas(patients.join(risks), seeds)
-
-
-def draw_risks(patients: pd.DataFrame, seeds: int, generator: np.random.Generator) -> pd.DataFrame:
-    """Risks of every patient by every seed's network and rival."""
+def draw_risks(
+    patients: pd.DataFrame, luck: Mapping[str, np.ndarray], generator: np.random.Generator
+) -> pd.DataFrame:
+    """Risks of every patient by every seed's network and rival, each of some luck in 0 to 1."""
     seen = logit(patients["true_risk"].to_numpy())
     seen = seen + generator.normal(0, COMMON_BLUR, len(seen))
     return pd.DataFrame(
         {
-            f"{kind} {one}": expit(seen + generator.normal(0, generator.uniform(*ends), len(seen)))
-            for kind, ends in SEED_BLURS.items()
-            for one in range(seeds)
+            f"{kind} {one}": expit(
+                seen + generator.normal(0, low + share * (high - low), len(seen))
+            )
+            for kind, (low, high) in SEED_BLURS.items()
+            for one, share in enumerate(luck[kind])
         },
         index=patients.index,
     )
@@ -93,7 +93,8 @@ def judge(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
     """Intervals of the mean over five seeds, without and with the seeds' own spread."""
     generator = np.random.default_rng(int(films["patient_id"].iloc[0]))  # another each cohort
     patients = pool(films)
-    patients = patients.join(draw_risks(patients, SEEDS, generator))
+    luck = {kind: generator.uniform(size=SEEDS) for kind in SEED_BLURS}
+    patients = patients.join(draw_risks(patients, luck, generator))
 
     def means(table: pd.DataFrame) -> dict[str, float]:
         found = areas(table, SEEDS).mean()

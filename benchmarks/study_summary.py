@@ -1,8 +1,7 @@
-"""From single runs to a table: means over the seeds, with intervals over the patients."""
+"""From single runs to a table: means over the seeds, intervals over patients and seeds."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from operator import sub
 
 import numpy as np
 import pandas as pd
@@ -26,9 +25,10 @@ JUDGED_FOR_CALIBRATION = "sbu"  # too few patients died in the test part of ieee
 COHORTS = ("sbu", "ieee8023")
 GOES_ON_FROM = {variant.name: variant.start for variant in VARIANTS}
 OTHERWISE_LABELLED = {variant.name for variant in VARIANTS if variant.labels}
-LIMITS = {"AUROC": (0.0, 1.0), RANKS: (-1.0, 1.0)}
-ANY = (-np.inf, np.inf)
 STATES = {"as trained": "risk", "recalibrated": "risk_calibrated"}
+LIMITS = {"AUROC": (0.0, 1.0), RANKS: (-1.0, 1.0)}
+LIMITS |= {f"observed / expected, {state}": (0.0, np.inf) for state in STATES}
+ANY = (-np.inf, np.inf)
 
 
 def summarise(tables: Tables) -> pd.DataFrame:
@@ -56,6 +56,9 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
     variants = list(dict.fromkeys(variant for variant, _ in tables))
     seeds = {name: [s for variant, s in tables if variant == name] for name in variants}
     against = {name: _compared_with(name, cohort, variants) for name in variants}
+    odd = [name for name in variants if seeds[name] != seeds[against[name]]]
+    if odd:
+        raise ValueError(f"Not trained with the same seeds as their rivals: {', '.join(odd)}.")
 
     def measures(patients: pd.DataFrame, judge: Judge) -> dict[tuple[str, str, str], float]:
         means: dict[tuple[str, str], list[float]] = {}
@@ -81,7 +84,7 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
             values, others = ([run[measure] for run in runs[one]] for one in (name, against[name]))
             limits = LIMITS.get(measure, ANY)
             mean = with_seeds(intervals["mean", name, measure], values, limits=limits)
-            ahead = list(map(sub, values, others))
+            ahead = [own - other for own, other in zip(values, others, strict=True)]
             apart = with_seeds(intervals["difference", name, measure], ahead)
             rows.append(
                 {

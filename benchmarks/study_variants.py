@@ -209,3 +209,11 @@ def _start_hash(start: str) -> str:
     if start != "phantom":
         return start  # torchvision's are hash-checked, random ones come from the seed
     return file_hash(PHANTOM_START)
+
+
+def labelled_hashes(films: Films) -> dict[str, str]:
+    """Hash training films by the way in which their labels were filled in."""
+    return {
+        f"ieee8023 train, labels: {name}": training_data_hash(table, CAREFUL.size)
+        for name, table in films.labelled.items()
+    }

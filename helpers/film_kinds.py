@@ -5,7 +5,8 @@ distributed, with one covariance for all kinds, shrunken (Ledoit and Wolf 2004, 
 S0047-259X(03)00096-4). A picture then has a squared Mahalanobis distance from each kind (Lee et al.
 2018, arXiv:1807.03888), and is strange if another kind is nearer than frontal films are. So the
 *difference* of two distances counts, as in Ren et al. 2021 (arXiv:2106.09022): real films lie
-further out than phantoms, which a difference forgives. What is far from all kinds alike is not noticed by it.
+further out than phantoms, which a difference forgives. What is far from all kinds alike is not
+noticed by it.
 `phantoms.recognition` fits all this to fresh phantoms; no real film has a part in it.
 """
 

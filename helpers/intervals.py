@@ -108,7 +108,8 @@ def with_seeds(
 
     What another draw of patients and another draw of seeds would change are taken as independent:
     the squares of a bound's distance and of Student's t × the standard error of the seeds' mean
-    add up (Zou and Donner 2008, doi:10.1002/sim.3095).
+    add up (Zou and Donner 2008, doi:10.1002/sim.3095). What a patient and a seed do together is in
+    both, so the interval errs on the wide side (`python -m benchmarks.coverage_seeds`).
 
     Parameters
     ----------
@@ -133,8 +134,9 @@ def with_seeds(
         return no_interval(interval.estimate, "one seed says nothing of the spread over seeds")
     error = float(np.std(values, ddof=1)) / np.sqrt(seeds)
     reach = student.ppf((1 + level) / 2, seeds - 1) * error
-    low = interval.estimate - np.hypot(interval.estimate - interval.low, reach)
-    high = interval.estimate + np.hypot(interval.high - interval.estimate, reach)
+    below, above = interval.estimate - interval.low, interval.high - interval.estimate
+    low = interval.estimate - np.hypot(max(below, 0.0), reach)
+    high = interval.estimate + np.hypot(max(above, 0.0), reach)
     both = float(np.hypot(interval.standard_error, error))
     bounds = np.clip([low, high], *limits)
     return replace(interval, low=float(bounds[0]), high=float(bounds[1]), standard_error=both)

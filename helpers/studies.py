@@ -108,7 +108,7 @@ def compare(
     -------
     pandas.DataFrame
         A row a variant: ``0.71 (0.60–0.82) ± 0.03`` is the mean over the seeds, its 95 % interval
-        over the patients, and the standard deviation over the seeds.
+        for other patients and other seeds, and the standard deviation over the seeds.
     """
     rows = study.table[study.table["test"] == test]
     numbers = rows[["estimate", "low", "high", "seed_sd"]].to_numpy(float)

@@ -153,7 +153,10 @@ function render({ model, el }) {
     run = message.run; // the same panel may be shown twice: both keep count
     if (message.kind === "received") receipt(message);
     else {
-      if (own !== run) own = 0;
+      if (own !== run) {
+        own = 0;
+        input.value = field.value = ""; // the film that is shown was chosen in another view
+      }
       if (message.html) {
         result.innerHTML = message.html;
         bringToLife(result, message.record, choice);

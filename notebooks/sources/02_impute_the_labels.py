@@ -645,10 +645,12 @@ Markdown(
 # 04): so it is right for patients like *those*, and where the unknown fare otherwise, it stays wrong
 # for them, as the two halves of the table of effects show.
 #
-# Is the trade a good one for a network? A light model is no network, so `make study` trained iteration 1 in all its layers with
-# each way of filling in, five seeds each, on phantoms, and stored what came out. Judged are patients of another hospital, SBU,
-# whose outcomes no imputer ever touched: the mean over the seeds, with a 95 % interval for other patients and other seeds, and ±
-# the standard deviation over the seeds. The last columns are paired: each way less the one that goes on, the draws' mean risk.
+# Is the trade a good one for a network? A light model is no network, so `make study` trained iteration 1 by the recipe of notebook
+# 04, which keeps whichever pass has the lowest validation loss, with each way of filling in and several seeds, on phantoms, and
+# stored what came out. (Complete cases are fewer films, and so fewer steps in as many passes.) Judged are patients of another
+# hospital, SBU, whose outcomes no imputer ever touched: the mean over the seeds, with a 95 % interval for other patients and other
+# seeds, and ± the standard deviation over the seeds. The last columns are paired: each way less the one that goes on, the draws'
+# mean risk.
 
 # %%
 from helpers.studies import compare, differences, load_study
@@ -676,8 +678,8 @@ def against(way, measure):
 Markdown("\n".join(against(way, measure) for way in ways for measure in measured))
 
 # %% [markdown]
-# Where nothing is shown to differ, the interval says how much may still be lost or won. What goes on was settled before this
-# table was made.
+# Where nothing is shown to differ, the interval says how much may still be lost or won. With as many comparisons as lines, one may
+# leave out zero by chance. What goes on was settled before this table was made.
 
 # %%
 from helpers.cohorts import work_root

@@ -389,7 +389,7 @@ Markdown(
 # Random weights would go on learning; how far they get with more passes is asked in notebook 05.
 #
 # All of this is one seed, and another seed gives other numbers. `make study` trained ways that correspond to these
-# with five seeds, on phantoms, and stored what came out. It judged them by SBU's *test* patients. Each cell is the mean
+# with several seeds, on phantoms, and stored what came out. It judged them by SBU's *test* patients. Each cell is the mean
 # over the seeds, with a 95 % interval for other patients and other seeds, and ± the standard deviation over the seeds.
 
 # %%
@@ -499,7 +499,7 @@ Markdown(
 # %% [markdown]
 # The last two numbers are hints, not shares of the whole: each is from one pass of one seed, and a single pass runs through
 # its rates faster than three do, so a part may cost more than the whole. Careful training guards against both. How much a loss
-# of this size matters for death is another question: look at the gains over *phantom, careless* above, and at the five seeds
+# of this size matters for death is another question: look at the gains over *phantom, careless* above, and at the seeds
 # there. (Careful training may change the reading, too, where deaths ask for it; but a little at a time.)
 
 # %% [markdown]

@@ -149,7 +149,7 @@ pd.Series(
 # high rate in all layers, in more passes.
 #
 # Each cell is the mean over the seeds, with a 95 % interval for other test patients and other seeds (`docs/coverage.md`
-# says how far to trust such), and ± the standard deviation over the seeds. The last two columns are paired: the
+# says how far to trust such, for the AUROC), and ± the standard deviation over the seeds. The last two columns are paired: the
 # AUROC, and the rank correlation, of each way less that of *head, then all layers*. Which intervals hold zero, and how small a
 # difference do these then still allow?
 
@@ -304,7 +304,7 @@ model.card["calibration_note"]
 
 # %% [markdown]
 # One network cannot say how much of its answer is luck. Some of it is the run's own: the ± in the stored tables above is the spread of
-# five seeds, each with its own random numbers in the start, in the order and the changes of the films, and in iteration 1. Another
+# several seeds, each with its own random numbers in the start, in the order and the changes of the films, and in iteration 1. Another
 # part is *who* happened to be among the training patients. So four more networks learn from iteration 1 on by the same recipe, each
 # with a seed of its own, which also draws the training patients anew, with replacement
 # ([Riley and Collins 2023](https://doi.org/10.1002/bimj.202200302)). Their spread goes beside the prediction in notebook 08, and
@@ -326,7 +326,7 @@ for seed in tqdm(range(1, 5)):
 # ## Closing
 #
 # **What we found.** A model can be carried to a new hospital in two steps, cheaply. Whether that beats starting anew, and whether the
-# first hospital's films added anything to the start, the list below the stored table says, for these phantoms and five seeds. On
+# first hospital's films added anything to the start, the list below the stored table says, for these phantoms and seeds. On
 # real films the start that phantoms taught is worth what the last list says; its last line says what outcomes added to it.
 #
 # **What would change our mind.** The same comparison on real films of several hospitals, with some hundred deaths.
