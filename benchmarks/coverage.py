@@ -49,9 +49,9 @@ has no formula has the bootstrap's, whose percentiles reach further the fewer di
 seeds has that and the seeds' spread. Beside it stand the usual percentiles, and rows of films taken
 for patients show what that mistake costs. The aim was 93–97 %; the column says where it is met. An
 interval that holds the truth less often than it says is to be read as too narrow; one that misses
-to one side only, as that of the AUPRC in small cohorts, has one end to be doubted. Not simulated: fewer deaths
-than in the smallest cohorts here, models judged by cross-validation. Intervals of those, as on the
-pages about real films, are not vouched for by this one.
+to one side only, as that of the AUPRC in small cohorts, has one end to be doubted. Not simulated:
+fewer deaths than in the smallest cohorts here, models judged by cross-validation. Intervals of
+those, as on the pages about real films, are not vouched for by this one.
 
 Why so many cohorts: of 500, chance alone moves the coverage of a good interval by two points either
 way, and all rows about one measure share their cohorts, hence their luck.

@@ -68,11 +68,9 @@ def draw_risks(
     seen = seen + generator.normal(0, COMMON_BLUR, len(seen))
     return pd.DataFrame(
         {
-            f"{kind} {one}": expit(
-                seen + generator.normal(0, low + share * (high - low), len(seen))
-            )
+            f"{kind} {one}": expit(seen + generator.normal(0, blur, len(seen)))
             for kind, (low, high) in SEED_BLURS.items()
-            for one, share in enumerate(luck[kind])
+            for one, blur in enumerate(low + (high - low) * luck[kind])
         },
         index=patients.index,
     )
