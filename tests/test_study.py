@@ -18,9 +18,10 @@ from benchmarks.study_real import (
 from benchmarks.study_real import summarise as summarise_ways
 from benchmarks.study_runs import Runs
 from benchmarks.study_summary import RANKS, side_by_side, summarise
-from benchmarks.study_variants import FIRST, SECOND, VARIANTS, Films, _recipe
+from benchmarks.study_variants import FIRST, SECOND, VARIANTS, Films, _recipe, _teaching
 from benchmarks.study_ways import WAYS, Fold
 from helpers.cohorts import load_cohort, select_index_films
+from helpers.imputers import METHODS
 from helpers.models import STARTS
 from helpers.studies import compare, differences, load_study, save_study
 
@@ -92,6 +93,31 @@ def test_a_variants_recipe_follows_what_it_goes_on_from(monkeypatch):
     )
     monkeypatch.setattr("benchmarks.study_variants.VARIANTS", changed)
     assert before != json.dumps(_recipe(second, 0, films))
+
+
+def test_ways_to_fill_in_labels_teach_with_their_own_and_are_runs_of_their_own(monkeypatch):
+    monkeypatch.setattr("benchmarks.study_variants.training_data_hash", lambda films, size: films)
+    ways = {variant.labels: variant for variant in VARIANTS if variant.labels}
+    assert set(ways) == set(METHODS)
+    labelled = {method: method for method in METHODS} | {"draws 0": "first", "draws 1": "second"}
+    films = Films(
+        {"ieee8023": {"train": "as notebook 02 decided"}}, {"ieee8023 train": "abc"}, labelled
+    )
+    first = next(variant for variant in VARIANTS if variant.name == FIRST)
+    assert _teaching(first, 0, films) == "as notebook 02 decided"
+    assert _recipe(first, 0, films)["films"] == {"ieee8023 train": "abc"}
+    assert _teaching(ways["forest"], 1, films) == "forest"
+    assert [_teaching(ways["draws"], seed, films) for seed in (0, 1)] == ["first", "second"]
+    assert _recipe(ways["draws"], 1, films)["films"]["labelled"] == "second"
+    assert {way.start for way in ways.values()} == {first.start}
+    assert {way.config for way in ways.values()} == {first.config}
+
+
+def test_seeds_of_rivals_must_be_the_same():
+    tables = made_up_runs(20)
+    del tables[SECOND, 3]
+    with pytest.raises(ValueError, match=f"same seeds as their rivals: {FIRST}"):
+        summarise(tables)
 
 
 def made_up_runs(patients: int = 400):
