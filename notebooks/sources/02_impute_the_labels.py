@@ -679,7 +679,13 @@ Markdown("\n".join(against(way, measure) for way in ways for measure in measured
 
 # %% [markdown]
 # Where nothing is shown to differ, the interval says how much may still be lost or won. With as many comparisons as lines, one may
-# leave out zero by chance. What goes on was settled before this table was made.
+# leave out zero by chance.
+#
+# Do not be surprised if a way that invents deaths *ranks* better. A hard label of a forest is a plain function of columns that know how
+# ill a patient was, intensive care among them: it teaches the network illness, which films show, and no coin tosses, which they do not
+# (our guess at the reason; nothing here tests it). How many die, such a network does not know; that is fitted afterwards in any case.
+# So what makes the worse record of the facts may make the better teacher. What goes on was settled before this table was made, and stays:
+# to choose by it now would be to choose on test patients.
 
 # %%
 from helpers.cohorts import work_root
