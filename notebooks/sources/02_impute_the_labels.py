@@ -540,11 +540,11 @@ Markdown(
 # by a rule of our own: two fifths of the survivors', and so many of the deaths that the odds of
 # being hidden are a quarter, the same, or four times as large. Then we impute, once as if they were
 # missing at random and once with the delta that undoes the rule. Bayes' rule says which: the odds
-# ratio of being hidden itself. (Calibrated risks take longest and are left to
-# [docs/labels.md](../docs/labels.md), which has all methods on forty cohorts.)
+# ratio of being hidden itself. (To be quick, this asks the balanced forest
+# and draws alone; [docs/labels.md](../docs/labels.md) has all methods, on forty cohorts.)
 
 # %%
-quick = ["forest", "forest_balanced", "draws"]
+quick = ["forest_balanced", "draws"]
 
 
 def hide(odds_ratio, seed):
