@@ -162,7 +162,9 @@ function render({ model, el }) {
         bringToLife(result, message.record, choice);
       }
       show(message.state, message.text);
-      if (message.html) result.scrollIntoView({ block: "nearest" });
+      // As much of it as fits, and its beginning in any case, wherever the page was scrolled to.
+      const seen = message.html ? [result, result.firstElementChild] : [];
+      for (const part of seen) part?.scrollIntoView({ block: "nearest" });
     }
     heard?.();
   }

@@ -600,7 +600,7 @@ config = replace(CAREFUL, size=model.size, epochs=2)
 start = build_resnet18("phantom")
 begun = fit(start, *first_lot, replace(config, epochs=0), progress=False).network
 misled = fit(begun, *first_lot, replace(config, head_epochs=0), progress=False).network
-before, after = (network.layer4[1].conv2.weight for network in (start, misled))
+before, after = (one.layer4[1].conv2.weight.detach() for one in (start, misled))
 moved = float((after - before).norm() / before.norm())
 said = auroc_interval(predict(RiskModel(misled, model.size), index[tested]))
 lines = [
