@@ -87,4 +87,4 @@ def test_seeds_are_averaged_and_complete_cases_do_not_differ_from_themselves(dra
     assert f"{len(known)} patients, {int(known.sum())} deaths" in text
     rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
     assert "+0.00 (no interval) | +0.00 to +0.00" in rows["complete_case"]
-    assert {"forest_balanced", "draws"} <= set(rows)
+    assert {"forest_balanced", "mean of draws"} <= set(rows)
