@@ -23,10 +23,11 @@ from benchmarks.coverage_cohorts import (
     pool,
     split,
 )
+from helpers.bootstrap import bootstrap_interval
 from helpers.calibration import calibration, calibration_intervals
 from helpers.delong import auroc_difference, auroc_interval, placements
 from helpers.evaluation import report
-from helpers.intervals import Interval, bootstrap_interval, intervals_of
+from helpers.intervals import Interval, intervals_of
 from helpers.metrics import auprc, auroc, brier, net_benefit_at, sensitivity, specificity
 from helpers.reporting import markdown_table
 

@@ -24,7 +24,8 @@ from benchmarks.coverage_cohorts import (
     pool,
     split,
 )
-from helpers.intervals import Interval, bootstrap_interval, with_seeds
+from helpers.bootstrap import bootstrap_interval
+from helpers.intervals import Interval, with_seeds
 from helpers.metrics import auroc
 from helpers.reporting import markdown_table
 

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from helpers.analytic_intervals import net_benefit_intervals
-from helpers.intervals import percentile_tail
+from helpers.bootstrap import percentile_tail
 from helpers.patients import require_patients
 
 # Okabe and Ito's palette, told apart with every kind of colour blindness.

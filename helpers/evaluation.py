@@ -15,6 +15,7 @@ from helpers.analytic_intervals import (
     net_benefit_intervals,
     share_interval,
 )
+from helpers.bootstrap import bootstrap_interval
 from helpers.calibration import (
     Calibration,
     calibration,
@@ -24,7 +25,7 @@ from helpers.calibration import (
 )
 from helpers.delong import auroc_difference, auroc_interval
 from helpers.draws import PooledDraws, pool_draws
-from helpers.intervals import Interval, bootstrap_interval, intervals_of, with_seeds
+from helpers.intervals import Interval, intervals_of, with_seeds
 from helpers.metrics import (
     Confusion,
     accuracy,

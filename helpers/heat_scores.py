@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from helpers.intervals import Interval, bootstrap_interval
+from helpers.bootstrap import bootstrap_interval
+from helpers.intervals import Interval
 from helpers.localisation import centred_blob, heat_share, pointing_chance, pointing_game
 
 SCORES = ("pointing game", "heat in lesions", "heat in lungs")

@@ -13,7 +13,7 @@ from helpers.analytic_intervals import (
     net_benefit_intervals,
     share_interval,
 )
-from helpers.intervals import bootstrap_interval
+from helpers.bootstrap import bootstrap_interval
 from helpers.metrics import auprc, brier, net_benefit_at
 from tests.simulated import simulate
 

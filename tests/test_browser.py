@@ -18,7 +18,7 @@ import nbformat
 import numpy as np
 import pytest
 import skimage.data
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from helpers.models import RiskModel, build_resnet18
 from helpers.paths import PROJECT
@@ -235,27 +235,41 @@ def test_a_file_dropped_anywhere_on_the_panel_is_read(page, tmp_path, place):
 
 
 def test_clearing_takes_the_files_name_off_the_page(page, tmp_path):
-    file = tmp_path / "somebody.png"
-    file.write_bytes(png(drawn_chest()))
-    before = runs(page)
-    file_field(page).set_input_files(file)
-    wait_for_end(page, before)
+    assert upload(page, "somebody.png", png(drawn_chest(512, 512)), tmp_path) == "done"
+    assert chosen_files(page) == 1 and "somebody" in page.locator(".cxr-panel").inner_text()
     page.get_by_role("button", name="Clear the result").click()
-    assert file_field(page).evaluate("field => field.files.length") == 0
+    assert chosen_files(page) == 0
     assert "somebody" not in page.locator(".cxr-panel").inner_text()
 
 
 def test_no_field_names_another_film_than_the_one_that_is_shown(page, tmp_path):
-    file = tmp_path / "somebody.png"
-    file.write_bytes(png(drawn_chest()))
-    before = runs(page)
-    file_field(page).set_input_files(file)
-    wait_for_end(page, before)
+    assert upload(page, "somebody.png", png(drawn_chest(512, 512)), tmp_path) == "done"
     before = runs(page)
     page.get_by_role("button", name="A drawn chest").click()
     wait_for_end(page, before)
-    assert file_field(page).evaluate("field => field.files.length") == 0
+    assert chosen_files(page) == 0
     assert "somebody" not in page.locator(".cxr-panel").inner_text()
+
+
+def test_a_name_turns_no_line_of_the_page_round(page):
+    film = {"mimeType": "image/png", "buffer": png(drawn_chest(512, 512))}
+    before = runs(page)
+    file_field(page).set_input_files({"name": "photo\u202egnp.exe", **film})
+    assert wait_for_end(page, before) == "done"
+    expect(status(page)).to_contain_text("photognp.exe: predicted risk of death")
+    assert "\u202e" not in page.locator(".cxr-panel").inner_text()
+
+
+def test_a_new_result_is_seen_from_its_beginning(voila, tmp_path):
+    assert upload(voila, "one.png", png(drawn_chest(512, 512)), tmp_path) == "done"
+    voila.locator(".cxr-clear").scroll_into_view_if_needed()
+    expect(voila.locator(".cxr-result h3")).not_to_be_in_viewport()
+    assert upload(voila, "two.png", png(drawn_chest(512, 512)), tmp_path) == "done"
+    expect(voila.locator(".cxr-result h3")).to_be_in_viewport()
+
+
+def chosen_files(page: Page | Locator) -> int:
+    return file_field(page).evaluate("field => field.files.length")
 
 
 def test_of_several_dropped_files_none_is_taken_for_the_only_one(page, tmp_path):
@@ -649,6 +663,7 @@ def test_the_newer_upload_of_two_views_is_the_one_that_goes_on(alone, tmp_path):
     say(page, "state", run=2, state="done", text="An example: fine")
     for view in (first, second):
         expect(view.get_by_role("status")).to_contain_text("An example: fine")
+        assert chosen_files(view) == 0  # the film that is shown is not the one chosen here
     assert len(sent(page, "piece")) == 4
 
 

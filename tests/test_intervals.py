@@ -7,14 +7,9 @@ from scipy.stats import norm
 from scipy.stats import t as student
 from statsmodels.stats.weightstats import DescrStatsW
 
+from helpers.bootstrap import bootstrap_interval, percentile_tail
 from helpers.delong import auroc_difference, auroc_interval
-from helpers.intervals import (
-    Interval,
-    bootstrap_interval,
-    intervals_of,
-    percentile_tail,
-    with_seeds,
-)
+from helpers.intervals import Interval, intervals_of, with_seeds
 from helpers.metrics import auroc
 from tests.simulated import NAN, simulate
 

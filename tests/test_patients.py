@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from helpers.baselines import compare_baselines
+from helpers.bootstrap import bootstrap_interval
 from helpers.delong import auroc_difference, auroc_interval
 from helpers.evaluation import choose_threshold, report
 from helpers.figures import (
@@ -16,7 +17,6 @@ from helpers.figures import (
     plot_risk_by_outcome,
     plot_roc,
 )
-from helpers.intervals import bootstrap_interval
 from helpers.patients import as_endpoint, pool_by_patient, require_observed, require_patients
 from helpers.pooling import pooled_auroc, pooled_difference
 from helpers.subgroups import judge_subgroups
