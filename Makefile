@@ -48,7 +48,7 @@ $(READY): requirements.txt
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
-	@$(BIN)/uv pip install --python $(BIN)/python -r requirements.txt
+	@$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python -r requirements.txt
 	@touch $@
 
 requirements: $(READY)

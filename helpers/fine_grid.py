@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -116,6 +117,31 @@ def fine_activation(
     features = place_features(network, images, halvings=halvings)
     maps = torch.einsum("nkhw,k->nhw", features, weights)
     return maps if not upsample else place(maps, images.shape[-2:], STRIDE >> halvings)
+
+
+def whole_film_logit(
+    network: nn.Module, maps: Tensor, *, output: int = 0, halvings: int = HALVINGS
+) -> np.ndarray:
+    """Logits of the network, from finer maps: what a film's own places say on average.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Whose maps they are.
+    maps : Tensor, shape (n, rows, columns)
+        Of :func:`fine_activation`, unscaled, on their grid, of films whose sides are multiples of
+        32 px: every place of the network's own grid is among them.
+    output, halvings
+        As in :func:`fine_activation`.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        What the network says of the films, up to rounding, without another look at them.
+    """
+    step = 1 << halvings
+    bias = cast(ResNet, network).fc.bias[output].detach()
+    return (maps[:, ::step, ::step].mean(dim=(1, 2)) + bias).numpy()
 
 
 def place(maps: Tensor, size: tuple[int, int] | torch.Size, step: int) -> Tensor:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from helpers.dicom_picture import encode_png
-from helpers.fine_grid import HALVINGS, STRIDE, fine_activation, place
+from helpers.fine_grid import HALVINGS, STRIDE, fine_activation, place, whole_film_logit
 from helpers.input_checks import check_input
 from helpers.models import RiskModel
 from helpers.panel_view import record, result_html, thumbnail
@@ -129,11 +129,9 @@ def analyse(
     helpers.radiographs.UnreadableRadiograph
         If the file cannot be read as a radiograph; the message is a sentence for the user.
     ValueError
-        If the other networks look at films of another size.
+        If the networks look at films of several sizes, or of one that is no multiple of 32 px.
     """
-    if any(other.size != model.size for other in others):
-        sizes = sorted({model.size, *(other.size for other in others)})
-        raise ValueError(f"expected networks that look at films of one size, got {sizes} px")
+    _check_sizes([model.size, *(other.size for other in others)])
     tell = on_stage or (lambda stage: None)
     tell("reading")
     film = read_radiograph(data)
@@ -142,8 +140,10 @@ def analyse(
     warnings = check_input(data, film, square, model.card.get("mean_film"))
     tell("predicting")
     images = normalise(torch.from_numpy(square)[None])
-    grid = fine_activation(model.network, images, scale=model.slope, upsample=False)
-    risks = [float(one.risk(square[None])[0]) for one in (model, *others)]
+    grid = fine_activation(model.network, images, upsample=False)
+    risk = model.calibrate(whole_film_logit(model.network, grid))[0]
+    risks = [float(risk), *(float(other.risk(square[None])[0]) for other in others)]
+    grid = model.slope * grid
     return Analysis(
         risk=risks[0],
         base_rate=model.base_rate,
@@ -159,6 +159,15 @@ def analyse(
         networks=len(risks),
         card=model.card,
     )
+
+
+def _check_sizes(sizes: Sequence[int]) -> None:
+    """Refuse networks whose map does not add up to the risk, or which look at other films."""
+    if len(set(sizes)) > 1 or sizes[0] % STRIDE:
+        raise ValueError(
+            f"expected networks that look at films of one size, a multiple of {STRIDE} px, "
+            f"got {sorted(set(sizes))} px"
+        )
 
 
 def upload_panel(
@@ -194,7 +203,7 @@ def upload_panel(
     helpers.radiographs.UnreadableRadiograph
         If an example cannot be read.
     ValueError
-        If the other networks look at films of another size.
+        If the networks look at films of several sizes, or of one that is no multiple of 32 px.
     """
     films = {name: _bytes_of(source) for name, source in (examples or {}).items()}
     ramp = np.tile(np.arange(256, dtype=np.uint8), (256, 1))

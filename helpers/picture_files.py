@@ -18,6 +18,8 @@ LARGEST_AREA = 52_500_000  # px; what 100 MB hold at 16 bits, twice the largest 
 _STRIP = 512  # rows
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green, blue (ITU-R BT.601)
 _ORIENTATION = 0x0112  # in EXIF
+# What a PNG that holds an orientation calls it: a chunk, or the keyword of a text (also XMP's).
+_PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 # How a picture is turned upright, by its orientation (EXIF 2.32, 4.6.5).
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
@@ -78,7 +80,7 @@ def _read_opened(picture: Image.Image, data: bytes) -> np.ndarray:
         if picture.format == "PNG":
             imagecodecs.png_decode(data)  # Pillow would leave rows black that are not there
         film = _grey(picture)
-    turn = _UPRIGHT.get(_orientation(picture))
+    turn = _UPRIGHT.get(_orientation(picture, data))
     return np.ascontiguousarray(turn(film)) if turn else film
 
 
@@ -98,8 +100,10 @@ def _why_damaged(data: bytes, error: Exception) -> str:
     return f"The picture is damaged or cut off ({error}). Export or download it again."
 
 
-def _orientation(picture: Image.Image) -> int:
+def _orientation(picture: Image.Image, data: bytes) -> int:
     """Return the orientation in a picture's EXIF; 1, upright, if it says none that can be read."""
+    if picture.format == "PNG" and not any(word in data for word in _PNG_EXIF):
+        return 1  # to look for it, Pillow would decode the whole picture once more
     try:
         found = picture.getexif().get(_ORIENTATION, 1)
     except _DAMAGED_EXIF:

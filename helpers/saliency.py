@@ -2,8 +2,8 @@
 
 `helpers.activation` draws the map and `helpers.fine_grid` a finer one; `helpers.localisation` and
 `helpers.heat_scores` compare them with known lesions; `helpers.randomization` destroys the network
-or the labels to see whether the map notices; `helpers.occlusion` and `helpers.deletion` ask the
-network from outside; `helpers.repeatability` compares networks that differ in the seed alone.
+or the labels to see whether the map notices; `helpers.deletion` asks the network from outside;
+`helpers.repeatability` compares networks that differ in the seed alone.
 """
 
 from helpers.activation import class_activation, to_own_range
@@ -11,7 +11,6 @@ from helpers.deletion import area_under, deletion_curve
 from helpers.fine_grid import fine_activation
 from helpers.heat_scores import in_words, leads, score_intervals, score_maps, table_of
 from helpers.localisation import centred_blob, heat_share, pointing_chance, pointing_game
-from helpers.occlusion import occlude
 from helpers.randomization import (
     CASCADE,
     map_similarity,
@@ -31,7 +30,6 @@ __all__ = [
     "in_words",
     "leads",
     "map_similarity",
-    "occlude",
     "pairwise_agreement",
     "pointing_chance",
     "pointing_game",

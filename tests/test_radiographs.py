@@ -10,6 +10,7 @@ import torch
 from dicom_films import make_film
 from films import random_film, write_film
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from benchmarks.fuzzed_files import png_chunk
 from helpers.cache import FilmCache
@@ -81,6 +82,23 @@ def test_every_orientation_is_turned_as_pillow_turns_it(orientation):
     film = read_radiograph(data)
     np.testing.assert_allclose(film, expected, atol=1e-6)
     assert film.flags.c_contiguous
+
+
+def test_orientation_in_a_text_of_a_png_is_found():
+    xmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    raw = b"Exif\0\0" + exif.tobytes()[6:]
+    profile = f"\nexif\n{len(raw):8d}\n{raw.hex()}\n"
+    for keyword, text in {"XML:com.adobe.xmp": xmp, "Raw profile type exif": profile}.items():
+        for compressed in (False, True):
+            words = PngInfo()
+            words.add_itxt(keyword, text, zip=compressed)
+            data = encoded(Image.fromarray(RAMP), "PNG", pnginfo=words)
+            with Image.open(io.BytesIO(data)) as picture:
+                expected = np.asarray(ImageOps.exif_transpose(picture)) / 255
+            assert expected.shape == (200, 100), keyword
+            np.testing.assert_allclose(read_radiograph(data), expected, atol=1e-6)
 
 
 def odd_exif(*entries: tuple[int, int, int, bytes]) -> bytes:

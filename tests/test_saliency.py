@@ -10,6 +10,7 @@ from torch import nn
 from torchvision.models import resnet18
 
 from helpers import saliency
+from helpers.cam_methods import occlusion_maps
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ class CornerMean(nn.Module):
 
 def test_occlusion_finds_the_only_place_that_counts():
     network = CornerMean().eval()
-    falls = saliency.occlude(network, torch.ones(2, 1, 40, 50), patch=16, stride=16, batch_size=5)
+    falls = occlusion_maps(network, torch.ones(2, 1, 40, 50), patch=16, stride=16)
     assert falls.shape == (2, 40, 50)
     np.testing.assert_allclose(falls[:, :16, :16], 4.0)  # only that square: all of the logit
     assert np.all(falls[:, 24:, 34:] == 0)
@@ -139,11 +140,10 @@ def test_occlusion_finds_the_only_place_that_counts():
 
 def test_occlusion_covers_every_pixel_and_refuses_gaps():
     network = CornerMean().eval()
-    assert np.isfinite(
-        saliency.occlude(network, torch.ones(1, 1, 37, 41), patch=10, stride=7)
-    ).all()
-    with pytest.raises(ValueError, match="stride 20"):
-        saliency.occlude(network, torch.ones(1, 1, 64, 64), patch=10, stride=20)
+    falls = occlusion_maps(network, torch.ones(1, 1, 37, 41), patch=10, stride=7)
+    assert np.isfinite(falls).all()
+    with pytest.raises(AssertionError, match=r"Stride dimension \(1, 20, 20\) cannot be larger"):
+        occlusion_maps(network, torch.ones(1, 1, 64, 64), patch=10, stride=20)
 
 
 def test_randomisation_lowers_similarity_and_leaves_the_network_alone(network, images):

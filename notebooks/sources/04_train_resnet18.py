@@ -104,7 +104,7 @@ from helpers.figures import plot_learning_curves
 from helpers.training import CARELESS, build_resnet18, fit
 
 few = pd.concat([train[train["died"] == 1].head(20), train[train["died"] == 0].head(40)])
-long = replace(CARELESS, size=size, epochs=20, patience=99)
+long = replace(CARELESS, size=size, epochs=12, patience=99)
 by_heart = fit(build_resnet18("random"), few, validation, long)
 _ = plot_learning_curves(by_heart.history)
 # %% [markdown]

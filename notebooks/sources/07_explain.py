@@ -672,7 +672,7 @@ from helpers.figures_saliency import plot_deletion
 from helpers.saliency import area_under, deletion_curve
 
 risky = by_risk[:16]
-lots = np.random.default_rng(0).random((5, len(risky), *side))
+lots = np.random.default_rng(0).random((3, len(risky), *side))
 
 
 def risks(heat, insert):
@@ -735,21 +735,21 @@ Markdown("\n".join(lines))
 # The class activation map is not the only way. **Grad-CAM++** weighs the gradients otherwise, **Score-CAM** lets each of the
 # 512 channels mask the film and asks the network, **Eigen-CAM** takes the main direction of the channels and asks no output at
 # all; all three come from the [grad-cam package](https://github.com/jacobgil/pytorch-grad-cam). **Occlusion**, which the package does not
-# have, looks from outside alone: cover a square with the grey that the network counts as zero, and see by how much the logit falls. The package's measure **ROAD** (*remove
+# have and [Captum](https://captum.ai) does, looks from outside alone: cover a square with the grey that the network counts as zero, and see by how much the logit falls. The package's measure **ROAD** (*remove
 # and debias*, [Rong 2022](https://arxiv.org/abs/2202.00449)) fills in the hottest part of the film from its surroundings,
 # then the coldest, and takes half the difference of the logits: above zero, a map knows what counts. Score-CAM asks the network 512
 # times a film, so the films are few: every fourth of the riskiest, the same for all.
 
 # %%
-from helpers.cam_methods import road
-from helpers.saliency import centred_blob, heat_share, occlude
+from helpers.cam_methods import occlusion_maps, road
+from helpers.saliency import centred_blob, heat_share
 
 few = risky[(maps[risky].max(axis=(1, 2)) > 0) & (fine[risky].max(axis=(1, 2)) > 0)][::4]
 drawn = {"class activation": maps[few], "finer class activation": np.maximum(fine[few], 0)}
 for method in ("Grad-CAM++", "Eigen-CAM", "Score-CAM"):
     drawn[method] = package_maps(model.network, images[few], method)
 patch = model.size // 4  # px
-falls = occlude(model.network, images[few], patch=patch, stride=patch // 2)
+falls = occlusion_maps(model.network, images[few], patch=patch, stride=patch // 2)
 drawn["occlusion"] = np.maximum(falls, 0)
 blob = np.repeat(centred_blob(side)[None], len(few), axis=0)
 
