@@ -68,7 +68,8 @@ def plot_precision_recall(predictions: Predictions, ax: Axes | None = None) -> A
         precision, recall, _ = precision_recall_curve(died, risk)
         ax.step(recall, precision, where="post", label=name, **style)
         ax.fill_between(grid, *band(curve, died, risk), color=style["color"], alpha=0.12)
-        ax.axhline(died.mean(), color=GREY, linewidth=1)
+        rate = ax.axhline(died.mean(), color=GREY, linewidth=1)
+    rate.set_label("chance: the death rate")
     ax.set(
         xlabel="recall (sensitivity)",
         ylabel="precision (positive predictive value)",
@@ -112,11 +113,14 @@ def plot_net_benefit(
     return ax
 
 
-def plot_learning_curves(history: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def plot_learning_curves(
+    history: pd.DataFrame, ax: Axes | None = None, *, ylabel: str = "log loss"
+) -> Axes:
     """Training and validation loss by epoch, with validation AUROC if the table has it.
 
     `history` has a row an epoch in order, with ``train_loss`` and ``validation_loss`` and perhaps
-    ``validation_auroc`` and ``stage``; a vertical line is drawn where the stage changes.
+    ``validation_auroc`` and ``stage``; a vertical line is drawn where the stage changes. `ylabel`
+    says which loss it is.
     """
     ax = axis_or_new(ax, width=6)
     epochs = np.arange(1, len(history) + 1)
@@ -129,7 +133,7 @@ def plot_learning_curves(history: pd.DataFrame, ax: Axes | None = None) -> Axes:
         fillstyle="none", markersize=10, label="lowest validation loss",
     )  # fmt: skip
     handles, labels = ax.get_legend_handles_labels()
-    ax.set(xlabel="epoch", ylabel="log loss")
+    ax.set(xlabel="epoch", ylabel=ylabel)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if "validation_auroc" in history:
         right = ax.twinx()

@@ -105,5 +105,5 @@ def plot_confusion(patients: pd.DataFrame, threshold: float, ax: Axes | None = N
         ax.text(column, row, text, ha="center", va="center", color=colour)
     ax.set_xticks([0, 1], [f"{threshold:.2f} or more", "less"])
     ax.set_yticks([0, 1], ["died", "survived"])
-    ax.set(xlabel="predicted risk of death", ylabel="what came")
+    ax.set(xlabel="predicted risk of death", ylabel="outcome")
     return ax

@@ -345,7 +345,8 @@ told = ""
 if target is not None:
     missed = [name for name, a in answers.items() if not a.holds(target)]
     told = (
-        f" In truth {target:.0%} of these patients died; missed by: {', '.join(missed) or 'none'}."
+        f" In truth {target:.0%} of these patients died; missed by: {', '.join(missed) or 'none'}. (These are "
+        "a sample of patients like them: an interval may miss their share narrowly and hold the rate that it is meant for.)"
     )
 drawn, everybody = answers["draws (Rubin)"], int(train.sum())
 as_facts = counted_rate(pd.Series(np.arange(everybody) < round(drawn.estimate * everybody)))
@@ -460,11 +461,12 @@ for judge, asked in judges.items():
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# Mind the two columns. AUROC asks who is at higher risk than whom, and a guessed label can help with
+# Mind the first column and the last. AUROC asks who is at higher risk than whom, and a guessed label can help with
 # that as far as the columns foretell death *and* the film shows what they foretell: then it lends the
 # model more films to learn that from. The number of deaths that a model expects is copied from the labels it was given: wrong labels in,
-# wrong risks out, whatever the AUROC says. (The intervals hold the test patients' uncertainty and,
-# for `draws`, that of the labels; not that other training patients would give another model.)
+# wrong risks out, whatever the AUROC says. (The intervals hold the test patients' uncertainty and, for the AUROC of `draws` and its
+# difference, that of the labels; *observed / expected* is that of the mean risk, so it is the same in both rows of draws. None
+# holds that other training patients would give another model.)
 #
 # For a regression on the very columns that the imputer knows, guessed outcomes add nothing but noise
 # ([von Hippel 2007](https://doi.org/10.1111/j.1467-9531.2007.00180.x)); a model of films can gain, but not much. One
@@ -516,18 +518,22 @@ pd.DataFrame({(judge, name): effects[judge, name] for judge in judges for name i
 )
 
 # %%
-aurocs = [effects[list(judges)[-1], name]["AUROC"] for name in wanted]
-least, most = (one(aurocs, key=lambda found: found.estimate) for one in (min, max))
+from helpers.evaluation import auroc_difference
+
+judge = list(judges)[-1]
+mean_risk = {name: predictions[name].filter(like="risk_").mean(axis=1) for name in wanted}
+ends = ("draws, odds × 4", "draws, odds × 0.25")
+moved = auroc_difference(judges[judge](predictions[ends[0]].assign(**mean_risk)), *ends)
 deaths = [predictions[name].filter(like="risk_").to_numpy().mean() for name in wanted]
 Markdown(
     f"Over a sixteenfold range of odds, the rate moves from {curve['rate'].min():.0%} to "
     f"{curve['rate'].max():.0%}, the mean risk that the model gives from {min(deaths):.0%} to "
-    f"{max(deaths):.0%}: the number of deaths hangs on the assumption. Its AUROC lies between {least} and "
-    f"{most}: "
+    f"{max(deaths):.0%}: the number of deaths hangs on the assumption. The AUROC of the draws' mean risk on {judge}, fourfold "
+    f"odds less a quarter of the odds, paired, moves by {moved:+.2f}: "
     + (
-        "that hangs on it, too."
-        if least.high < most.low
-        else "whether that hangs on it, such intervals do not show."
+        "the ranking hangs on it, too."
+        if moved.low > 0 or moved.high < 0
+        else "that the ranking hangs on it, is not shown."
     )
     + " This tries one kind of departure only, the same factor for everybody, and does so on models that "
     "learned single draws. What moves should be reported with the conclusion."
@@ -635,8 +641,8 @@ Markdown(
 # ## What goes on to notebook 04
 #
 # The training patients' labels: the observed ones, and for the others the **risk** that the draws
-# come from, as a *soft target* between 0 and 1. A single draw would do for a pooled AUROC, which
-# averages over twenty; a network that trains on one alone learns its coin tosses by heart. The log
+# come from, as a *soft target* between 0 and 1. For a pooled AUROC each model may learn from one draw, since
+# twenty are averaged; a network that trains on one alone learns its coin tosses by heart. The log
 # loss is linear in the label: training on the mean of all draws is training on all of them at
 # once. Validation and test patients keep what was observed and nothing else.
 #
@@ -649,8 +655,8 @@ Markdown(
 # 04, which keeps whichever pass has the lowest validation loss, with each way of filling in and several seeds, on phantoms, and
 # stored what came out. (Complete cases are fewer films, and so fewer steps in as many passes.) Judged are patients of another
 # hospital, SBU, whose outcomes no imputer ever touched: the mean over the seeds, with a 95 % interval for other patients and other
-# seeds, and ± the standard deviation over the seeds. The last columns are paired: each way less the one that goes on, the draws'
-# mean risk.
+# seeds, and ± the standard deviation over the seeds. (*A draw a seed*: each seed learns from another single draw.) The last columns
+# are paired: each way less the one that goes on, the draws' mean risk.
 
 # %%
 from helpers.studies import compare, differences, load_study
@@ -681,10 +687,11 @@ Markdown("\n".join(against(way, measure) for way in ways for measure in measured
 # Where nothing is shown to differ, the interval says how much may still be lost or won. With as many comparisons as lines, one may
 # leave out zero by chance.
 #
-# Do not be surprised if a way that invents deaths *ranks* better. A hard label of a forest is a plain function of columns that know how
-# ill a patient was, intensive care among them: it teaches the network illness, which films show, and no coin tosses, which they do not
-# (our guess at the reason; nothing here tests it). How many die, such a network does not know; that is fitted afterwards in any case.
-# So what makes the worse record of the facts may make the better teacher. What goes on was settled before this table was made, and stays:
+# Do not be surprised if hard labels *rank* better than their record of the facts deserves, though the two forests fill in nearly
+# opposite ones. The balanced forest invents deaths where columns such as intensive care say that a patient was very ill: that teaches the
+# network illness, which films show, and no coin tosses, which they do not. The plain forest calls hardly anybody dead: that can
+# teach illness only if the unknown are less ill than the known. Both are guesses at a reason; nothing here tests them. How many die, such a
+# network does not know; that is fitted afterwards in any case. So the worse record of the facts may make the better teacher. What goes on was settled before this table was made, and stays:
 # to choose by it now would be to choose on test patients.
 
 # %%

@@ -106,33 +106,33 @@ from helpers.training import CARELESS, build_resnet18, fit
 few = pd.concat([train[train["died"] == 1].head(20), train[train["died"] == 0].head(40)])
 long = replace(CARELESS, size=size, epochs=12, patience=99)
 by_heart = fit(build_resnet18("random"), few, validation, long)
-_ = plot_learning_curves(by_heart.history)
+_ = plot_learning_curves(by_heart.history, ylabel="log loss, deaths weighted")
 # %% [markdown]
 # *Figure: learning curves of a network trained on few films without an early stop. One line is the loss on
 # the films it learns from, the other the loss on patients it never sees, with a diamond at its lowest. Dotted, on the
 # right axis: the AUROC of the validation films, counted by film.*
 
 # %%
+import numpy as np
 from IPython.display import Markdown, display
 
-curves = by_heart.history.set_index("epoch")[["train_loss", "validation_loss", "validation_auroc"]]
-lowest, last = curves.loc[curves["validation_loss"].idxmin()], curves.iloc[-1]
-parted = (
-    last["train_loss"] < lowest["train_loss"]
-    and last["validation_loss"] > lowest["validation_loss"]
-)
+curves = by_heart.history.set_index("epoch")[["train_loss", "validation_loss"]]
+begun, ended = curves.iloc[0], curves.iloc[-1]
+gaps = [float(row["validation_loss"] - row["train_loss"]) for row in (begun, ended)]
+undecided = 2 * (1 - few["died"].astype(float).mean()) * np.log(2)
 Markdown(
-    f"Validation loss was lowest after epoch **{lowest.name}**. From there to the last epoch, training loss went from "
-    f"{lowest['train_loss']:.2f} to **{last['train_loss']:.2f}**, validation loss from "
-    f"{lowest['validation_loss']:.2f} to **{last['validation_loss']:.2f}**, and validation AUROC from "
-    f"{lowest['validation_auroc']:.2f} to {last['validation_auroc']:.2f}. "
+    f"From the first pass to the last, training loss went from {begun['train_loss']:.2f} to **{ended['train_loss']:.2f}**, "
+    f"validation loss from {begun['validation_loss']:.2f} to **{ended['validation_loss']:.2f}**, and the gap between them from "
+    f"{gaps[0]:.2f} to **{gaps[1]:.2f}**. "
     + (
-        f"After epoch {lowest.name} it went on fitting these films while the loss on others rose: the sign of "
-        f"overfitting. With {validation[validation['died']]['patient_id'].nunique()} deaths among the validation "
-        "patients, which epoch was best is mostly luck."
-        if parted
-        else "The curves did not part this time: more passes, or fewer films, would let them."
+        "A growing gap is the sign of overfitting: much of what was learned holds for these films alone. "
+        if gaps[1] > gaps[0] and ended["train_loss"] < begun["train_loss"]
+        else "The lines did not part this time: more passes, or fewer films, would let them. "
     )
+    + f"Validation loss was lowest after epoch {curves['validation_loss'].idxmin()}. Read little into that: it was picked "
+    "afterwards, the rate is high, and of the validation patients only "
+    f"{validation[validation['died']]['patient_id'].nunique()} died. (Both lines count deaths more than survivors, as explained "
+    f"below. So a network that says one half of everybody has a training loss of {undecided:.2f}, not 0.69.)"
 )
 
 # %% [markdown]
@@ -256,7 +256,7 @@ Markdown(
 # %% [markdown]
 # ## What each start is worth
 #
-# Few patients of ieee8023 died, so we compare the starts on the index films of SBU, the larger hospital: training
+# Few patients of ieee8023 died, so we compare the starts on the index films (each patient's first) of SBU, the larger source: training
 # patients teach, validation patients judge, test patients wait for notebook 06. Everything is done once here, with
 # one seed, and in two manners:
 #
@@ -264,6 +264,9 @@ Markdown(
 #   block more slowly than the one after it, while *batch norm* keeps the statistics of the start;
 # - **careless**: one rate for all layers, which soon rises to a high peak, no layer trained ahead of the others, and
 #   moving statistics. Random weights have nothing to lose, so they are trained like this.
+#
+# So between *random* and *phantom, careful* both the start and the recipe change; *phantom, careless* against *random* changes the
+# start alone.
 
 # %%
 from helpers.training import CAREFUL, RiskModel, predict
@@ -341,13 +344,15 @@ def worth(of):
 
     def values_and_gains(t):
         values = {name: of(t, t[name]) for name in networks}
-        return values | {f"gain over {name}": values[best] - values[name] for name in others}
+        gains = {f"gain over {name}": values[best] - values[name] for name in others}
+        return values | gains | {"start alone": values["phantom, careless"] - values["random"]}
 
     return values_and_gains
 
 
 areas = {name: auroc_interval(judged, risk=name) for name in networks}
 areas |= {f"gain over {name}": auroc_difference(judged, best, name) for name in others}
+areas["start alone"] = auroc_difference(judged, "phantom, careless", "random")
 found = {"AUROC": areas} | {
     measure: bootstrap_interval(worth(of), without_outcomes(table), repeats=400)
     for measure, (table, of) in measures.items()
@@ -370,30 +375,37 @@ for ax, (measure, intervals) in zip(axes[0], found.items(), strict=True):
 
 
 # %%
-def verdict(measure, name):
-    gain = found[measure][f"gain over {name}"]
+def verdict(measure, gain, than):
     word = "more" if gain.low > 0 else "less" if gain.high < 0 else "neither clearly more nor less"
-    return f"- {' '.join(measure.split())}: **{word}** than *{name}*, {gain:+.2f}"
+    return f"- {' '.join(measure.split())}: **{word}** than *{than}*, {gain:+.2f}"
 
 
-lines = [verdict(measure, name) for measure in found for name in others]
+careful_gains = [
+    verdict(measure, found[measure][f"gain over {name}"], name)
+    for measure in found
+    for name in others
+]
+start_alone = [verdict(measure, found[measure]["start alone"], "random") for measure in found]
 Markdown(
     "The phantom start, trained carefully, reaches\n\n"
-    + "\n".join(lines)
+    + "\n".join(careful_gains)
+    + "\n\nThe phantom start, trained as carelessly as the random one, reaches\n\n"
+    + "\n".join(start_alone)
     + f"\n\nThe differences are paired. There are {len(judged)} validation patients, of whom "
     f"{int(judged['died'].sum())} died; they also chose the best epoch of every run, which flatters each, and most "
     f"the careful one, which has the most epochs to choose from. The experts scored {len(elsewhere)} films."
 )
 
 # %% [markdown]
-# Random weights would go on learning; how far they get with more passes is asked in notebook 05.
+# Random weights would go on learning; how far they get with more passes, the first row of the next table says.
 #
 # All of this is one seed, and another seed gives other numbers. `make study` trained ways that correspond to these
 # with several seeds, on phantoms, and stored what came out. It judged them by SBU's *test* patients. Each cell is the mean
-# over the seeds, with a 95 % interval for other patients and other seeds, and ± the standard deviation over the seeds.
+# over the seeds, with a 95 % interval for other patients and other seeds, and ± the standard deviation over the seeds. The last two
+# columns are paired: each way less iteration 2, which began with the phantom start, learned ieee8023 and then SBU, carefully.
 
 # %%
-from helpers.studies import compare, load_study
+from helpers.studies import compare, differences, load_study
 
 correspond = {
     "from scratch": "random (more passes)",
@@ -402,12 +414,11 @@ correspond = {
     "ImageNet start, no iteration 1": "ImageNet, careful",
 }
 study = load_study("phantom-variants")
-stored = compare(
-    study,
-    test="sbu",
-    measures=["AUROC", "rank correlation with the true risk"],
-    variants=list(correspond),
-)
+asked_for = ["AUROC", "rank correlation with the true risk"]
+stored = compare(study, test="sbu", measures=asked_for, variants=list(correspond))
+for measure in asked_for:
+    less = differences(study, test="sbu", measure=measure).reindex(stored.index)
+    stored[f"{measure}, less iteration 2"] = less.fillna("not here")
 stored.rename(index=correspond)
 
 # %% [markdown]
@@ -518,7 +529,7 @@ weighted = fit(build_resnet18(start), train, validation, config)
 why
 
 # %%
-_ = plot_learning_curves(weighted.history)
+_ = plot_learning_curves(weighted.history, ylabel="log loss, deaths weighted")
 # %% [markdown]
 # *Figure: learning curves of iteration 1 on all training films: first the epochs of the last layer alone, right of the
 # vertical line those of all layers, with a diamond at the lowest validation loss. Dotted, on the right axis: the AUROC of the
@@ -582,7 +593,7 @@ Markdown(f"Class weights multiplied the mean predicted risk by **{raised:.1f}**.
 # Both heads see the same features, so here class weights cannot make the network see more; they make it speak louder.
 # Training pretended that deaths are as common as survivals, so the risks answer for a hospital in which half of the patients die
 # ([Carriero 2024](https://doi.org/10.48550/arXiv.2404.19494)). Whether the *ranking* changes, so few deaths cannot tell: see the
-# intervals of the last column. For telling a person a number it matters, and it has to be undone.
+# intervals of the last column. For a risk that is read as a number it matters, and it has to be undone.
 
 # %% [markdown]
 # ## What the weights cost, and what recalibration gives back
@@ -594,8 +605,6 @@ Markdown(f"Class weights multiplied the mean predicted risk by **{raised:.1f}**.
 # the difference.
 
 # %%
-import numpy as np
-
 from helpers.calibration import calibration_intervals
 from helpers.evaluation import logits
 from helpers.finishing import fit_calibration
@@ -658,8 +667,9 @@ Markdown("\n".join(lines))
 # ## Calibrated, described, stored
 #
 # An intercept and, where enough patients died, a slope bring the network's risks to the number of validation patients who
-# died; how exactly, so few deaths cannot say. A further number is the threshold at which a patient counts as "predicted to die".
-# All come from validation patients. Test patients decide nothing.
+# died; how exactly, so few deaths cannot say. A further number is the threshold at which a patient counts as "predicted to die":
+# the highest that catches eight in ten of those who died. Where only a handful died, that is the lowest risk among nearly all of
+# them, as noisy as a slope would be. All come from validation patients. Test patients decide nothing.
 
 # %%
 from helpers.finishing import finish_model
@@ -696,7 +706,9 @@ with pd.option_context("display.max_colwidth", None):
 # ## First look at the test patients
 
 # %%
-pd.DataFrame({"test patients": describe(model, test)}).T
+from helpers.cohorts import select_index_films
+
+pd.DataFrame({"test patients, first film": describe(model, select_index_films(test))}).T
 
 # %% [markdown]
 # The interval is the message: with this few deaths, very different models would be compatible with what we

@@ -23,7 +23,8 @@ data_in_use()
 # ## One film a patient
 #
 # At Stony Brook a patient has many films, the sickest the most. A model is asked *once*, at the first film, so
-# it is trained and tested on that film: the index film. The parts were fixed in notebook 01.
+# here it is trained and tested on that film: the index film. (Iteration 1 has learned from all films of ieee8023's training
+# patients, later ones too.) The parts were fixed in notebook 01.
 
 # %%
 from helpers.cohorts import load_cohort, select_index_films, work_file, work_root
@@ -55,7 +56,7 @@ print("Iteration 1 on SBU's test patients, AUROC:", judge(first, test))
 
 # %% [markdown]
 # This is an **external** test: another hospital, other cameras, another death rate, and no film or outcome of it was
-# used in training. It is the honest answer to "does it travel?". (On phantoms the journey is easier than between two real
+# used in training. It says whether the *ranking* travels; whether the risks do, notebook 06 asks. (On phantoms the journey is easier than between two real
 # hospitals: the start has learned from films of the program that drew this hospital's, its letters included.)
 
 # %% [markdown]
@@ -95,7 +96,7 @@ fine_tuned = fit(first.network, train, validation, config)
 # %%
 from helpers.figures import plot_learning_curves
 
-_ = plot_learning_curves(fine_tuned.history)
+_ = plot_learning_curves(fine_tuned.history, ylabel="log loss, deaths weighted")
 # %% [markdown]
 # *Figure: learning curves of the fine-tuning; left of the vertical line the epochs of the head alone, right of it those of all
 # layers, with a diamond at the epoch that is kept. Dotted, on the right axis: the validation AUROC.*
@@ -146,7 +147,8 @@ pd.Series(
 # films alone have done as well? `make study` trained each way with several seeds, on phantoms, and stored what came out,
 # which takes an hour. Two of its rivals see SBU only: *phantom start, no iteration 1* begins where iteration 1 began and is
 # trained as carefully, so that all it lacks is ieee8023; *from scratch* begins with random weights, and so has to learn at a
-# high rate in all layers, in more passes.
+# high rate in all layers, in more passes. (*From scratch, both iterations* learned ieee8023 like that before. *At one rate* moves
+# all blocks equally, and slowly; *at one high rate* is the careless recipe of notebook 04.)
 #
 # Each cell is the mean over the seeds, with a 95 % interval for other test patients and other seeds (`docs/coverage.md`
 # says how far to trust such, for the AUROC), and ± the standard deviation over the seeds. The last two columns are paired: the
@@ -188,19 +190,20 @@ def judged(way, what, measure):
 
 asked = {
     "from scratch": "random weights, SBU alone",
-    "phantom start, no iteration 1": "phantom start, without the first hospital",
+    "phantom start, no iteration 1": "phantom start, without ieee8023",
     "iteration 1": "iteration 1, not fine-tuned",
+    "head only": "the head alone, no second step",
 }
 Markdown("\n".join(judged(way, what, m) for way, what in asked.items() for m in ("AUROC", ranks)))
 
 # %% [markdown]
 # ## What is forgotten
 #
-# A network that adapts to one hospital may lose the other. The same models on ieee8023's test patients, whose
-# outcomes were observed and whom no model was trained on:
+# A network that adapts to one source may lose the other. The same models on ieee8023's test patients, whose
+# outcomes were observed and whom no model was trained on, asked at their first film:
 
 # %%
-old = load_split(split, load_cohort("ieee8023"))
+old = load_split(split, select_index_films(load_cohort("ieee8023")))
 old_test = old[(old["part"] == "test") & (old["label_source"] == "observed")]
 old_deaths = old_test.groupby("patient_id")["died"].max().sum()
 pd.Series(
@@ -210,9 +213,10 @@ pd.Series(
 
 # %% [markdown]
 # So few deaths cannot show even a large loss. It is measured all the same, because a number that is not
-# looked at cannot alarm anybody. The stored study knows the phantoms' true risks, and so sees more. The last column compares
+# looked at cannot alarm anybody. The stored study knows the phantoms' true risks, and so sees more; it averages the risks of
+# all films of a patient, so its AUROCs are not those above. The last column compares
 # each way with the very iteration 1 that it went on from, in rank correlation. A change below zero is forgetting; above zero,
-# the second hospital taught something that holds at the first, too; where the interval holds zero, its lower end says how much may
+# SBU taught something that holds for ieee8023, too; where the interval holds zero, its lower end says how much may
 # have been forgotten unseen. A dash: there was nothing to forget.
 
 # %%
@@ -325,8 +329,9 @@ for seed in tqdm(range(1, 5)):
 # %% [markdown]
 # ## Closing
 #
-# **What we found.** A model can be carried to a new hospital in two steps, cheaply. Whether that beats starting anew, and whether the
-# first hospital's films added anything to the start, the list below the stored table says, for these phantoms and seeds. On
+# **What we found.** A model can be carried to a new hospital cheaply, and most cheaply by its head alone. Whether the second step
+# adds anything to that, whether both beat starting anew, and whether ieee8023's films added anything to the start, the list below
+# the stored table says, for these phantoms and seeds. On
 # real films the start that phantoms taught is worth what the last list says; its last line says what outcomes added to it.
 #
 # **What would change our mind.** The same comparison on real films of several hospitals, with some hundred deaths.

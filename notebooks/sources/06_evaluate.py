@@ -3,7 +3,7 @@
 #
 # > **After this notebook you can** judge a risk model: discrimination with intervals by patient, calibration,
 # > a threshold that the test did not choose, net benefit, subgroups, external tests, a second endpoint; set it
-# > against rivals, one of which knows no outcome; say how many deaths a real study would need; and, on phantoms,
+# > against rivals, one of which knows no outcome; say how many deaths a real test would need; and, on phantoms,
 # > how close the model is to the best possible.
 # >
 # > **You need** notebooks 04 and 05 (the models).
@@ -24,10 +24,11 @@ data_in_use()
 # %% [markdown]
 # ## Four tests, named as what they are
 #
-# * **internal**: test patients of the hospital that the model was trained at: SBU for iteration 2, ieee8023 for
-#   iteration 1;
-# * **external**: patients of a hospital that the model never saw: SBU for iteration 1, and Hannover for
-#   iteration 2, after every patient who is also in ieee8023 was taken out.
+# * **internal**: test patients of the source that the model was trained on: SBU for iteration 2; for iteration 1
+#   ieee8023, a collection of case reports from many places;
+# * **external**: patients of a source that the model never saw: SBU for iteration 1;
+# * **external by patient, not wholly by hospital**: Hannover for iteration 2. Some of its patients are in ieee8023, too.
+#   They are taken out, but where they taught iteration 1, the network knows films of this hospital.
 #
 # In all of them: index films, observed outcomes, patients that no model was trained, stopped, calibrated or given
 # a threshold on. A fifth table asks iteration 2 about ieee8023 again: what has it forgotten?
@@ -53,9 +54,12 @@ old_index, sbu_index = (
 duplicates = pd.read_csv(work_file("duplicates.csv", made_by="01_explore_the_cohorts"))
 everyone = load_cohort("hannover")
 external = select_index_films(exclude_shared_patients(everyone, duplicates, old))
+never_taught = exclude_shared_patients(everyone, duplicates, old[old["part"] == "train"])
+at_hannover = everyone["patient_id"].nunique()
 print(
-    f"Hannover: {everyone['patient_id'].nunique()} patients, of whom {len(external)} are not in "
-    f"ieee8023; {external['died'].sum()} of these died."
+    f"Hannover: {at_hannover} patients, of whom {len(external)} are not in ieee8023; "
+    f"{external['died'].sum()} of these died. Of the others, "
+    f"{at_hannover - never_taught['patient_id'].nunique()} are training patients of iteration 1."
 )
 
 # %%
@@ -64,7 +68,7 @@ old_test = old_index[old_index["part"] == "test"]
 tests = {
     "SBU, iteration 2 (internal)": ("internal", "iteration2", test),
     "SBU, iteration 1 (external)": ("external", "iteration1", test),
-    "Hannover, iteration 2 (external)": ("external", "iteration2", external),
+    "Hannover, iteration 2 (external patients)": ("external", "iteration2", external),
     "ieee8023, iteration 1 (internal)": ("internal", "iteration1", old_test),
     "ieee8023, iteration 2 (internal, after SBU)": ("internal", "iteration2", old_test),
 }
@@ -73,8 +77,8 @@ predictions = {name: predict(models[model], films) for name, (_, model, films) i
 # %% [markdown]
 # ## The report
 #
-# Each number comes with an interval over patients, not over films: the values for the hospital as a whole with which what
-# these patients gave can be reconciled. The threshold is each model's own, chosen on validation patients. Every outcome given here must be
+# Each number comes with an interval over patients, not over films: the range of values for all such patients that goes with what
+# these ones showed. The threshold is each model's own, chosen on validation patients. Every outcome given here must be
 # observed: `report` raises an error at the first imputed one.
 
 # %%
@@ -89,12 +93,17 @@ wide = reports.pivot(index="metric", columns="test", values="value")
 counts = reports.drop_duplicates("test").set_index("test")[["n", "events", "model"]]
 counts["model"] = [f"{models[model].threshold:.2f}" for model in counts["model"]]
 counts.columns = ["patients", "deaths", "threshold"]
+rates = (counts["deaths"] / counts["patients"]).astype(float)
+counts["Brier score of the death rate alone"] = (rates * (1 - rates)).map("{:.3f}".format)
 pd.concat([counts.T, wide])[list(tests)].loc[[*counts, *reports["metric"].unique()]]
 
 # %% [markdown]
 # Read the widths first. Where few patients died, the interval of the AUROC spans from a useless to an excellent
 # model. *Observed / expected* near 1 and a calibration intercept near 0 say that the risks are right on average; a slope
-# below 1 that they are too extreme, above 1 that they differ too little. From sensitivity down to accuracy all hangs on the
+# below 1 that they are too extreme, above 1 that they differ too little. *AUPRC* is the mean precision over all
+# recalls, of which chance gives the death rate. *Brier score* is the mean squared distance of risk and outcome: smaller is better, but it
+# hangs on how many died, so compare it with that of a model that gives everybody the death rate of these very patients, a column
+# at a time. *Net benefit* is explained below. From sensitivity down to accuracy all hangs on the
 # threshold, which each model has from its own hospital: compare these rows down a column, not across.
 #
 # Now compare the last two rows of each column. The last is the accuracy of a model that says "survives" to
@@ -154,7 +163,8 @@ pd.Series({unit: str(share) for unit, share in word.items()}).to_frame(
 # Films of one patient are no independent evidence: intervals that take them for it are too narrow, and miss more
 # often than they say. `python -m benchmarks.coverage` does the same for every number of the report but the
 # accuracies, with many more cohorts, and the kinds of intervals were chosen by it: [its page](../docs/coverage.md) finds each within
-# two points of the 95 % that it promises, in a test of about this size too; tests with fewer than 15 deaths were not simulated. It also finds the usual bootstrap wanting where few die: the
+# two points of the 95 % that it promises, in a test of about this size too; tests with fewer than 15 deaths were not simulated, so intervals
+# in columns with fewer are not vouched for. It also finds the usual bootstrap wanting where few die: the
 # middle 95 % of what resampled patients give is too narrow. Where no formula is at hand, as for the bands of the next figures, the
 # series resamples as well, but takes in more than the middle 95 %, the fewer died the more
 # ([Hesterberg 2015](https://doi.org/10.1080/00031305.2015.1089789)); for single numbers the page finds that to hold.
@@ -181,8 +191,8 @@ _ = plot_precision_recall(patients, ax=right)
 # %% [markdown]
 # ## Calibration
 #
-# Of the patients who are told "twenty in a hundred", do twenty in a hundred die? Look for the distance from the
-# diagonal, and for how few patients there are at high risks.
+# Of the patients to whom the model gives a risk of 20 in 100, do 20 in 100 die? With so few deaths the waves of a smooth
+# curve are noise: ask only whether its band holds the diagonal, and how wide it is, above all at high risks, where there are few patients.
 
 # %%
 from helpers.figures import plot_calibration, plot_confusion, plot_risk_by_outcome
@@ -208,7 +218,8 @@ _ = plot_confusion(one, threshold, ax=axes[2])
 # true positives less false positives, these weighted by the odds of the threshold
 # ([Vickers 2006](https://doi.org/10.1177/0272989X06295361)). Who acts from a risk of one in ten on accepts nine needless
 # treatments for one that is needed, so each of the nine counts one ninth. Our threshold was picked for its sensitivity, so the
-# report's net benefit is that of somebody to whom it fits; the figure asks others, too.
+# report's net benefit holds only for somebody who would accept just these odds; the figure asks others, too. "Treat" stands for any
+# decision that a risk could lead to. None is proposed here: the curve shows how the measure works.
 
 # %%
 from helpers.evaluation import net_benefit
@@ -218,7 +229,8 @@ thresholds = np.arange(0.02, 0.41, 0.01)
 _ = plot_net_benefit(net_benefit(one["died"], one["risk"], thresholds), patients=one)
 # %% [markdown]
 # *Figure: net benefit of the model, of treating all and of treating none, over thresholds from 2 to 40 in a
-# hundred, with a pointwise 95 % band. The model is of use where its line is above both others.*
+# hundred, with a pointwise 95 % band for the model alone. Where its line is above both others, acting on the model would have been worth
+# more than either simple strategy among these patients.*
 #
 # The range goes from a risk at which hardly anybody would be left untreated to one well above the death rate. At how many of
 # these thresholds is the model ahead of the better of the two simple strategies?
@@ -270,7 +282,8 @@ pd.DataFrame(
 # its interval holds zero, these patients do not tell the network from a glance at the file. The number of films is
 # there as a warning: it is known only when all is over (notebook 03), and no model of the first film can use it.
 # A missing sex is its own leak at SBU, so it counts as the commoner one. And where all films were taken in one view, as at
-# SBU, *view* can tell nobody apart: notebook 01 asks it where views differ.
+# SBU, *view* can tell nobody apart: notebook 01 asks it where views differ. (A rival that says the same of all has an AUROC of exactly
+# one half, and its row is the network's own AUROC less that, with the symmetric interval that differences have.)
 
 # %% [markdown]
 # ## Against a network that knows no outcome
@@ -279,7 +292,7 @@ pd.DataFrame(
 # the lungs, which it was taught on phantoms. More opaque, more ill: that share alone is a score. It was not trained on any
 # film of these cohorts, so every patient with an observed outcome can be asked, and intensive care as well. At SBU that
 # is written down after admission (notebook 03): it may be asked about, never predicted from. (Where a cohort is a phantom, the
-# generator that drew it also taught the start. So this rival is stronger here than at a hospital.)
+# generator that drew it also taught the start. So this rival may be stronger here than at a hospital.)
 
 # %%
 from helpers.cohorts import cohort_root
@@ -327,7 +340,7 @@ pd.DataFrame({name: rank(patients) for name, patients in asked.items()}).T
 pairs = {
     "SBU, iteration 2": ("SBU, iteration 2 (internal)", "SBU: death"),
     "SBU, iteration 1": ("SBU, iteration 1 (external)", "SBU: death"),
-    "Hannover, iteration 2": ("Hannover, iteration 2 (external)", "Hannover: death"),
+    "Hannover, iteration 2": ("Hannover, iteration 2 (external patients)", "Hannover: death"),
     "ieee8023, iteration 1": ("ieee8023, iteration 1 (internal)", "ieee8023: death"),
 }
 
@@ -336,13 +349,13 @@ pairs = {
 from helpers.evaluation import auroc_difference
 
 
-def beside(test_name, opaque):
+def beside(predicted, opaque):
     """Risk and opaque share of the same patients."""
     read = asked[opaque][["patient_id", "risk"]].rename(columns={"risk": "share"})
-    return pool_by_patient(predictions[test_name]).merge(read, on="patient_id")
+    return pool_by_patient(predicted).merge(read, on="patient_id")
 
 
-together = {name: beside(*names) for name, names in pairs.items()}
+together = {name: beside(predictions[test], opaque) for name, (test, opaque) in pairs.items()}
 beyond = {name: auroc_difference(both, "risk", "share") for name, both in together.items()}
 pd.DataFrame(
     {
@@ -402,8 +415,8 @@ Markdown(
 # A group is not served worse because its AUROC is lower: that would take an interval of the *difference*, which these few
 # deaths do not give. For observed / expected the question is whether the interval holds 1. Where several groups are asked, one
 # may miss it by chance, narrowly; where it is missed by far, look for a reason first. (The network is not told how old a patient
-# is, and age goes with death: so expect risks that are too low for the old.) And a group that is hidden is not served well; it is
-# unknown.
+# is, and age goes with death: so expect risks that are too low for the old.) That a group is hidden does not say that it is served
+# well: nobody knows.
 
 # %% [markdown]
 # ## External: Hannover
@@ -424,21 +437,32 @@ def with_endpoint(predicted, cohort, event):
 
 
 care = {
-    "Hannover, iteration 2 (external)": (everyone, "went_icu"),
+    "Hannover, iteration 2 (external patients)": (everyone, "went_icu"),
     "SBU, iteration 2 (internal)": (sbu_later, "is_icu"),
     "SBU, iteration 1 (external)": (sbu_later, "is_icu"),
     "ieee8023, iteration 1 (internal)": (old, "went_icu"),
 }
 second = {name: with_endpoint(predictions[name], *where) for name, where in care.items()}
+cared_for = {
+    name: beside(table, f"{name.split(',')[0]}: intensive care") for name, table in second.items()
+}
+beyond_in_care = {name: auroc_difference(both, "risk", "share") for name, both in cared_for.items()}
+less_share = {
+    name: {"model less share": format(gain, "+.2f")} for name, gain in beyond_in_care.items()
+}
 pd.concat(
     {
         "death": pd.DataFrame({name: rank(pool_by_patient(predictions[name])) for name in care}).T,
         "intensive care": pd.DataFrame(
-            {name: rank(pool_by_patient(table)) for name, table in second.items()}
+            {name: rank(both) | less_share[name] for name, both in cared_for.items()}
         ).T,
     },
     axis=1,
 )
+
+# %% [markdown]
+# Intensive care has more events than death, so its intervals are narrower. The last column asks here, too, whether the network
+# ranks better than the opaque share alone, paired. The network was taught another outcome, and the share none.
 
 # %% [markdown]
 # ## What was forgotten
@@ -456,9 +480,9 @@ forgetting = auroc_difference(both, "risk", "risk before")
 print(f"Gain on ieee8023 by training at SBU: {forgetting:+.2f}, {int(both['died'].sum())} deaths")
 
 # %% [markdown]
-# ## How many deaths a real study would need
+# ## How many deaths a real test would need
 #
-# The intervals above are wide. How many patients would make them narrow enough to decide anything? From the
+# The intervals above are wide. How many *test* patients would make them narrow enough to decide anything? From the
 # standard errors that such a study would have ([Riley 2021](https://doi.org/10.1002/sim.9025)): for an AUROC near
 # the published one for films of this collection ([Walston 2022](https://pmc.ncbi.nlm.nih.gov/articles/PMC9733620/)) and
 # the death rate of this cohort; for the slope, for risks that are as high and vary as much as this model's.
@@ -483,7 +507,9 @@ plan.assign(
 )
 
 # %% [markdown]
-# Compare the last three columns: what is needed, what we tested on, and what there would be if nobody were trained on.
+# Compare the last three columns: what is needed, what we tested on, and what there would be if nobody were trained on. Training
+# needs a calculation of its own ([Riley 2020](https://doi.org/10.1136/bmj.m441)), by the number of weights that are free to move; for a
+# network nobody knows how to count them, and it is not made here.
 
 # %% [markdown]
 # ## How close to the best possible?
@@ -527,9 +553,9 @@ else:
 known_truth.to_frame("estimate (95 % interval)")
 
 # %% [markdown]
-# What is missing to the whole, if anything is, a few hundred films could not teach this network. With few deaths chance may
-# also put a network above that reader; the interval says how far. The last row is what knowing the age adds: most of it, no
-# network will read from these films.
+# Where the interval of the share holds one, these patients do not show that anything is missing. A share above one is chance, or
+# traces of age that this reader does not use. The last row is what the exact age would add; how much of it a network could read off
+# these films is not measured here.
 
 # %% [markdown]
 # ## Does predicted risk follow what experts saw?
@@ -562,7 +588,34 @@ severity[["films", "estimate", "low", "high"]].round(2)
 
 # %% [markdown]
 # A model of death need not agree with a score of extent, but one that ranks films without regard to it looks at
-# something else. Whether the differences between the rows are more than chance, the few films cannot say.
+# something else. Where an interval holds zero, it is not shown that the network follows the experts at all. The last row has other
+# films, so it cannot be set against the others; these share theirs, and can:
+
+
+# %%
+def followed_less(t):
+    """How much better the opaque share follows the experts than each iteration does."""
+    rank_with = lambda column: t[column].corr(t["geographic"].astype(float), method="spearman")
+    return {name: rank_with("opaque share") - rank_with(name) for name in models}
+
+
+same_films = scored[["site", "patient_id", "geographic"]].assign(
+    **{name: scores[name]["risk"] for name in (*models, "opaque share")}
+)
+behind = bootstrap_interval(followed_less, same_films)
+Markdown(
+    "\n".join(
+        f"- opaque share less {name}: {gain:+.2f}"
+        + (
+            ", the share follows the experts **more closely**"
+            if gain.low > 0
+            else ", the network follows them **more closely**"
+            if gain.high < 0
+            else ", not shown to differ"
+        )
+        for name, gain in behind.items()
+    )
+)
 
 # %% [markdown]
 # ## What is kept
@@ -623,7 +676,8 @@ Markdown(f"<details><summary>Model card of iteration 2</summary>\n\n{card}\n\n</
 # ## How biased are we?
 #
 # PROBAST+AI asks about participants, predictors, outcome and analysis, and one domain at high risk makes the whole
-# study one. We judge ourselves:
+# study one. We judge ourselves. (It also asks about applicability, and about development apart from evaluation. Neither is judged
+# here: nobody should apply this model.)
 
 # %%
 guideline("probast", facts(run)).set_index("domain")[["risk_of_bias", "why"]]
@@ -637,11 +691,12 @@ guideline("probast", facts(run)).set_index("domain")[["risk_of_bias", "why"]]
 
 # %%
 internal = reports[reports["test"] == "SBU, iteration 2 (internal)"].set_index("metric")
-abroad = reports[reports["test"] == "Hannover, iteration 2 (external)"].set_index("metric")
+abroad = reports[reports["test"] == "Hannover, iteration 2 (external patients)"].set_index("metric")
 ranks, right = (
     Interval(*table.loc[metric, ["estimate", "low", "high"]].astype(float))
     for table, metric in ((internal, "AUROC"), (abroad, "observed / expected deaths"))
 )
+few = int(abroad["events"].iloc[0])
 over = dict(zip(rivals["rival"], gains, strict=True))["age and sex"]
 opacity = beyond["SBU, iteration 2"]
 
@@ -651,17 +706,17 @@ def says(gain, yes, no, unclear):
 
 
 Markdown(
-    f"- At SBU, iteration 2 ranks with an AUROC of {ranks}.\n"
+    f"- At SBU, iteration 2 ranks with an AUROC of {ranks}, on {int(internal['events'].iloc[0])} deaths.\n"
     f"- Against age and sex ({over:+.2f}): {says(over, 'it is ahead', 'it is behind', '**not shown** to be ahead')}.\n"
     f"- Against how opaque the lungs are ({opacity:+.2f}): "
     f"{says(opacity, 'outcomes taught it more', 'outcomes did harm', '**not shown** that outcomes taught it more')}.\n"
-    f"- At Hannover, observed / expected deaths are {right}: "
+    f"- At Hannover, with {few} recorded deaths, observed / expected deaths are {right}: "
     + (
-        "risks **too high**."
+        "fewer deaths are *recorded* than the risks expect. Either the risks are **too high**, or blanks hide deaths."
         if right.high < 1
         else "risks **too low**."
         if right.low > 1
-        else "we cannot tell."
+        else "we cannot tell whether the risks are right on average."
     )
 )
 
