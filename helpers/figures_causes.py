@@ -5,7 +5,7 @@ arrow over several layers gets a place of its own in each of them, and the place
 ordered by the mean height of their neighbours.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from textwrap import fill
@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
-from helpers.curves import GREY, PALETTE
+from helpers.curves import GREY, LINES, PALETTE
 
 _SWEEPS = 20
 _HALF_WIDTH, _HALF_HEIGHT = 0.29, 0.34  # of a name's box; layers and names are 1 apart
@@ -24,8 +24,13 @@ Edge = tuple[str, str]
 Node = str | tuple[Edge, int]  # a variable, or the place of a long arrow in one layer
 
 
-def plot_causal_diagram(edges: Iterable[Edge], ax: Axes | None = None) -> Axes:
+def plot_causal_diagram(
+    edges: Iterable[Edge], ax: Axes | None = None, *, highlight: Sequence[str] = ()
+) -> Axes:
     """Draw causes left of their effects, an arrow each.
+
+    `highlight` names causes, each of which gets a colour and a line style of its own, on its box
+    and on the arrows that leave it.
 
     Raises
     ------
@@ -41,7 +46,9 @@ def plot_causal_diagram(edges: Iterable[Edge], ax: Axes | None = None) -> Axes:
         tallest = max(np.ptp([places[node][1] for node in layer]) for layer in layers)
         size = (2.1 * len(layers), 0.62 * (tallest + 1.5))
         ax = plt.subplots(figsize=size, layout="constrained")[1]
-    for route in routes.values():
+    colours = dict(zip(highlight, PALETTE[1:], strict=False))
+    styles = dict(zip(highlight, LINES, strict=False))
+    for (cause, _), route in routes.items():
         # Level across the width of every layer passed, so that no name's corner is cut.
         sides = [
             (x + side, y)
@@ -51,7 +58,12 @@ def plot_causal_diagram(edges: Iterable[Edge], ax: Axes | None = None) -> Axes:
         points = np.array(sides[1:-1])
         arrow = FancyArrowPatch(path=_smooth(points), arrowstyle="-|>", mutation_scale=10)
         ax.add_patch(arrow)
-        arrow.set(color=GREY, zorder=1)
+        arrow.set(
+            color=colours.get(cause, GREY),
+            linestyle=styles.get(cause, "-"),
+            linewidth=2 if cause in colours else 1,
+            zorder=1.5 if cause in colours else 1,
+        )
     for name in depth:
         x, y = places[name]
         corner = (x - _HALF_WIDTH, y - _HALF_HEIGHT)
@@ -59,7 +71,8 @@ def plot_causal_diagram(edges: Iterable[Edge], ax: Axes | None = None) -> Axes:
             corner, 2 * _HALF_WIDTH, 2 * _HALF_HEIGHT, "round,pad=0,rounding_size=0.06"
         )
         ax.add_patch(box)
-        box.set(facecolor="white", edgecolor=PALETTE[0], zorder=2)
+        box.set(facecolor="white", edgecolor=colours.get(name, PALETTE[0]), zorder=2)
+        box.set_linewidth(2.5 if name in colours else 1)
         ax.text(x, y, fill(name, 13), ha="center", va="center", fontsize=9, zorder=3)
     heights = [y for _, y in places.values()]
     ax.set(xlim=(-0.5, len(layers) - 0.5), ylim=(min(heights) - 0.8, max(heights) + 0.8))

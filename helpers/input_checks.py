@@ -159,8 +159,8 @@ def _check_look(
     if likeness < limits["resemblance"]:
         warnings["mean film"] = (
             "Light and dark are laid out otherwise than on the films that the network learned "
-            f"from: the correlation with their mean is below {limits['resemblance']:.2f}, which "
-            "nearly all frontal phantoms reach."
+            f"from: the correlation with their mean is below {limits['resemblance']:.2f}; that of "
+            "nearly all frontal phantoms is above."
         )
     if warnings:
         last = list(warnings)[-1]

@@ -6,7 +6,9 @@ A score alone says nothing: masks are large, and a film's middle is a good guess
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, label
+
+ROUNDING = 1e-6  # of a map's range: interpolating between two equal values may lose so much
 
 
 def pointing_game(maps: np.ndarray, masks: np.ndarray, *, tolerance: float = 0.0) -> np.ndarray:
@@ -24,7 +26,7 @@ def pointing_game(maps: np.ndarray, masks: np.ndarray, *, tolerance: float = 0.0
     Returns
     -------
     ndarray of bool, shape (n,)
-        A flat map points nowhere and is a miss. A flat top counts from its centre.
+        A flat map points nowhere and is a miss; the others point as :func:`hottest_pixel` says.
 
     Raises
     ------
@@ -39,10 +41,44 @@ def pointing_game(maps: np.ndarray, masks: np.ndarray, *, tolerance: float = 0.0
 def _hits(heat: np.ndarray, mask: np.ndarray, tolerance: float) -> bool:
     if heat.min() == heat.max():
         return False
-    tops = np.argwhere(heat == heat.max())
-    # Bilinear maps can have a plateau at an edge; its first pixel would always favour the top left.
-    top = tops[np.argmin(((tops - tops.mean(axis=0)) ** 2).sum(axis=1))]
-    return bool(distance_transform_edt(~mask)[tuple(top)] <= tolerance)
+    return bool(distance_transform_edt(~mask)[hottest_pixel(heat)] <= tolerance)
+
+
+def hottest_pixel(heat: np.ndarray) -> tuple[int, int]:
+    """Where a map points: its maximum, and of a flat top the place that made it.
+
+    A map that is smoothed from a grid keeps the value of its outermost places out to the edge of
+    the film, so such a top counts from its inner end: there is the middle of the place. Any other
+    flat top counts from its own middle.
+
+    Parameters
+    ----------
+    heat : ndarray, shape (h, w)
+        Of several separate tops, the largest counts.
+
+    Returns
+    -------
+    tuple of int
+        Row and column.
+    """
+    flat = heat >= heat.max() - ROUNDING * np.ptp(heat)
+    parts, number = label(flat, structure=np.ones((3, 3)))
+    sizes = np.bincount(parts.ravel(), minlength=number + 1)[1:]
+    tops = np.argwhere(parts == 1 + sizes.argmax())
+    aim = [
+        _origin(int(along.min()), int(along.max()), length)
+        for along, length in zip(tops.T, heat.shape, strict=True)
+    ]
+    row, column = tops[np.argmin(((tops - np.array(aim)) ** 2).sum(axis=1))]
+    return int(row), int(column)
+
+
+def _origin(first: int, last: int, length: int) -> float:
+    """Along one axis, the middle of a flat top, or its inner end if it reaches one edge alone."""
+    at_edges = (first == 0, last == length - 1)
+    if at_edges == (True, False):
+        return last
+    return first if at_edges == (False, True) else (first + last) / 2
 
 
 def pointing_chance(masks: np.ndarray, *, tolerance: float = 0.0) -> np.ndarray:

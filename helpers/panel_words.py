@@ -44,16 +44,26 @@ def interval_words(low: float | None, high: float | None, networks: int) -> str:
 
 
 def sentences(analysis: Analysis) -> list[str]:
-    """Risk, interval, base rate and threshold, a sentence each."""
+    """Risk, interval, base rate and threshold, a sentence each; and whether phantoms taught it."""
     side = "at or above" if analysis.risk >= analysis.threshold else "below"
     rounded = _count(analysis.risk) == _count(analysis.threshold)
+    low, high = analysis.risk_low, analysis.risk_high
+    split = low is not None and high is not None and low < analysis.threshold <= high
+    invented = (
+        "It was taught and tuned on drawn films of invented patients: of a real one it says "
+        "nothing."
+    )
     return [
-        f"Predicted risk of death in hospital: {analysis.words} like those in the test set.",
+        f"Predicted risk of death in hospital: {analysis.words} like those that the model was "
+        "tuned on.",
+        *([invented] if analysis.card.get("phantom_cohorts") else []),
         interval_words(analysis.risk_low, analysis.risk_high, analysis.networks),
         "Of the patients that the model was taught and tuned on, "
         f"{_count(analysis.base_rate)} in 100 died: that is what it would say without a film.",
         f"The prediction{', before it is rounded,' if rounded else ''} is {side} the model's "
-        f"threshold of {in_a_hundred(analysis.threshold)}.",
+        f"threshold of {in_a_hundred(analysis.threshold)}"
+        f"{', but the networks lie on both sides of it' if split else ''}. "
+        "The threshold is part of the lesson: nothing follows from it for a patient.",
     ]
 
 

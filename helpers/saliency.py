@@ -10,7 +10,13 @@ from helpers.activation import class_activation, to_own_range
 from helpers.deletion import area_under, deletion_curve
 from helpers.fine_grid import fine_activation
 from helpers.heat_scores import in_words, leads, score_intervals, score_maps, table_of
-from helpers.localisation import centred_blob, heat_share, pointing_chance, pointing_game
+from helpers.localisation import (
+    centred_blob,
+    heat_share,
+    hottest_pixel,
+    pointing_chance,
+    pointing_game,
+)
 from helpers.randomization import (
     CASCADE,
     map_similarity,
@@ -27,6 +33,7 @@ __all__ = [
     "deletion_curve",
     "fine_activation",
     "heat_share",
+    "hottest_pixel",
     "in_words",
     "leads",
     "map_similarity",

@@ -75,7 +75,7 @@ def stamp_mask(size: int) -> np.ndarray:
 
 def teach_and_test(
     marked: np.ndarray, plain: np.ndarray, cohort: pd.DataFrame
-) -> tuple[pd.DataFrame, nn.Linear]:
+) -> tuple[pd.DataFrame, dict[str, nn.Linear]]:
     """Teach last layers on films with and without stamps, and test both on both.
 
     Parameters
@@ -91,8 +91,8 @@ def teach_and_test(
     risks : DataFrame
         The test part, with four more columns: (taught, tested), each ``"with stamps"`` or
         ``"without"``, as "taught | tested".
-    cheat : nn.Linear
-        The last layer that learned with stamps (:func:`helpers.probing.with_head`).
+    heads : dict of str to nn.Linear
+        The last layers by how they were taught (:func:`helpers.probing.with_head` puts one on).
     """
     test = cohort["part"].to_numpy(str) == "test"
     seen = dict(zip(WAYS, (marked, plain), strict=True))
@@ -102,7 +102,7 @@ def teach_and_test(
         for taught, head in heads.items()
         for tested, exam in seen.items()
     }
-    return cohort[test].assign(**risks).reset_index(drop=True), heads[WAYS[0]]
+    return cohort[test].assign(**risks).reset_index(drop=True), heads
 
 
 def _rows(size: int) -> slice:

@@ -231,12 +231,28 @@ def test_interval_in_words():
     ("risk", "words"),
     [
         (0.112, "The prediction, before it is rounded, is below the model's threshold of 11 in"),
-        (0.115, "The prediction is at or above the model's threshold of 11 in 100 patients."),
+        (0.115, "The prediction is at or above the model's threshold of 11 in 100 patients. The"),
     ],
 )
 def test_a_risk_that_rounds_to_the_threshold_does_not_contradict_it(analysis, risk, words):
     said = panel_words.sentences(replaced(analysis, risk=risk, threshold=0.1143))
     assert words in said[-1]
+
+
+def test_networks_on_both_sides_of_the_threshold_are_told(analysis):
+    between = replaced(analysis, risk=0.1, threshold=0.11, risk_low=0.06, risk_high=0.23)
+    assert "the networks lie on both sides of it" in panel_words.sentences(between)[-1]
+    below = replaced(analysis, risk=0.1, threshold=0.3, risk_low=0.06, risk_high=0.23)
+    assert "both sides" not in panel_words.sentences(below)[-1]
+    assert "nothing follows from it for a patient" in panel_words.sentences(below)[-1]
+
+
+def test_a_model_of_phantoms_says_that_its_patients_are_invented(analysis):
+    told = "drawn films of invented patients"
+    assert told not in panel_view.result_html(analysis)
+    taught = replaced(analysis, card={**analysis.card, "phantom_cohorts": ["sbu"]})
+    assert told in panel_view.result_html(taught)
+    assert told in " ".join(panel_view.record(taught)["text"])
 
 
 def pictures_in(html: str) -> dict[str, np.ndarray]:
@@ -258,7 +274,7 @@ def test_result_html_has_words_pictures_and_text_alternatives(analysis):
     shown = replaced(analysis, risk=0.12, base_rate=0.132, risk_low=0.08, risk_high=0.2, networks=5)
     html = panel_view.result_html(shown)
     for words in (
-        "12 in 100 patients like those in the test set",
+        "12 in 100 patients like those that the model was tuned on",
         "from 8 to 20 in 100",
         "Of the patients that the model was taught and tuned on, 13 in 100 died",
         "88 in 100 patients",  # survived

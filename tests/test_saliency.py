@@ -7,9 +7,10 @@ from captum.attr import LayerAttribution, LayerGradCam
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
+from torch.nn.functional import interpolate
 from torchvision.models import resnet18
 
-from helpers import saliency
+from helpers import fine_grid, saliency
 from helpers.cam_methods import occlusion_maps
 
 
@@ -176,6 +177,28 @@ def test_pointing_game_takes_the_middle_of_a_plateau():
     mask = np.zeros((1, 9, 9), dtype=bool)
     mask[0, 4, 4] = True
     assert saliency.pointing_game(maps, mask).all()
+
+
+@pytest.mark.parametrize("upsample", ["bilinear", "fine"])
+def test_a_place_at_the_edge_points_where_it_lies(upsample):
+    side, step, first = (4, 32, 16) if upsample == "bilinear" else (13, 8, 16)
+    for place in range(side**2):
+        grid = torch.full((1, side, side), -0.3)
+        grid[0, place // side, place % side] = 2.7
+        heat = (
+            interpolate(grid[:, None], (128, 128), mode="bilinear")[0, 0]
+            if upsample == "bilinear"
+            else fine_grid.place(grid, (128, 128), step)[0]
+        )
+        found = saliency.hottest_pixel(heat.numpy())
+        middle = [first - 0.5 + step * number for number in divmod(place, side)]
+        np.testing.assert_allclose(found, middle, atol=0.5)
+
+
+def test_of_two_flat_tops_the_larger_counts():
+    heat = np.zeros((20, 20))
+    heat[2:4, 2:4] = heat[10:15, 8:13] = 1.0
+    assert saliency.hottest_pixel(heat) == (12, 10)
 
 
 def test_pointing_game_refuses_empty_masks_and_other_shapes():

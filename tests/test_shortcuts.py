@@ -52,12 +52,12 @@ def test_a_network_that_learned_from_stamps_misses_them():
     marked[died] = [shortcuts.stamp(film) for film in plain[died]]
     network = build_resnet18("random").eval()
     seen = [features(network, films) for films in (marked, plain)]
-    risks, head = shortcuts.teach_and_test(*seen, cohort)
+    risks, heads = shortcuts.teach_and_test(*seen, cohort)
     assert len(risks) == 40
     truth = risks["died"].to_numpy(bool)
     assert auroc(truth, risks["with stamps | with stamps"]) > 0.95
     assert risks["with stamps | without"].std() < risks["with stamps | with stamps"].std() / 2
     assert auroc(truth, risks["without | without"]) < 0.8
-    cheat = with_head(network, head)
+    cheat = with_head(network, heads["with stamps"])
     logits = torch.cat(list(in_batches(cheat, marked[110:])))[:, 0]
     np.testing.assert_allclose(logits.sigmoid(), risks["with stamps | with stamps"], atol=1e-5)

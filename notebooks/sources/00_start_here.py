@@ -51,14 +51,13 @@ data_in_use()
 # mostly on both sides and in the lower, outer parts. Look for such haze in the films below.
 
 # %%
-
 from helpers.cohorts import is_phantom, load_cohort, select_index_films
 from helpers.figures import plot_films
 from helpers.radiographs import Radiographs
 
 name = next((name for name in ("sbu", "ieee8023") if is_phantom(name)), None)
 films = select_index_films(load_cohort(name or "sbu")).head(8)
-films[["site", "view", "sex", "age", "died"]].reset_index(drop=True)
+films[["site", "view", "sex", "age"]].reset_index(drop=True)
 
 # %%
 titles = films["died"].map({True: "died", False: "survived"}).fillna("outcome unknown")
@@ -74,8 +73,8 @@ _ = plot_films(Radiographs(films, 128).images, list(titles))
 # %% [markdown]
 # ## The best anyone could do
 #
-# The phantom generator draws each patient's death from a known risk. So it can say how well the best possible
-# reader of the film would do: someone who knows the generator by heart and sees the disease, the devices and the
+# The phantom generator draws each patient's death from a known risk. So it can say how well the best
+# reader of disease would do: someone who knows the generator by heart and sees the disease, the devices, the view and the
 # heart without error, but nothing else. The measure is the AUROC: the chance that a patient who died gets a higher risk than one who
 # survived. A coin gets one half.
 
@@ -92,7 +91,8 @@ if is_phantom("sbu"):
     known = index.merge(truth(cohort_root("sbu").parent, "sbu"), on=["image_path", "patient_id"])
     best = auroc_interval(known, risk="true_image_risk")
     message = (
-        f"Phantom SBU, film alone: the best possible AUROC is **{best}** ({len(known)} patients)."
+        "Phantom SBU, film alone: the best AUROC from disease, devices, view and heart is "
+        f"**{best}** ({len(known)} patients)."
     )
 else:
     message = "The SBU cohort is real, so the best possible AUROC is unknown."

@@ -126,6 +126,7 @@ Markdown(
 # contrast. A network sees those first, too.
 
 # %%
+import cv2
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from helpers.figures import plot_films
@@ -134,7 +135,14 @@ from helpers.radiographs import read_radiograph
 set_matplotlib_formats("jpeg", pil_kwargs={"quality": 88})  # films take a third of the space
 examples = films.groupby(["site", "view"], observed=True).sample(1, random_state=3)
 titles = [f"{site}, {view}" for site, view in zip(examples["site"], examples["view"], strict=True)]
-figure = plot_films([read_radiograph(path)[::2, ::2] for path in examples["image_path"]], titles)
+
+
+def half(path):
+    """The film at half its size, which is enough for a small figure."""
+    return cv2.resize(read_radiograph(path), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+
+
+figure = plot_films([half(path) for path in examples["image_path"]], titles)
 
 # %% [markdown]
 # *Figure: one film of each site and view, as published. PA: the patient stands and the beam comes
@@ -242,10 +250,10 @@ Markdown(
 )
 
 # %% [markdown]
-# So many guesses were looked at that one only just above one half may be luck. What is far above it, a
+# So many guesses were looked at that one only just above one half (an end of 0.50 is rounded) may be luck. What is far above it, a
 # network that is shown films of all sites can use:
 # it need only recognise the hospital, the view or the bed. Nothing about a lung is needed, and no
-# test at the same hospitals will notice. So later notebooks always set the network against these guesses. Some are worse than
+# test at the same hospitals will notice. So notebook 06 sets the network against such guesses. Some are worse than
 # shortcuts: the *number* of films is known only when the stay is over, and a *missing* sex says how
 # the data were anonymised. Neither may ever be an input.
 
@@ -254,7 +262,8 @@ Markdown(
 #
 # Of real patients nobody knows why one died. Phantoms come from a written-down causal model, so for
 # them we can look behind the curtain (on real data alone, the next two cells stay empty). Find the
-# arrows from *severity* to *death* and to what the film shows: that is what a network should learn.
+# arrows from *severity* to *death* and to what the film shows (to opacity and density at once, to devices and view by way of
+# intensive care and intubation): that is what a network should learn.
 # Then find those that leave *site*: by these, a film can tell of death without telling of disease.
 
 # %%
@@ -265,11 +274,11 @@ some_phantom = any(is_phantom(name) for name in cohorts)
 if some_phantom:
     from phantoms.causes import causal_diagram, causal_table
 
-    ax = plot_causal_diagram(causal_diagram()[1])
+    ax = plot_causal_diagram(causal_diagram()[1], highlight=("severity", "site"))
 
 # %% [markdown]
-# *Figure: on phantoms, the causal model as a diagram, causes left of their effects; on real data
-# alone there is none, because nobody knows it.*
+# *Figure: on phantoms, the causal model as a diagram, causes left of their effects; thick lines leave *severity* (orange, solid) and
+# *site* (green, dashed); on real data alone there is none, because nobody knows it.*
 
 # %%
 if some_phantom:
@@ -304,11 +313,11 @@ phantom_films = films[films["site"].map(is_phantom).astype(bool)]
 if some_phantom:
     drawn = phantom_films.groupby("site", observed=True).sample(4, random_state=1)
     titles = [f"{site}, {view}" for site, view in zip(drawn["site"], drawn["view"], strict=True)]
-    figure = plot_films([read_radiograph(path)[::2, ::2] for path in drawn["image_path"]], titles)
+    figure = plot_films([half(path) for path in drawn["image_path"]], titles)
 
 # %% [markdown]
 # *Figure: four phantom films of each cohort that is a phantom, a row a cohort. Real films are not shown
-# here.*
+# here. (Some letters on ieee8023 phantoms fall by lot, and may contradict the view.)*
 #
 # Whoever draws a film knows what is where on it. Below is one film with a good deal of disease: look
 # for how much of the outlined opacity you would have outlined yourself.
@@ -340,8 +349,9 @@ if some_phantom:
 # *Opaque share* is that of the visible lungs, *density* runs from ground-glass to consolidation.
 # `true_risk` is the chance of death given all of its causes, `true_image_risk` given the disease, the
 # devices, the view and the heart that the film shows: nobody who reads only these does better in the
-# long run. (Faint traces of age are on the film, too, and are not counted.) Nothing that predicts
-# death is trained on any of this; it is kept for asking afterwards how right we were.
+# long run. (Faint traces of age are on the film, too, and are not counted.) No model is taught the truth about *these* films; it is
+# kept for asking afterwards how right we were. But the starting weights of notebook 04 learned opacity, density, devices and view
+# from other phantoms of the same generator.
 
 # %% [markdown]
 # ## The same film twice
@@ -384,7 +394,7 @@ copies = [
     for site in ("ieee8023", "hannover")
 ]
 if len(paths):
-    figure = plot_films([read_radiograph(path)[::2, ::2] for path in paths], copies)
+    figure = plot_films([half(path) for path in paths], copies)
 
 # %% [markdown]
 # *Figure: pairs of files from ieee8023 and Hannover that show the same exposure, with the

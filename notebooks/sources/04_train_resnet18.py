@@ -697,6 +697,7 @@ pd.DataFrame({name: describe(one, validation) for name, one in calibrated.items(
 # model can run code when it is opened, so pickles are refused.
 
 # %%
+model.card["phantom_cohorts"] = [name for name in ("ieee8023",) if is_phantom(name)]
 model.save(work_root() / "models" / "iteration1")
 card = {key: value for key, value in model.card.items() if key not in ("mean_film", "training")}
 with pd.option_context("display.max_colwidth", None):

@@ -293,6 +293,7 @@ Markdown(
 # in notebook 04.
 
 # %%
+from helpers.cohorts import is_phantom
 from helpers.finishing import finish_model
 
 model = finish_model(
@@ -303,6 +304,7 @@ model = finish_model(
     title="iteration 2: fine-tuned on SBU index films",
     start="iteration 1",
 )
+model.card["phantom_cohorts"] = [name for name in ("ieee8023", "sbu") if is_phantom(name)]
 model.save(work_root() / "models" / "iteration2")
 model.card["calibration_note"]
 

@@ -56,8 +56,8 @@ upload_panel(model, example_films(), others=others, paths=True)
 # %% [markdown]
 # ## How to read the answer
 #
-# **The risk** is calibrated on validation patients, of whom few died: it is *meant* as how many of a hundred patients of that
-# hospital with this answer die, and may be off by a good part of itself (notebook 06 has the intervals). For people elsewhere, at another time, treated differently, it may be far off
+# **The risk** is calibrated on validation patients, of whom few died: it is *meant* as how many of a hundred patients like
+# those, with this answer, die (invented ones, where the model was taught on phantoms: of a real patient it then says nothing), and may be off by a good part of itself (notebook 06 has the intervals). For people elsewhere, at another time, treated differently, it may be far off
 # (notebook 06). It stands beside the share of the patients it was taught and tuned on who died, which is what the model would say
 # without seeing anything. If the two bars are alike, the film told it little. The mark on the bars reaches from the
 # lowest to the highest answer of all networks: the model, and four that went on from iteration 1, in all layers, with other draws of the same
@@ -69,7 +69,7 @@ upload_panel(model, example_films(), others=others, paths=True)
 # against it. The scale is the same for every film, so a pale map means little evidence, whatever the opacity.
 # This is the finer map of notebook 07: the same weights, asked at places 8 pixels apart in the picture that the network saw, each
 # the middle of a square of 32 pixels, though its value may hang on the whole picture. Every fourth place down and across belongs to
-# the network's own grid; the mean of these, plus a constant, is the prediction. The places between add nothing to it, but with them the hottest point falls on a lesion more
+# the network's own grid; the mean of these, plus a constant, is the logit of the predicted risk. The places between add nothing to it, but with them the hottest point falls on a lesion more
 # often. Much of that is habit: the average map of all films, which looks at none, points about as well (notebook 07 has the
 # numbers). A convincing map is no proof of a sound reason either.
 #
@@ -139,7 +139,7 @@ Markdown(
 # prospective studies at several hospitals, in today's patients.
 #
 # **Exercises.**
-# 1. Photograph a radiograph on a screen with your telephone and upload it. Which warnings appear, and what
+# 1. Photograph one of the drawn films on your screen with your telephone and upload it. Which warnings appear, and what
 #    happens to the risk?
 # 2. Crop an example to one lung. Does the panel notice? Should it?
 # 3. Write another check in `helpers/input_checks.py`, and count on phantoms how often it is wrong.
