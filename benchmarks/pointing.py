@@ -84,7 +84,10 @@ def on_outlines() -> str:
         f"pictures of {here} are here; {len(outlined.films)} {kind} films, of {patients} patients, "
         "have a lesion outlined: opacities like ground glass, or consolidation. A hit in the "
         "pointing game lies on a lesion or within 1/32 of the film's side. Opacity is what the "
-        "phantom start reads, which no real film taught; mortality is iteration 2.\n\n"
+        "phantom start reads, which no real film taught; mortality is iteration 2. A map that is "
+        "flat out to the film's edge points at the place that made it so. (Until phantoms showed "
+        "how much that cost the coarse maps, the middle of the flat part was taken: 0.36 to 0.69 "
+        "in the first four rows of the pointing game.)\n\n"
     )
     return heading + judged(model, *outlined)
 

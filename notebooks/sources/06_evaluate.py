@@ -710,7 +710,12 @@ Markdown(
     f"- Against age and sex ({over:+.2f}): {says(over, 'it is ahead', 'it is behind', '**not shown** to be ahead')}.\n"
     f"- Against how opaque the lungs are ({opacity:+.2f}): "
     f"{says(opacity, 'outcomes taught it more', 'outcomes did harm', '**not shown** that outcomes taught it more')}.\n"
-    f"- At Hannover, with {few} recorded deaths, observed / expected deaths are {right}: "
+    + "".join(
+        f"- The same for intensive care, {name.split(',')[0]} ({beyond_in_care[name]:+.2f}): "
+        f"{says(beyond_in_care[name], 'the model is ahead', 'the model is **behind**', 'not shown to differ')}.\n"
+        for name in ("SBU, iteration 2 (internal)", "Hannover, iteration 2 (external patients)")
+    )
+    + f"- At Hannover, with {few} recorded deaths, observed / expected deaths are {right}: "
     + (
         "fewer deaths are *recorded* than the risks expect. Either the risks are **too high**, or blanks hide deaths."
         if right.high < 1

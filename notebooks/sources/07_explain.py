@@ -162,12 +162,12 @@ figure, axes = plt.subplots(2, 3, figsize=(6.6, 4.2), layout="constrained")
 for (above, below), place in zip(axes.T, torn, strict=True):
     above.imshow(films.images[place], cmap="gray")
     above.set_title(f"risk {test['risk'].iloc[place]:.0%}, {model.size} px").axes.set_axis_off()
-    plot_heat(np.full(side, 128, np.uint8), signed[place], HEAT_LIMIT, below, signed=True)
-_ = add_heat_bar(axes, HEAT_LIMIT, "against and for death (logits)", signed=True)
+    plot_heat(np.full(side, 128, np.uint8), signed[place], HEAT_LIMIT / 3, below, signed=True)
+_ = add_heat_bar(axes, HEAT_LIMIT / 3, "against and for death (logits)", signed=True)
 
 # %% [markdown]
 # *Figure: the three test films with most evidence on both sides. Above, what the network saw; below, the evidence
-# against (light blue) and for death (orange) alone, on one fixed scale.*
+# against (light blue) and for death (orange) alone, on one scale, which ends at a third of the one used elsewhere.*
 
 # %%
 pd.DataFrame(
@@ -907,7 +907,7 @@ limit = float(np.quantile(np.abs(apart).max(axis=(1, 2)), 0.9))
 figure, axes = plt.subplots(1, 3, figsize=(7, 2.5), layout="constrained")
 for ax, film, heat in zip(axes, marked[victims], apart, strict=False):
     plot_heat(film, heat, limit, ax, signed=True)
-_ = add_heat_bar(axes, limit, "less and more than on average (logits)", signed=True)
+_ = add_heat_bar(axes, limit, "logits less average", signed=True)
 
 # %% [markdown]
 # *Figure: three stamped test films under the finer map of the network that learned from stamps, less the mean of its maps of the
@@ -1018,7 +1018,9 @@ Markdown(
 # ## In short
 
 # %%
-lines = [f"- {from_outside}"]
+lines = [
+    f"- Deletion and insertion, asked from outside: {from_outside[0].lower()}{from_outside[1:]}"
+]
 lost = test_aurocs(taught["random weights"][0])["loss"]
 lines.append(
     f"- A last layer on random weights that learned from stamps loses {lost:.2f} of its test AUROC without them; no test "
