@@ -50,8 +50,8 @@ def sentences(analysis: Analysis) -> list[str]:
     low, high = analysis.risk_low, analysis.risk_high
     split = low is not None and high is not None and low < analysis.threshold <= high
     invented = (
-        "It was taught and tuned on drawn films of invented patients: of a real one it says "
-        "nothing."
+        "The model was taught and tuned on drawn films of invented patients: of a real patient it "
+        "says nothing."
     )
     return [
         f"Predicted risk of death in hospital: {analysis.words} like those that the model was "
