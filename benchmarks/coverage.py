@@ -51,8 +51,10 @@ seeds has that and the seeds' spread. Beside it stand the usual percentiles, and
 for patients show what that mistake costs. The aim was 93–97 %; the column says where it is met. An
 interval that holds the truth less often than it says is to be read as too narrow; one that misses
 to one side only, as that of the AUPRC in small cohorts, has one end to be doubted. Not simulated:
-fewer deaths than in the smallest cohorts here, models judged by cross-validation. Intervals of
-those, as on the pages about real films, are not vouched for by this one.
+accuracy, rank correlations, scores of heat maps, shares of the best possible AUROC; over seeds,
+anything but the AUROC; fewer deaths than in the smallest cohorts here; models judged by
+cross-validation. Intervals of those, as on the pages about real films and in labels.md, are not
+vouched for by this one.
 
 Why so many cohorts: of 500, chance alone moves the coverage of a good interval by two points either
 way, and all rows about one measure share their cohorts, hence their luck.
@@ -64,7 +66,8 @@ further than downwards; the median is nearer."""
 OF_SEEDS = """\
 Of the same cohorts, a mean over a few seeds, whose networks are better or worse by luck, and its
 gain over a rival that hangs even more on its seeds (`python -m benchmarks.coverage_seeds`). The
-tables of `make study` have the intervals of the last two rows. They are on the safe side: what a
+tables of `make study` have the intervals of the last two rows, of other measures, too, which were
+not simulated. They are on the safe side: what a
 patient and a seed do together is counted twice, so where much hangs on the seeds they reach
 further than they need to."""
 
