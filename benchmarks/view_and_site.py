@@ -43,7 +43,8 @@ def report() -> str:
     return (
         "## What view and site tell alone\n\n"
         f"Index films with a recorded outcome, at Hannover a blank taken as survival, {kind} "
-        f"({who}). The risk is the death rate of patients alike in the other folds, mean of {SEEDS} draws of {FOLDS} folds; compared are "
+        f"({who}). The risk is the death rate of patients alike in the other folds, mean of "
+        f"{SEEDS} draws of {FOLDS} folds; compared are "
         "patients of the same fold. Where rates hardly differ, a value somewhat below one half is "
         "to be expected: leaving a death out lowers the rate of its own kind. What is above one "
         "half here, a network can have from where and how a film was taken, and know nothing of "
