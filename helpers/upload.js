@@ -27,6 +27,8 @@ function render({ model, el }) {
   el.classList.add("cxr-panel");
   // JupyterLab's shortcuts, arrows among them, would act on the notebook; it asks the focused element.
   el.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", ""));
+  // A browser would drop a picture of the page as a file: a map is no film to be asked about.
+  el.addEventListener("dragstart", (event) => event.target.tagName === "IMG" && event.preventDefault());
   el.innerHTML = PAGE;
   const find = (selector) => el.querySelector(selector);
   const [input, controls, progress] = ["[type=file]", "fieldset", "progress"].map(find);
@@ -40,7 +42,7 @@ function render({ model, el }) {
   find(".cxr-notice").textContent = model.get("notice");
   path.hidden = !model.get("path_box");
 
-  let run = 0; // attempts so far; Python sends it back with every answer
+  let run = model.get("runs") ?? 0; // attempts so far; Python sends it back with every answer
   let own = 0; // the attempt that this view began and that has not ended, or 0
   let received = 0; // bytes of it that the kernel has
   let total = 1; // bytes of it
@@ -65,6 +67,7 @@ function render({ model, el }) {
     else own = 0;
     // Disabling took the focus away; whoever has put it elsewhere in the meantime keeps it there.
     if (!busy && document.activeElement?.contains(el)) used?.focus({ preventScroll: true });
+    if (state === "failed") alert.scrollIntoView({ block: "nearest" }); // below, an old result looks new
     status.dataset.run = run;
     status.dataset.state = state; // last: whoever waits for it finds all the rest in place
   }
@@ -155,6 +158,7 @@ function render({ model, el }) {
     else {
       if (own !== run) {
         own = 0;
+        used = null; // the focus is the other view's to give back
         input.value = field.value = ""; // the film that is shown was chosen in another view
       }
       if (message.html) {
@@ -220,8 +224,11 @@ function render({ model, el }) {
   }
   find(".cxr-examples").hidden = !find(".cxr-examples").hasChildNodes();
 
+  status.dataset.run = run;
   model.on("msg:custom", answer);
+  addEventListener("pagehide", cancel); // the kernel outlives the page, and should forget the file
   return () => {
+    removeEventListener("pagehide", cancel);
     clearTimeout(timer);
     model.off("msg:custom", answer);
     for (const kind of ["dragover", "drop"]) place.removeEventListener(kind, dropped);

@@ -79,6 +79,7 @@ class UploadPanel(anywidget.AnyWidget):
     first_patience = traitlets.Float(FIRST_PATIENCE).tag(sync=True)
     patience = traitlets.Float(PATIENCE).tag(sync=True)
     notice = traitlets.Unicode(NOTICE).tag(sync=True)
+    runs = traitlets.Int(0, help="attempts so far, for a view that is opened later").tag(sync=True)
     path_box = traitlets.Bool(False, help="whether it is shown; no leave to use it").tag(sync=True)
 
     def __init__(
@@ -105,11 +106,16 @@ class UploadPanel(anywidget.AnyWidget):
             self._obey(run, message, buffers)
         except UnreadableRadiograph as error:
             self._fail(run, str(error))
+        except KeyboardInterrupt:
+            self._fail(run, "The kernel was interrupted. Choose the film again.")
+            raise
         except Exception as error:  # whatever a file does, the panel must work for the next one
             _log.exception("The upload panel met an error that it does not know.")
             self._fail(run, f"This file led to an unexpected error ({type(error).__name__}).")
 
     def _obey(self, run: object, message: dict[str, Any], buffers: list[Any]) -> None:
+        if isinstance(run, int):
+            self.runs = max(self.runs, run)
         known = self._upload if self._upload is not None and self._upload.run == run else None
         match message["kind"]:
             case "begin":

@@ -107,8 +107,8 @@ def page_settings(
     preheated : int
         Kernels that wait for the next ones, beside those of the visitors.
     idle_minutes : float
-        After so long without an upload or a click a visitor's kernel is ended, and with it all it
-        remembers.
+        After so long without an upload or an example a visitor's kernel is ended, and with it all
+        it remembers. (What is done with a result asks no kernel.)
     open_browser : bool
     embedded_in : str, optional
         Address of a site that may show this page within its own, such as

@@ -7,7 +7,7 @@ of notebook 05. What somebody who runs the page for others must know is in docs/
 """
 
 import argparse
-import shutil
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +20,7 @@ from helpers.paths import COHORTS, PROJECT, cohort_root, work_file, work_root  #
 
 PAGE = NOTEBOOKS / "08_explore_predictions.ipynb"
 MODEL = "models/iteration2.safetensors"
+TO_NOTEBOOK = re.compile(r"\[([^\[\]]+)\]\([^)\s]+\.ipynb\)")  # a link in Markdown
 MADE_BY = ("01_explore_the_cohorts", "02_impute_the_labels", "04_train_resnet18", "05_fine_tune")
 
 
@@ -44,6 +45,13 @@ def prepare() -> None:
     _run("notebooks/build.py", *MADE_BY, "--out", str(work_root() / "notebooks"))
 
 
+def page_alone(folder: Path) -> Path:
+    """Copy the notebook without links to others, which the page does not serve."""
+    alone = folder / PAGE.name
+    alone.write_text(TO_NOTEBOOK.sub(r"\1", PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    return alone
+
+
 def _run(*command: str) -> None:
     done = subprocess.run([sys.executable, *command], cwd=PROJECT, check=False)
     if done.returncode:
@@ -64,7 +72,7 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
         "--idle-minutes",
         type=float,
         default=10,
-        help="until a visitor who does nothing loses the place; default %(default)s",
+        help="until a visitor who asks for no film loses the place; default %(default)s",
     )
     parser.add_argument("--ip", default="127.0.0.1", help="0.0.0.0 lets other computers in")
     parser.add_argument("--port", type=int, default=8866, help="default %(default)s")
@@ -93,7 +101,7 @@ def main() -> None:
         alone = scratch / "page"
         alone.mkdir()
         settings = page_settings(
-            Path(shutil.copy(PAGE, alone)),
+            page_alone(alone),
             ip=options.ip,
             port=options.port,
             visitors=options.visitors,

@@ -268,6 +268,21 @@ def test_a_new_result_is_seen_from_its_beginning(voila, tmp_path):
     expect(voila.locator(".cxr-result h3")).to_be_in_viewport()
 
 
+def test_a_picture_of_the_result_is_not_taken_for_a_film(page, tmp_path):
+    assert upload(page, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
+    before = runs(page)
+    page.drag_and_drop(".cxr-result .cxr-film", ".cxr-choose legend")
+    page.wait_for_timeout(500)
+    assert runs(page) == before and status(page).get_attribute("data-state") == "done"
+
+
+def test_a_failure_is_seen_wherever_the_page_was_scrolled_to(voila, tmp_path):
+    assert upload(voila, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
+    voila.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
+    assert upload(voila, "broken.png", b"no picture", tmp_path) == "failed"
+    expect(alert(voila)).to_be_in_viewport()
+
+
 def chosen_files(page: Page | Locator) -> int:
     return file_field(page).evaluate("field => field.files.length")
 
@@ -472,11 +487,13 @@ def contrast(page: Page, place: str) -> float:
     colours = page.locator(f".cxr-panel {place}").first.evaluate(
         """element => { const parse = (text) => text.match(/[\\d.]+/g).map(Number);
         const ink = parse(getComputedStyle(element).color);
+        const seen = (paper) => ink.slice(0, 3)
+          .map((part, at) => part * (ink[3] ?? 1) + paper[at] * (1 - (ink[3] ?? 1)));
         for (let at = element; at; at = at.parentElement) {
           const paper = parse(getComputedStyle(at).backgroundColor);
-          if ((paper[3] ?? 1) === 1) return [ink, paper];
+          if ((paper[3] ?? 1) === 1) return [seen(paper), paper];
         }
-        return [ink, [255, 255, 255]] }"""
+        return [seen([255, 255, 255]), [255, 255, 255]] }"""
     )
     light, dark = sorted((_luminance(colour) for colour in colours), reverse=True)
     return (light + 0.05) / (dark + 0.05)
@@ -672,6 +689,26 @@ def test_a_view_that_is_closed_gives_its_upload_up(alone, tmp_path):
     choose(page, tmp_path, megabytes=9)
     page.evaluate("leave()")
     assert [message["run"] for message in sent(page, "cancel")] == [1]
+
+
+def test_a_page_that_is_left_gives_its_upload_up(alone, tmp_path):
+    page = alone()
+    choose(page, tmp_path, megabytes=9)
+    page.evaluate("void dispatchEvent(new Event('pagehide'))")
+    assert [message["run"] for message in sent(page, "cancel")] == [1]
+
+
+def test_a_view_that_is_opened_later_goes_on_counting(alone):
+    page = alone(runs=5)  # the fifth is still being read
+    page.get_by_role("button", name="An example").click()
+    say(page, "state", run=5, state="done", text="The fifth: fine")
+    expect(status(page)).to_have_attribute("data-state", "sending")
+    say(page, "state", run=6, state="done", text="An example: fine")
+    expect(status(page)).to_contain_text("An example: fine")
+
+
+def test_without_examples_there_is_no_group_of_them(alone):
+    expect(alone(thumbnails={}).locator(".cxr-examples")).to_be_hidden()
 
 
 def test_one_byte_above_the_limit_is_more_than_the_limit(alone, tmp_path):

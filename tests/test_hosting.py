@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import cv2
+import nbformat
 import psutil
 import pytest
 import requests
@@ -310,6 +311,14 @@ def test_senseless_options_are_refused(serve, option, capsys):
     with pytest.raises(SystemExit):
         serve.parse_options([option])
     assert option.partition("=")[0] in capsys.readouterr().err
+
+
+def test_the_page_links_to_no_notebook_that_it_does_not_serve(serve, tmp_path):
+    text = serve.page_alone(tmp_path).read_text(encoding="utf-8")
+    links = re.compile(r"\]\([^)]*\.ipynb\)")
+    assert links.search(serve.PAGE.read_text(encoding="utf-8")) and not links.search(text)
+    assert "00 · Start here" in text
+    assert nbformat.reads(text, 4).cells  # still a notebook
 
 
 def test_by_default_only_this_computer_reaches_the_page():

@@ -348,6 +348,18 @@ def send(page, run: int, data: bytes, name: str = "film.png", piece: int = 10_00
     return [message["state"] for message in page.sent[before:] if message["kind"] == "state"]
 
 
+def test_an_interrupted_kernel_says_so_and_the_next_film_works(page, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(page, "_explain", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            send(page, 1, png(drawn_chest()))
+    assert page.sent[-1]["state"] == "failed" and "interrupted" in page.sent[-1]["text"]
+    assert send(page, 2, png(drawn_chest()))[-1] == "done"
+
+
 def test_states_of_a_good_a_doubtful_and_a_broken_upload(page):
     good = png(drawn_chest())
     assert send(page, 1, good) == ["reading", "checking", "predicting", "done"]
@@ -457,7 +469,7 @@ def test_nothing_of_an_upload_enters_the_saved_state(page):
     before = page.get_state()
     send(page, 1, png(drawn_chest(seed=5)), name="somebody.png")
     after = page.get_state()
-    assert before == after
+    assert after == before | {"runs": 1}  # how many there were, and nothing of what they held
     assert "somebody" not in str(after)
 
 
