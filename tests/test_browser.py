@@ -270,16 +270,22 @@ def test_a_new_result_is_seen_from_its_beginning(voila, tmp_path):
 
 def test_a_picture_of_the_result_is_not_taken_for_a_film(page, tmp_path):
     assert upload(page, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
-    before = runs(page)
-    page.drag_and_drop(".cxr-result .cxr-film", ".cxr-choose legend")
-    page.wait_for_timeout(500)
-    assert runs(page) == before and status(page).get_attribute("data-state") == "done"
+    dragged = """picture => { const event = new DragEvent("dragstart",
+      { bubbles: true, cancelable: true }); return picture.dispatchEvent(event) }"""
+    for number, picture in enumerate(page.locator(".cxr-panel img").all()):
+        assert not picture.evaluate(dragged), number  # or it would come back as a file
+    assert page.locator(".cxr-notice").evaluate(dragged)  # words may be dragged
 
 
 def test_a_failure_is_seen_wherever_the_page_was_scrolled_to(voila, tmp_path):
+    path = tmp_path / "broken.png"
+    path.write_bytes(b"no picture")
     assert upload(voila, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
-    voila.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
-    assert upload(voila, "broken.png", b"no picture", tmp_path) == "failed"
+    before = runs(voila)
+    voila.locator(".cxr-clear").scroll_into_view_if_needed()
+    expect(voila.locator(".cxr-choose")).not_to_be_in_viewport()
+    drop(voila, ".cxr-clear", path)
+    assert wait_for_end(voila, before) == "failed"
     expect(alert(voila)).to_be_in_viewport()
 
 
