@@ -89,8 +89,8 @@ def on_outlines() -> str:
         "been trained on some of these films, never on an outline, and it was last fine-tuned on "
         f"{'drawn' if is_phantom('sbu') else 'real'} films of SBU. A map that is "
         "flat out to the film's edge points at the place that made it so. (Until phantoms showed "
-        "how much that cost the coarse maps, the middle of the flat part was taken: 0.36 to 0.69 "
-        "in the first four rows of the pointing game.)\n\n"
+        "how much that cost the coarse maps, the middle of the flat part was taken, and all "
+        "four maps scored lower.)\n\n"
     )
     return heading + judged(model, *outlined)
 

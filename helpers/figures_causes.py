@@ -35,10 +35,12 @@ def plot_causal_diagram(
     Raises
     ------
     ValueError
-        If an effect is among its own causes.
+        If an effect is among its own causes, or `highlight` names what is in no arrow.
     """
     edges = list(edges)
     depth = _depths(edges)
+    if unknown := [name for name in highlight if name not in depth]:
+        raise ValueError(f"Only what is in the diagram can be highlighted; got {unknown}.")
     routes = {edge: _route(edge, depth) for edge in edges}
     layers = _order(routes, depth)
     places = _places(layers)

@@ -119,28 +119,24 @@ def fine_activation(
     return maps if not upsample else place(maps, images.shape[-2:], STRIDE >> halvings)
 
 
-def whole_film_logit(
-    network: nn.Module, maps: Tensor, *, output: int = 0, halvings: int = HALVINGS
-) -> np.ndarray:
+def whole_film_logit(network: nn.Module, maps: Tensor) -> np.ndarray:
     """Logits of the network, from finer maps: what a film's own places say on average.
 
     Parameters
     ----------
     network : nn.Module
-        Whose maps they are.
+        Whose maps they are; one logit.
     maps : Tensor, shape (n, rows, columns)
-        Of :func:`fine_activation`, unscaled, on their grid, of films whose sides are multiples of
-        32 px: every place of the network's own grid is among them.
-    output, halvings
-        As in :func:`fine_activation`.
+        Of :func:`fine_activation`, unscaled, on the grid that it has unless told otherwise, of
+        films whose sides are multiples of 32 px: so all places of the network's own grid are there.
 
     Returns
     -------
     ndarray, shape (n,), float32
         What the network says of the films, up to rounding, without another look at them.
     """
-    step = 1 << halvings
-    bias = cast(ResNet, network).fc.bias[output].detach()
+    step = 1 << HALVINGS
+    bias = cast(ResNet, network).fc.bias.detach()
     return (maps[:, ::step, ::step].mean(dim=(1, 2)) + bias).numpy()
 
 

@@ -690,6 +690,15 @@ def test_the_newer_upload_of_two_views_is_the_one_that_goes_on(alone, tmp_path):
     assert len(sent(page, "piece")) == 4
 
 
+def test_the_focus_stays_in_the_view_that_asked(alone):
+    page = alone()
+    page.evaluate("void show()")
+    for number in (0, 1):
+        page.get_by_role("button", name="An example").nth(number).click()
+        say(page, "state", run=number + 1, state="done", text="An example: fine")
+        expect(page.get_by_role("button", name="An example").nth(number)).to_be_focused()
+
+
 def test_a_view_that_is_closed_gives_its_upload_up(alone, tmp_path):
     page = alone()
     choose(page, tmp_path, megabytes=9)
@@ -714,7 +723,9 @@ def test_a_view_that_is_opened_later_goes_on_counting(alone):
 
 
 def test_without_examples_there_is_no_group_of_them(alone):
-    expect(alone(thumbnails={}).locator(".cxr-examples")).to_be_hidden()
+    page = alone(thumbnails={})
+    page.add_style_tag(path=PROJECT / "helpers" / "upload.css")
+    expect(page.locator(".cxr-examples")).to_have_css("display", "none")
 
 
 def test_one_byte_above_the_limit_is_more_than_the_limit(alone, tmp_path):

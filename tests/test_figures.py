@@ -8,6 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.patches import FancyArrowPatch
 from sklearn.metrics import precision_recall_curve
 
 from helpers import figures
@@ -208,6 +210,15 @@ def test_no_arrow_of_a_causal_diagram_crosses_a_name():
 def test_a_circle_of_causes_is_refused():
     with pytest.raises(ValueError, match="run in a circle: "):
         figures.plot_causal_diagram([("a", "b"), ("b", "a")])
+
+
+def test_arrows_of_a_highlighted_cause_stand_out_and_no_others():
+    ax = figures.plot_causal_diagram([("a", "b"), ("a", "c"), ("b", "c")], highlight=("a",))
+    arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    looks = [(to_hex(arrow.get_edgecolor()), arrow.get_linewidth()) for arrow in arrows]
+    assert looks[0] == looks[1] != looks[2] and looks[0][1] > looks[2][1]
+    with pytest.raises(ValueError, match="got \\['nobody'\\]"):
+        figures.plot_causal_diagram([("a", "b")], highlight=("a", "nobody"))
 
 
 def test_masks_of_another_size_are_outlined_where_they_lie():
