@@ -14,7 +14,7 @@ from torch import nn
 
 from helpers.finishing import finish_model
 from helpers.models import STARTS, RiskModel, build_resnet18
-from helpers.paths import profile, work_root
+from helpers.paths import is_phantom, profile, work_root
 from helpers.recipes import CAREFUL, CARELESS, TrainingConfig
 from helpers.training import fit
 from helpers.training_data import load_parts
@@ -105,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             title=f"{options.cohort}, trained on {fabric.world_size} processes",
             start=options.start,
         )
+        # The panel says so of a model whose patients nobody was.
+        model.card["phantom_cohorts"] = [name for name in (options.cohort,) if is_phantom(name)]
         logger.info("Stored %s", model.save(out))
     fabric.barrier()  # the others wait, or torchrun takes their end for the end
 

@@ -146,11 +146,13 @@ def test_more_processes_than_films_a_batch_are_refused(parts, monkeypatch):
 def test_the_command_line_stores_a_calibrated_model_and_goes_on(parts, tmp_path, monkeypatch):
     parts["validation"]["part"] = "validation"
     monkeypatch.setattr(launch, "load_parts", lambda cohort: {"ieee8023": parts}[cohort])
+    monkeypatch.setattr(launch, "is_phantom", lambda cohort: cohort == "ieee8023")
     out = tmp_path / "models" / "first"
     settings = ["--size", "32", "--epochs", "1", "--batch-size", "7", "--accelerator", "cpu"]
     arguments = ["ieee8023", "--start", "random", *settings, "--out", str(out)]
     main(arguments)
     model = RiskModel.load(out)
+    assert model.card["phantom_cohorts"] == ["ieee8023"]  # or the panel would not say so
     assert (model.size, model.card["start"]) == (32, "random")
     assert model.card["training"]["batch_size"] == 7
     assert "Only the intercept fitted" in model.card["calibration_note"]
