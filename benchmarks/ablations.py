@@ -1,6 +1,6 @@
 """Which ingredients of the phantoms matter to a network that reads real films? Prints a table.
 
-    CXR_DATA=… .venv/bin/python -m benchmarks.ablations [--films 16000] [--seeds 0 1 2]
+    CXR_DATA=… .venv/bin/python -m benchmarks.ablations [--films 10000] [--seeds 0 1 2 3 4]
 
 A small pretraining with everything, and one each without an ingredient; all see equally many films
 and start from the same weights. Each is judged on the same unseen phantoms, which have everything,
@@ -8,6 +8,9 @@ and on real films that none has learned from, by the figures of benchmarks/sever
 on the patient's index film. Differences are paired: the same films, the same resampled patients,
 the same seeds; intervals count both. They choose nothing: the network that ships was trained
 before.
+
+What each network reads is kept among what the notebooks make, so a stopped run goes on, and
+several processes, each with other ``--seeds`` or ``--without``, share the work.
 """
 
 import argparse
@@ -15,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -26,6 +30,7 @@ from lightning_fabric import Fabric
 from scipy.stats import rankdata
 
 from benchmarks.severity import SHARE, outlined_share, with_patients
+from benchmarks.study_runs import Runs
 from helpers.cohorts import (
     cohort_root,
     is_phantom,
@@ -34,12 +39,13 @@ from helpers.cohorts import (
     select_index_films,
 )
 from helpers.evaluation import auroc, bootstrap_interval, with_seeds
+from helpers.paths import work_root
 from helpers.radiographs import Radiographs
 from helpers.reporting import markdown_table
 from helpers.severity import SeverityModel
 from phantoms import anatomy, film, fresh_films, lesions, randomisation
 from phantoms.fresh_films import UNSEEN, FreshFilms, draw_film
-from phantoms.judging import judge
+from phantoms.judging import judge, phantoms_version
 from phantoms.pretraining import pretrain
 from phantoms.pretraining_run import PretrainingConfig
 
@@ -83,29 +89,54 @@ WITHOUT: dict[str, tuple[Change, ...]] = {
 
 
 def main() -> None:
-    """Teach all the networks and print what each reads."""
+    """Teach the networks that are not yet taught, and print what each reads."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--films", type=int, default=16_000)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--films", type=int, default=10_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument(
+        "--without", nargs="+", choices=WITHOUT, default=[*WITHOUT], help="teach these, no table"
+    )
+    parser.add_argument("--precision", choices=("32-true", "bf16-mixed"), default="32-true")
     options = parser.parse_args()
     if is_phantom("ieee8023"):
         raise SystemExit("This judges real films: set CXR_DATA to a folder with ieee8023.")
     films, rows = real_films(), []
-    for place, seed in enumerate(options.seeds, 1):
+    runs = Runs(work_root() / "ablations")
+    for seed in options.seeds:
         config = PretrainingConfig(films=options.films, seed=seed)
-        for name in WITHOUT:
-            model = SeverityModel(teach(config, name), config.size)
-            rows.append((name, seed, explained(model, config)))
-            films[f"{name}|{seed}"] = read(model, films)
+        for name in options.without:
+            readings = kept_readings(runs, films, config, name, options.precision)
+            rows.append((name, seed, readings["r2"].iloc[0]))
+            films[f"{name}|{seed}"] = readings[SHARE].to_numpy()
             print(f"seed {seed}, without {name}: done", file=sys.stderr, flush=True)
-        if place < 2:
-            continue  # one seed says nothing of the spread over seeds
-        seeds = ", ".join(map(str, options.seeds[:place]))
-        print(f"\n{options.films} phantoms each, seeds {seeds}:")
-        for what, table in report(
-            films, pd.DataFrame(rows, columns=["without", "seed", "r2"])
-        ).items():
-            print(f"\n**{what}**\n\n{markdown_table(table)}", flush=True)
+    if [*WITHOUT] != options.without or len(options.seeds) < 2:
+        return  # one seed says nothing of the spread over seeds
+    print(f"\n{options.films} phantoms each, seeds {', '.join(map(str, options.seeds))}:")
+    r2 = pd.DataFrame(rows, columns=["without", "seed", "r2"])
+    for what, table in report(films, r2).items():
+        print(f"\n**{what}**\n\n{markdown_table(table)}", flush=True)
+
+
+def kept_readings(
+    runs: Runs, films: pd.DataFrame, config: PretrainingConfig, name: str, precision: str
+) -> pd.DataFrame:
+    """Read from disk what a network without an ingredient reads, or teach it first.
+
+    A row a film: the opaque share that is read of it, and, the same in every row, R² on phantoms.
+    """
+    recipe = {
+        "without": name,
+        "config": asdict(config),
+        "precision": precision,
+        "phantoms": phantoms_version(),
+        "films": films["image_path"].tolist(),
+    }
+
+    def make(_: Path) -> pd.DataFrame:
+        model = SeverityModel(teach(config, name, precision), config.size)
+        return pd.DataFrame({SHARE: read(model, films), "r2": explained(model, config)})
+
+    return runs.table(f"{name} {config.seed}", recipe, make)
 
 
 def draw_without(name: str, size: int, seed: Sequence[int]):
@@ -123,9 +154,9 @@ def without(name: str) -> Iterator[None]:
         yield
 
 
-def teach(config: PretrainingConfig, name: str) -> torch.nn.Module:
+def teach(config: PretrainingConfig, name: str, precision: str = "32-true") -> torch.nn.Module:
     """Teach a network on phantoms without an ingredient."""
-    fabric = Fabric(devices=1)
+    fabric = Fabric(devices=1, precision=precision)
     draw = partial(draw_without, name)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder) / "run.pt"

@@ -87,8 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parts = load_parts(options.cohort)
     train, validation = parts["train"], parts["validation"]
     out = Path(options.out) if options.out else work_root() / "models" / f"{options.cohort}-trained"
+    start, taught_on = _start(options.start, options.seed)
     fitted = fit(
-        _start(options.start, options.seed),
+        start,
         train,
         validation,
         config,
@@ -106,7 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             start=options.start,
         )
         # The panel says so of a model whose patients nobody was.
-        model.card["phantom_cohorts"] = [name for name in (options.cohort,) if is_phantom(name)]
+        invented = [options.cohort] if is_phantom(options.cohort) else []
+        model.card["phantom_cohorts"] = sorted({*taught_on, *invented})
         logger.info("Stored %s", model.save(out))
     fabric.barrier()  # the others wait, or torchrun takes their end for the end
 
@@ -145,5 +147,9 @@ def _config(options: argparse.Namespace) -> TrainingConfig:
     return config
 
 
-def _start(name: str, seed: int) -> nn.Module:
-    return build_resnet18(name, seed=seed) if name in STARTS else RiskModel.load(name).network
+def _start(name: str, seed: int) -> tuple[nn.Module, list[str]]:
+    """Network to begin with, and the phantom cohorts that a stored one has learned from."""
+    if name in STARTS:
+        return build_resnet18(name, seed=seed), []
+    earlier = RiskModel.load(name)
+    return earlier.network, earlier.card.get("phantom_cohorts", [])

@@ -44,7 +44,8 @@ function render({ model, el }) {
 
   let run = model.get("runs") ?? 0; // attempts so far; Python sends it back with every answer
   let own = 0; // the attempt that this view began and that has not ended, or 0
-  let received = 0; // bytes of it that the kernel has
+  let received = null; // bytes of it that the kernel has; null before it has said so
+  let reading = null; // byte of it from which on the browser reads the file, or null
   let total = 1; // bytes of it
   let heard = null; // resolves when the kernel says something
   let timer = null;
@@ -81,11 +82,19 @@ function render({ model, el }) {
 
   function wait(seconds) {
     clearTimeout(timer);
-    const text = `No answer from the kernel for ${seconds} s. ${silence()}`;
-    timer = setTimeout(() => end(text), seconds * 1000);
+    timer = setTimeout(() => end(silence(seconds)), seconds * 1000);
   }
 
-  function silence() {
+  function silence(seconds) {
+    // The kernel that has all that could be sent owes no answer.
+    if (reading !== null && reading === received) {
+      const found = `The browser got nothing of the file from the disk for ${seconds} s.`;
+      return `${found} Copy it to a faster disk, or choose it again.`;
+    }
+    return `No answer from the kernel for ${seconds} s. ${cureOfSilence()}`;
+  }
+
+  function cureOfSilence() {
     if (voila) return `It may have been stopped, as after a long time without use: ${cure}.`;
     return `If it is busy, try again when it has finished. If it was stopped, ${cure}.`;
   }
@@ -119,7 +128,8 @@ function render({ model, el }) {
     used = control;
     // No field may go on naming a film that is not the one asked about.
     for (const other of [input, field]) if (other !== control) other.value = "";
-    received = progress.value = 0;
+    received = reading = null;
+    progress.value = 0;
     total = size || 1;
     show("sending", text);
     return own;
@@ -138,7 +148,9 @@ function render({ model, el }) {
     }
     post({ kind: "begin", run: mine, name, size: file.size });
     for (let start = 0; own === mine && start < file.size; start += PIECE) {
+      reading = start;
       const piece = await read(file, start);
+      if (own === mine) reading = null;
       while (own === mine && start - received >= AHEAD) await new Promise((tell) => (heard = tell));
       if (own !== mine) return;
       if (piece) post({ kind: "piece", run: mine, start }, [piece]);

@@ -4,16 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import ablations
 from benchmarks.ablations import (
     PHANTOMS,
     WHOLE,
     WITHOUT,
     draw_without,
+    kept_readings,
     report,
 )
+from benchmarks.study_runs import Runs
 from helpers.evaluation import auroc, bootstrap_interval
 from helpers.severity import DEVICES, SHARES
 from phantoms.fresh_films import draw_film
+from phantoms.pretraining_run import PretrainingConfig
 
 SEEDS = [[7, 0, number] for number in range(12)]
 
@@ -47,6 +51,22 @@ def test_without_devices_no_film_has_one():
     truths = np.stack([truth for _, truth, _ in drawn("devices")])
     assert truths.shape[1] == len(SHARES) + 1 + len(DEVICES)
     assert (truths[:, len(SHARES) + 1 :] == 0).all()
+
+
+def test_a_network_is_taught_once(tmp_path, monkeypatch):
+    taught = []
+    films = pd.DataFrame({"image_path": ["a.png", "b.png"]}, index=[3, 7])
+    monkeypatch.setattr(ablations, "teach", lambda _, name, precision: taught.append(name))
+    monkeypatch.setattr(ablations, "SeverityModel", lambda network, size: network)
+    shares = pd.Series([0.1, 1 / 3], films.index)
+    monkeypatch.setattr(ablations, "read", lambda model, films: shares)
+    monkeypatch.setattr(ablations, "explained", lambda model, config: 0.4)
+    runs, config = Runs(tmp_path), PretrainingConfig(films=64)
+    for name in ("devices", "devices", "random looks"):
+        found = kept_readings(runs, films, config, name, "32-true")
+        assert found[ablations.SHARE].tolist() == shares.tolist()
+        assert found["r2"].tolist() == [0.4, 0.4]
+    assert taught == ["devices", "random looks"]
 
 
 def made_up_readings(seeds):

@@ -645,6 +645,15 @@ def test_an_unreadable_file_keeps_its_message_whatever_comes_later(alone, tmp_pa
     expect(alert(page)).to_contain_text("The browser could not read film.png.")
 
 
+def test_a_slow_disk_is_not_taken_for_a_silent_kernel(alone, tmp_path):
+    page = alone(first_patience=20, patience=0.3)
+    page.evaluate("void (Blob.prototype.arrayBuffer = () => new Promise(() => {}))")
+    choose(page, tmp_path)
+    say(page, "received", run=1, bytes=0)
+    expect(alert(page)).to_contain_text("The browser got nothing of the file from the disk")
+    assert [message["run"] for message in sent(page, "cancel")] == [1]
+
+
 def test_a_late_rejection_is_not_the_next_attempts(alone, tmp_path):
     page = alone(first_patience=0.3)
     page.evaluate(

@@ -162,3 +162,14 @@ def test_the_command_line_stores_a_calibrated_model_and_goes_on(parts, tmp_path,
     assert out.with_suffix(".safetensors").read_bytes() == stored
     with pytest.raises(SystemExit):
         main(["hannover"])
+
+
+def test_a_model_remembers_the_phantoms_that_taught_its_start(parts, tmp_path, monkeypatch):
+    parts["validation"]["part"] = "validation"
+    monkeypatch.setattr(launch, "load_parts", lambda cohort: parts)
+    monkeypatch.setattr(launch, "is_phantom", lambda cohort: cohort == "ieee8023")
+    first, second = tmp_path / "first", tmp_path / "second"
+    settings = ["--size", "32", "--epochs", "0", "--batch-size", "7", "--accelerator", "cpu"]
+    main(["ieee8023", "--start", "random", *settings, "--out", str(first)])
+    main(["sbu", "--start", str(first), *settings, "--out", str(second)])
+    assert RiskModel.load(second).card["phantom_cohorts"] == ["ieee8023"]
