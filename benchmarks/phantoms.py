@@ -44,6 +44,16 @@ OUTLINES_NOTE = (
     "consolidation, as far as they are within the lungs."
 )
 
+MEANING = (
+    "## What this means for the series\n\n"
+    "Near 1 in the table of classifiers, nearly every phantom is told from a real film: what holds "
+    "on phantoms need not hold on films. Look at the grey step across the border of the opacities. "
+    "Where it is larger on phantoms, their disease stands out more than what radiologists outline, "
+    "and what the series finds about reading disease or pointing at it on phantoms is the most to "
+    "be hoped for on real films, not an estimate. Figures on real films are in "
+    "[real-data.md](real-data.md)."
+)
+
 
 def main() -> None:
     """Print the report and draw the sheet, or say what is missing."""
@@ -69,6 +79,7 @@ def main() -> None:
         told_apart({name: verdict(real.films[name], phantom.films[name], **drawn[name])
                     for name in cohorts}),
         speed(),
+        MEANING,
     ]  # fmt: skip
     print("\n\n".join(sections))
     draw_sheet(options.sheet, drawn)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from helpers.intervals import intervals_of
 from helpers.reporting import Run, facts, guideline, markdown_table
-from helpers.subgroups import told_events
+from helpers.subgroups import told_events, told_patients
 
 INTENDED_USE = {
     "outcome": "death in hospital",
@@ -91,7 +91,7 @@ def _training(run: Run, name: str) -> str:
 
 def _tests(run: Run, name: str) -> str:
     rows = run.reports[run.reports["model"] == name]
-    titles = [f"{r.test} ({r.kind}; n = {r.n}, {r.events} deaths)" for r in rows.itertuples()]
+    titles = [f"{r.test}: {r.n} patients, {r.events} deaths" for r in rows.itertuples()]
     wide = rows.assign(value=list(map(str, intervals_of(rows))), title=titles)
     wide = wide.pivot(index="metric", columns="title", values="value")
     wide = wide.loc[rows["metric"].unique(), list(dict.fromkeys(titles))]
@@ -122,7 +122,7 @@ def _subgroups(run: Run) -> str:
     rows = run.subgroups
     pairs = zip(intervals_of(rows), rows["note"], strict=True)
     values = [note if note and pd.isna(one.estimate) else str(one) for one, note in pairs]
-    told = rows.assign(value=values, events=told_events(rows))
+    told = rows.assign(value=values, n=told_patients(rows), events=told_events(rows))
     keys = ["grouping", "group", "n", "events"]
     wide = told.set_index([*keys, "metric"])["value"].unstack("metric", sort=False)
     return markdown_table(wide.reset_index())

@@ -37,8 +37,8 @@ class Run:
     cards
         Of each model, as :attr:`helpers.models.RiskModel.card` holds it once loaded.
     reports
-        Rows of :func:`helpers.evaluation.report` with the columns ``test``, ``kind`` (internal or
-        external) and ``model``.
+        Rows of :func:`helpers.evaluation.report` with the columns ``test``, whose name says
+        whether it is internal or external, and ``model``.
     rivals
         Of :func:`helpers.baselines.compare_baselines`.
     subgroups
@@ -83,7 +83,7 @@ def facts(run: Run) -> dict[str, str]:
             f"{name}: {card['threshold']:.2f}" for name, card in run.cards.items()
         ),
         "tests": "; ".join(
-            f"{row.test}, {row.kind}: {row.n} patients, {row.events} deaths"
+            f"{row.test}: {row.n} patients, {row.events} deaths"
             for row in run.reports.drop_duplicates("test").itertuples()
         ),
         "auroc": _of_tests(run.reports, "AUROC"),

@@ -74,6 +74,12 @@ def told_events(groups: pd.DataFrame) -> pd.Series:
     return groups["events"].astype("string").fillna("hidden")
 
 
+def told_patients(groups: pd.DataFrame) -> pd.Series:
+    """Patients of :func:`judge_subgroups` as text; of a group of few, not how few."""
+    numbers = groups["n"].astype("string")
+    return numbers.mask(groups["n"] < FEWEST_EVENTS, f"fewer than {FEWEST_EVENTS}")
+
+
 def _few(members: pd.DataFrame) -> bool:
     deaths = int(members["died"].sum())
     return min(deaths, len(members) - deaths) < FEWEST_EVENTS

@@ -318,6 +318,7 @@ def test_the_page_links_to_no_notebook_that_it_does_not_serve(serve, tmp_path):
     links = re.compile(r"\]\([^)]*\.ipynb\)")
     assert links.search(serve.PAGE.read_text(encoding="utf-8")) and not links.search(text)
     assert "00 · Start here" in text
+    assert "panel.jpg" in serve.PAGE.read_text(encoding="utf-8") and "panel.jpg" not in text
     assert nbformat.reads(text, 4).cells  # still a notebook
 
 

@@ -26,7 +26,7 @@ def run():
     patients = simulate(200, np.random.default_rng(0)).assign(
         age=50.0, sex="F", view="AP", **{"risk view": 0.2}
     )
-    rows = report(patients, 0.3).assign(test="SBU", kind="internal", model="iteration2")
+    rows = report(patients, 0.3).assign(test="SBU (internal)", model="iteration2")
     card = {
         "notice": "Not for clinical use.",
         "title": "iteration 2",
@@ -118,7 +118,7 @@ def test_the_card_says_what_a_reviewer_asks(run):
     for heading in ("internal and external tests", "costs nothing", "Subgroups", "forgotten",
                     "PROBAST", "Training data", "Licences"):  # fmt: skip
         assert heading in text
-    assert f"SBU (internal; n = 200, {run.reports['events'].iloc[0]} deaths)" in text
+    assert f"SBU (internal): 200 patients, {run.reports['events'].iloc[0]} deaths" in text
     assert "−0.10 (−0.20 to +0.05)" in text and "training: seed | 7" in text
     assert "training: decay | 0.385 |" in text
     assert "Trained on sbu (phantom); started from: phantom." in text  # and tested elsewhere, too

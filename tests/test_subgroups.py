@@ -6,7 +6,7 @@ import pytest
 
 from helpers.calibration import calibration_intervals
 from helpers.delong import auroc_interval
-from helpers.subgroups import age_bands, judge_subgroups, told_events
+from helpers.subgroups import age_bands, judge_subgroups, told_events, told_patients
 from tests.simulated import simulate
 
 
@@ -58,6 +58,9 @@ def test_few_events_and_few_survivors_are_hidden(patients):
     assert told_events(found)["sex", "not recorded", "AUROC"] == "hidden"
     deaths = patients.loc[patients["sex"] == "F", "died"].sum()
     assert told_events(found)["sex", "F", "AUROC"] == str(deaths)
+    few = judge_subgroups(patients.groupby("sex", dropna=False).head(9), groupings=("sex",))
+    assert set(told_patients(few)) == {"fewer than 10"}
+    assert told_patients(judge_subgroups(patients, groupings=("view",))).iloc[0] == "600"
     assert missing["note"] == "hidden: fewer than 10 deaths or survivors"
     # At SBU a sex that is not recorded means death: few survivors hide a group as well.
     doomed = patients.assign(died=patients["died"] | patients["sex"].isna())

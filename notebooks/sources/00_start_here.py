@@ -64,8 +64,8 @@ titles = films["died"].map({True: "died", False: "survived"}).fillna("outcome un
 _ = plot_films(Radiographs(films, 128).images, list(titles))
 # %% [markdown]
 # *Figure: the first frontal chest films of eight patients, those of the table above (an age with a half is the middle of a
-# published band), each in a black square and titled with the patient's outcome. Lungs are dark, the heart lies between them, bright haze in the lungs is
-# disease.*
+# published band), each in a black square and titled with the patient's outcome. Lungs are dark, the heart lies between them. On drawn films bright haze in
+# the lungs is disease; on real ones it can also be a failing heart, fluid, or a poor breath.*
 #
 # Could you tell from the picture who died? Sometimes: more haze means a worse outlook. Often not: age matters, too,
 # and the film hardly shows it. How much a picture *can* tell is a number, and on phantoms we know it.
@@ -99,8 +99,8 @@ else:
 Markdown(message)
 
 # %% [markdown]
-# A network will hardly beat that figure except by luck. (The film also shows faint traces of age, which this reader does not
-# use.) Notebook 06 shows how close ours comes, and asks this limit again of
+# A network will hardly beat that figure, except by luck or by the faint traces of age on the film, which this reader does not
+# use. Notebook 06 shows how close ours comes, and asks this limit again of
 # its test patients alone: fewer, so the figure differs a little and its interval is wider.
 
 # %% [markdown]

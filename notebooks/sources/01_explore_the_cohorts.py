@@ -83,9 +83,34 @@ lines = [
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# The number that limits everything is the smallest one: deaths. A model cannot learn, and a test
+# What limits everything is neither films nor patients, but deaths. A model cannot learn, and a test
 # cannot show, more than so many deaths allow.
 #
+# ## Who these patients are
+#
+# A reader of a study first asks whether its patients are like their own. Each patient counts once,
+# with the earliest film. Look for what differs between the columns: a model that moves from one to
+# another meets other people, other beds and other habits of writing things down. (SBU publishes bands of age; the middle of a band
+# stands for it, so there the quartiles are coarse.)
+
+
+# %%
+def describe(table):
+    first = table.sort_values("day", kind="stable").drop_duplicates("patient_id")
+    age, sex = first["age"].dropna().astype(float), first["sex"].dropna()
+    quartiles = "{:.0f} ({:.0f}–{:.0f})".format(*age.quantile([0.5, 0.25, 0.75]))
+    return {
+        "age, median (quartiles)": quartiles if len(age) else "—",
+        "age not recorded": f"{first['age'].isna().mean():.0%}",
+        "men, of the recorded": f"{(sex == 'M').mean():.0%}" if len(sex) else "—",
+        "sex not recorded": f"{first['sex'].isna().mean():.0%}",
+        "first film taken standing (PA)": f"{(first['view'] == 'PA').mean():.0%}",
+    }
+
+
+pd.DataFrame({name: describe(table) for name, table in cohorts.items()})
+
+# %% [markdown]
 # ## Who is left out, and why
 #
 # Before any model there is a choice of films. Each exclusion is counted with its reason, and the
@@ -217,14 +242,18 @@ def guess_from(table, columns):
     return auroc_interval(judged)
 
 
-guesses = {
+sbu = by_day[by_day["site"] == "sbu"]
+shown = {  # what a single film shows, though not by its lungs
     "site (all three together)": guess_from(by_day, ["site"]),
     "view (all three together)": guess_from(by_day, ["view"]),
     "site and view (all three together)": guess_from(by_day, ["site", "view"]),
     "view (ieee8023)": guess_from(by_day[by_day["site"] == "ieee8023"], ["view"]),
-    "sex, with 'missing' as a value (sbu)": guess_from(by_day[by_day["site"] == "sbu"], ["sex"]),
-    "number of films (sbu)": guess_from(by_day[by_day["site"] == "sbu"], ["n_films"]),
 }
+hidden = {  # what no film shows, and no model may be told
+    "sex, with 'missing' as a value (sbu)": guess_from(sbu, ["sex"]),
+    "number of films (sbu)": guess_from(sbu, ["n_films"]),
+}
+guesses = shown | hidden
 
 # %%
 from helpers.figures import plot_intervals
@@ -241,20 +270,24 @@ ax = plot_intervals(bars, reference=0.5, xlabel="AUROC of metadata alone, with 9
 # *Figure: AUROC of guesses that never look at a film, each with its 95 % interval; the grey line at
 # one half is a coin.*
 
+
 # %%
-clear = [f"{name}: {g}" for name, g in guesses.items() if g.low > 0.5]
+def clear(some):
+    return "; ".join(f"{name}: {g}" for name, g in some.items() if g.low > 0.5) or "none"
+
+
 Markdown(
-    "Interval above one half, without a single pixel: **" + "; ".join(clear) + "**."
-    if clear
-    else "With these patients, no guess has an interval above one half."
+    "Interval above one half, without a single look at a lung:\n"
+    f"* of what a film shows: **{clear(shown)}**\n"
+    f"* of what no film shows: **{clear(hidden)}**"
 )
 
 # %% [markdown]
-# So many guesses were looked at that one only just above one half (an end of 0.50 is rounded) may be luck. What is far above it, a
-# network that is shown films of all sites can use:
-# it need only recognise the hospital, the view or the bed. Nothing about a lung is needed, and no
-# test at the same hospitals will notice. So notebook 06 sets the network against such guesses. Some are worse than
-# shortcuts: the *number* of films is known only when the stay is over, and a *missing* sex says how
+# So many guesses were looked at that one only just above one half (an end of 0.50 is rounded) may be luck.
+# As far as the first kind tells anything, a network that is shown films of all sites can use it: it need only recognise the hospital, the
+# view or the bed. Nothing about a lung is needed, and no
+# test at the same hospitals will notice. So notebook 06 sets the network against such guesses. The second kind is worse than
+# a shortcut: the *number* of films is known only when the stay is over, and a *missing* sex says how
 # the data were anonymised. Neither may ever be an input.
 
 # %% [markdown]
@@ -292,7 +325,8 @@ if some_phantom:
 
 # %% [markdown]
 # And these are the films that the model draws. A phantom is a drawing, not a changed photograph: no
-# pixel of any patient's film is in it. For each of them
+# pixel of any patient's film is in it, and it is easily told from one ([docs/phantoms.md](../docs/phantoms.md)
+# measures how easily, and how much more clearly disease stands out on it). For each of them
 #
 # - a **chest** is built: soft tissue, ribs with their front and back arcs, shoulder blades, collar
 #   bones, spine, heart, great vessels, branching lung vessels, windpipe, diaphragm and stomach; each

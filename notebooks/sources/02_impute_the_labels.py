@@ -308,12 +308,8 @@ else:
 
 
 # %%
-answers = {
-    "complete cases": counted_rate(known_died),
-    "forest": training_rate(labels["forest"]),
-    "forest_balanced": training_rate(labels["forest_balanced"]),
-    "draws (Rubin)": training_rate(labels["draws"]),
-}
+answers = {"complete_case": counted_rate(known_died)}
+answers |= {name: training_rate(labels[name]) for name in ("forest", "forest_balanced", "draws")}
 
 # %% [markdown]
 # Look at the widths, and, where there is a grey line (how many of these patients died in truth), at
@@ -329,10 +325,11 @@ def as_bars(intervals):
 
 
 target = None if true_died is None else true_died[train].mean()
+in_percent = as_bars(answers).set_index("name") * 100
 ax = plot_intervals(
-    as_bars(answers),
-    reference=target,
-    xlabel="death rate of patients like these, with 95 % interval",
+    in_percent.reset_index(),
+    reference=None if target is None else target * 100,
+    xlabel="death rate of patients like these (%), with 95 % interval",
 )
 
 # %% [markdown]
@@ -348,12 +345,12 @@ if target is not None:
         f" In truth {target:.0%} of these patients died; missed by: {', '.join(missed) or 'none'}. (These are "
         "a sample of patients like them: an interval may miss their share narrowly and hold the rate that it is meant for.)"
     )
-drawn, everybody = answers["draws (Rubin)"], int(train.sum())
+drawn, everybody = answers["draws"], int(train.sum())
 as_facts = counted_rate(pd.Series(np.arange(everybody) < round(drawn.estimate * everybody)))
 wider = (drawn.high - drawn.low) / (as_facts.high - as_facts.low)
 Markdown(
-    f"Complete cases say {answers['complete cases']}, the plain forest {answers['forest']}, the "
-    f"balanced one {answers['forest_balanced']}, the draws {answers['draws (Rubin)']}. The "
+    f"Complete cases say {answers['complete_case']}, the plain forest {answers['forest']}, the "
+    f"balanced one {answers['forest_balanced']}, the draws {drawn}. The "
     f"interval of the draws is {wider:.1f} times as wide as if all {everybody} outcomes were facts and "
     f"the rate the same.{told}"
 )
@@ -387,7 +384,7 @@ predictions = {
 # %% [markdown]
 # Each method is judged twice: on **observed** outcomes, which is all that real data allow, and on
 # phantoms against the truth for everybody. `draws` gives twenty models, each with its AUROC; Rubin's
-# rules pool them as logits, where an AUROC is nearer to normal. *Mean of draws* is the one model
+# rules pool their *logits*, log(p / (1 − p)), which are nearer to normal than AUROCs are. *Mean of draws* is the one model
 # that one would put to use: the mean of the twenty risks. *Against complete cases* is the
 # paired difference: positive means that the guessed labels helped. *Observed / expected* is 1 where
 # the model expects as many deaths as there are.
@@ -443,8 +440,8 @@ ax = plot_intervals(
 
 # %% [markdown]
 # *Figure: AUROC of the light model by how unknown outcomes were treated in its training, every
-# patient predicted by a model that did not know him, with DeLong's 95 % interval; for `draws`,
-# pooled over twenty models.*
+# patient predicted by a model that did not know him, with the 95 % interval of DeLong's formula for the error of an AUROC
+# ([DeLong 1988](https://doi.org/10.2307/2531595)); for `draws`, pooled over twenty models.*
 
 # %%
 lines = []
@@ -528,13 +525,10 @@ deaths = [predictions[name].filter(like="risk_").to_numpy().mean() for name in w
 Markdown(
     f"Over a sixteenfold range of odds, the rate moves from {curve['rate'].min():.0%} to "
     f"{curve['rate'].max():.0%}, the mean risk that the model gives from {min(deaths):.0%} to "
-    f"{max(deaths):.0%}: the number of deaths hangs on the assumption. The AUROC of the draws' mean risk on {judge}, fourfold "
-    f"odds less a quarter of the odds, paired, moves by {moved:+.2f}: "
-    + (
-        "the ranking hangs on it, too."
-        if moved.low > 0 or moved.high < 0
-        else "that the ranking hangs on it, is not shown."
-    )
+    f"{max(deaths):.0%}: the number of deaths hangs on the assumption. The AUROC of the *mean* risk of the twenty models on {judge}, "
+    f"fourfold odds less a quarter of the odds, on the same patients, moves by {moved:+.2f}: it is "
+    + ("**shown**" if moved.low > 0 or moved.high < 0 else "**not shown**")
+    + " that the ranking hangs on it, too. (The AUROCs in the table are those of single draws, pooled; coin tosses spoil them.)"
     + " This tries one kind of departure only, the same factor for everybody, and does so on models that "
     "learned single draws. What moves should be reported with the conclusion."
 )
@@ -638,13 +632,18 @@ Markdown(
 )
 
 # %% [markdown]
+# Compare the three columns of the table of rates. A method that is right under one rule alone is right by luck: the balanced forest
+# declares people dead whatever the rule is, and under a rule that hides deaths as many may happen to be hidden. Two errors that
+# cancel are no method ([docs/labels.md](../docs/labels.md)).
+
+# %% [markdown]
 # ## What goes on to notebook 04
 #
 # The training patients' labels: the observed ones, and for the others the **risk** that the draws
 # come from, as a *soft target* between 0 and 1. For a pooled AUROC each model may learn from one draw, since
-# twenty are averaged; a network that trains on one alone learns its coin tosses by heart. The log
-# loss is linear in the label: training on the mean of all draws is training on all of them at
-# once. Validation and test patients keep what was observed and nothing else.
+# twenty are averaged; a network that trains on one alone learns its coin tosses by heart. The *log
+# loss*, which punishes a risk the more, the surer and the more wrong it is, is linear in the label:
+# training on the mean of all draws is training on all of them at once. Validation and test patients keep what was observed and nothing else.
 #
 # Why not complete cases? A network that has to learn from pixels gets far more films this way. Its
 # number of deaths is fitted afterwards to validation patients whose outcomes were observed (notebook
@@ -687,8 +686,8 @@ Markdown("\n".join(against(way, measure) for way in ways for measure in measured
 # Where nothing is shown to differ, the interval says how much may still be lost or won. With as many comparisons as lines, one may
 # leave out zero by chance.
 #
-# Do not be surprised if hard labels *rank* better than their record of the facts deserves, though the two forests fill in nearly
-# opposite ones. The balanced forest invents deaths where columns such as intensive care say that a patient was very ill: that teaches the
+# Do not be surprised if hard labels *rank* better than their record of the facts deserves, and both kinds do, though one calls hardly
+# anybody dead and the other too many. The balanced forest invents deaths where columns such as intensive care say that a patient was very ill: that teaches the
 # network illness, which films show, and no coin tosses, which they do not. The plain forest calls hardly anybody dead: that can
 # teach illness only if the unknown are less ill than the known. Both are guesses at a reason; nothing here tests them. How many die, such a
 # network does not know; that is fitted afterwards in any case. So the worse record of the facts may make the better teacher. What goes on was settled before this table was made, and stays:
@@ -699,7 +698,13 @@ from helpers.cohorts import work_root
 from helpers.imputation import save_labels
 
 chosen = labels["draws"]
-chosen.groupby(["part", "label_source"])["risk"].agg(patients="size", deaths="sum").round(1)
+passed_on = chosen.groupby(["part", "label_source"])["risk"].agg(
+    patients="size",
+    deaths=lambda risks: risks.sum(min_count=1),  # of the unknown in validation and test: none
+)
+passed_on.round(1).astype(object).fillna("—").rename(
+    columns={"deaths": "deaths, observed or expected"}
+)
 
 # %%
 save_labels(chosen, work_root() / "labels.csv").name

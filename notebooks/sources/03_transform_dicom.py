@@ -586,7 +586,8 @@ Markdown(
 # outcome; it is complete only at the end. A column far below one half would be a leak as well,
 # turned round.
 #
-# **Blank sex** is the strangest. Alone it scores low, because it is rare. But look who has it blank.
+# **Blank sex** is the strangest. Alone it scores low, because it is rare. But look who has it blank. (A report would hide a cell of so
+# few patients, as notebook 06 does. The publisher's table is open to all, and the point is what a blank gives away.)
 
 # %%
 blank = index["sex"].isna().map({True: "sex is blank", False: "sex is given"}).rename("")

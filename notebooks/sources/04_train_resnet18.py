@@ -71,7 +71,9 @@ pd.DataFrame(
 # ## What the network sees
 #
 # Every film, from whatever format, goes the same way: a black square without stretching, grey values set by
-# the middle of the film itself. While all layers learn, each film is also turned, shifted, scaled and re-exposed a
+# the middle of the film itself. (Notebook 03 warned of scaling a film by itself. But PNGs from three publishers have no header left that
+# says what their greys mean. So the first and the last hundredth of the *middle* are taken, not the extremes, which leaves out letters, collars
+# and most metal. The price: how dark a film is as a whole is lost.) While all layers learn, each film is also turned, shifted, scaled and re-exposed a
 # little, anew each time, which makes it harder to learn a film by heart (not impossible, as the next section shows).
 # It is never mirrored: the heart is on the left. Look for the same film in six slightly different versions.
 
@@ -119,17 +121,21 @@ from IPython.display import Markdown, display
 curves = by_heart.history.set_index("epoch")[["train_loss", "validation_loss"]]
 begun, ended = curves.iloc[0], curves.iloc[-1]
 gaps = [float(row["validation_loss"] - row["train_loss"]) for row in (begun, ended)]
+risen = float(ended["validation_loss"] - curves["validation_loss"].min())
 undecided = 2 * (1 - few["died"].astype(float).mean()) * np.log(2)
 Markdown(
     f"From the first pass to the last, training loss went from {begun['train_loss']:.2f} to **{ended['train_loss']:.2f}**, "
     f"validation loss from {begun['validation_loss']:.2f} to **{ended['validation_loss']:.2f}**, and the gap between them from "
     f"{gaps[0]:.2f} to **{gaps[1]:.2f}**. "
     + (
-        "A growing gap is the sign of overfitting: much of what was learned holds for these films alone. "
+        "A growing gap says that part of what was learned holds for these films alone. "
         if gaps[1] > gaps[0] and ended["train_loss"] < begun["train_loss"]
         else "The lines did not part this time: more passes, or fewer films, would let them. "
     )
-    + f"Validation loss was lowest after epoch {curves['validation_loss'].idxmin()}. Read little into that: it was picked "
+    + "*Overfitting* proper is where validation loss rises while training loss goes on falling: "
+    f"from its lowest point it rose by **{risen:.2f}**. The AUROC need not fall with it: risks become too sure before the "
+    "order of the films suffers. "
+    f"Validation loss was lowest after epoch {curves['validation_loss'].idxmin()}. Read little into that: it was picked "
     "afterwards, the rate is high, and of the validation patients only "
     f"{validation[validation['died']]['patient_id'].nunique()} died. (Both lines count deaths more than survivors, as explained "
     f"below. So a network that says one half of everybody has a training loss of {undecided:.2f}, not 0.69.)"
@@ -181,7 +187,7 @@ films, seconds = (sum(run[what] for run in runs) for what in ("films", "seconds"
 commands = "; then ".join(f"`{run['command']}`" for run in reversed(runs))
 Markdown(
     f"So says the card that lies beside the weights. They saw **{films:,} phantoms**, each once, in "
-    f"{seconds / 60:.0f} minutes ({card['machine']}), and were judged on {card['unseen_films']:,} others. "
+    f"{seconds / 60:.0f} minutes (the last run on {card['machine']}), and were judged on {card['unseen_films']:,} others. "
     f"What makes them anew: {commands}."
 )
 
@@ -261,7 +267,7 @@ Markdown(
 # one seed, and in two manners:
 #
 # - **careful**: the last layer alone learns first, on features that are computed once; then all layers learn, each
-#   block more slowly than the one after it, while *batch norm* keeps the statistics of the start;
+#   block more slowly than the one after it, while *batch norm* (explained below) keeps the statistics of the start;
 # - **careless**: one rate for all layers, which soon rises to a high peak, no layer trained ahead of the others, and
 #   moving statistics. Random weights have nothing to lose, so they are trained like this.
 #
@@ -509,7 +515,7 @@ Markdown(
 
 # %% [markdown]
 # The last two numbers are hints, not shares of the whole: each is from one pass of one seed, and a single pass runs through
-# its rates faster than three do, so a part may cost more than the whole. Careful training guards against both. How much a loss
+# its rates faster than several do, so a part may cost more than the whole. Careful training guards against both. How much a loss
 # of this size matters for death is another question: look at the gains over *phantom, careless* above, and at the seeds
 # there. (Careful training may change the reading, too, where deaths ask for it; but a little at a time.)
 
@@ -654,14 +660,14 @@ stored.rename(index=both).T.rename_axis(index=None, columns=None)
 # %%
 from helpers.evaluation import Interval
 
-gaps = study.table.query("test == 'sbu' and variant == @without").set_index("measure")
+without_less_with = study.table.query("test == 'sbu' and variant == @without").set_index("measure")
 columns = ["difference_estimate", "difference_low", "difference_high"]
-lines = []
+without_weights = []
 for measure in [*ranks, *(state for state in states if "recalibrated" in state)]:
-    gap = Interval(*gaps.loc[measure, columns].astype(float))
+    gap = Interval(*without_less_with.loc[measure, columns].astype(float))
     word = "higher" if gap.low > 0 else "lower" if gap.high < 0 else "not clearly different"
-    lines.append(f"- {measure}: **{word}** without class weights, {gap:+.2f}")
-Markdown("\n".join(lines))
+    without_weights.append(f"- {measure}: **{word}** without class weights, {gap:+.2f}")
+Markdown("\n".join(without_weights))
 
 # %% [markdown]
 # ## Calibrated, described, stored
@@ -709,20 +715,38 @@ with pd.option_context("display.max_colwidth", None):
 # %%
 from helpers.cohorts import select_index_films
 
-pd.DataFrame({"test patients, first film": describe(model, select_index_films(test))}).T
+on_test = describe(model, select_index_films(test))
+pd.DataFrame({"test patients, first film": on_test}).T
 
 # %% [markdown]
 # The interval is the message: with this few deaths, very different models would be compatible with what we
 # saw. Notebook 05 goes on at a hospital with more patients.
 
 # %% [markdown]
+# ## In short
+
+# %%
+in_short = [
+    f"- **By heart**: over {long.epochs} passes over {len(few)} films, training loss fell to {ended['train_loss']:.2f}, and "
+    f"validation loss ended {risen:.2f} above its lowest.",
+    "- **Where the weights start**, phantom less random, both trained carelessly, one seed: "
+    + "; ".join(f"{' '.join(m.split())} {found[m]['start alone']:+.2f}" for m in found)
+    + ".",
+    "- **Start and careful training together**, less random: "
+    + "; ".join(f"{' '.join(m.split())} {found[m]['gain over random']:+.2f}" for m in found)
+    + ".",
+    f"- **Class weights** multiplied the mean risk by {raised:.1f}. Stored runs of several seeds, recalibrated:",
+    *(f"    {line}" for line in without_weights),
+    f"- **The model**, asked about the first films of {test['patient_id'].nunique()} test patients: AUROC "
+    f"{on_test['AUROC (95 % interval)']}.",
+]
+Markdown("\n".join(in_short))
+
+# %% [markdown]
 # ## Closing
 #
-# **What we found.** With many passes over few films, a network learns these by heart, and its learning curves say what that
-# does to other patients. Whether it matters where the weights start, and how carefully they are moved from there, the differences above
-# say, with their intervals; where one seed cannot tell, the five stored ones may. Class weights raise the risks, which
-# recalibration can bring back to the number of deaths; whether they also change who is ranked above whom, the paired differences say. And on this cohort we
-# can hardly tell how good the model is.
+# **What we found.** The list above. Where an interval holds zero, these films cannot tell; and on this cohort we can hardly tell how
+# good the model is.
 #
 # **What would change our mind.** About the start: other hospitals' real films, on which careful training from
 # ImageNet ranks patients clearly better. About the class weights: the same paired comparison on real films with many deaths,

@@ -106,6 +106,20 @@ _ = plot_learning_curves(fine_tuned.history, ylabel="log loss, deaths weighted")
 # learns, so training loss may jump there. Look at whether validation has stopped falling.
 
 # %%
+from IPython.display import Markdown
+
+best_epoch = int(fine_tuned.history["validation_loss"].to_numpy().argmin()) + 1
+epochs = len(fine_tuned.history)
+Markdown(
+    f"Validation loss was lowest after epoch {best_epoch} of {epochs}. "
+    + (
+        "It was still falling: if the second step is not shown to add anything below, it may only have been too short."
+        if best_epoch == epochs
+        else "It had stopped falling, so a longer second step would have been for nothing."
+    )
+)
+
+# %%
 networks = {
     "iteration 1, untouched": first.network,
     "head only": head_only.network,
@@ -171,15 +185,13 @@ at_sbu
 # %% [markdown]
 # On phantoms the risk that the best reader would give to each film is known, for survivors, too. So the rank correlation with
 # it says more about few patients than the AUROC, which sees one bit of each. *Share of the best gain* is (AUROC − ½) / (best − ½),
-# where the best is that reader's AUROC. (With few deaths, chance may rank a model above the true risk; then the share exceeds one.
-# Its interval says how easily.) Where a way with random weights has a large ±, look into `docs/study/phantom-variants.csv`: it
+# where the best is that reader's AUROC. (A share above one is chance, for with few deaths a model may be ranked above the true risk, or
+# traces of age on the film that this reader does not use. Its interval says how easily.) Where a way with random weights has a large ±, look into `docs/study/phantom-variants.csv`: it
 # lists what each seed gave, and one that failed weighs on the mean and widens the interval. Random weights trained at a high rate
 # came out otherwise when the study was made a second time (`docs/study/README.md`).
 
+
 # %%
-from IPython.display import Markdown
-
-
 def judged(way, what, measure):
     """How a way differs from head, then all layers, in words."""
     row = study.table.query("test == 'sbu' and variant == @way and measure == @measure").iloc[0]
@@ -194,7 +206,8 @@ asked = {
     "iteration 1": "iteration 1, not fine-tuned",
     "head only": "the head alone, no second step",
 }
-Markdown("\n".join(judged(way, what, m) for way, what in asked.items() for m in ("AUROC", ranks)))
+rivals_at_sbu = [judged(way, what, m) for way, what in asked.items() for m in ("AUROC", ranks)]
+Markdown("\n".join(rivals_at_sbu))
 
 # %% [markdown]
 # ## What is forgotten
@@ -221,7 +234,8 @@ pd.Series(
 
 # %%
 at_old = compare(study, test="ieee8023", measures=["AUROC", ranks], variants=ways)
-at_old["change since iteration 1"] = differences(study, test="ieee8023", measure=ranks)
+changed = differences(study, test="ieee8023", measure=ranks)
+at_old["change since iteration 1"] = changed
 at_old
 
 # %% [markdown]
@@ -268,13 +282,15 @@ table.rename_axis(index=None, columns="AUROC")
 
 # %%
 RANDOM = "ResNet18, random start"
-Markdown(
+on_real_films = [
     f"- The start apart from the recipe: phantom less random, both trained carefully, "
-    f"**{difference('phantom', f'{RANDOM}, careful recipe')}**; both carelessly, **{difference('careless', RANDOM)}**.\n"
+    f"**{difference('phantom', f'{RANDOM}, careful recipe')}**; both carelessly, **{difference('careless', RANDOM)}**.",
     f"- The recipe apart from the start: careful less careless, both from the phantom start, "
-    f"{difference('phantom', f'{PHANTOM}, careless recipe')}.\n"
-    f"- What outcomes taught it: trained less untrained, {difference('phantom', 'phantom start, untrained: opaque share')}."
-)
+    f"{difference('phantom', f'{PHANTOM}, careless recipe')}.",
+    "- What outcomes taught it: trained less untrained, "
+    f"{difference('phantom', 'phantom start, untrained: opaque share')}.",
+]
+Markdown("\n".join(on_real_films))
 
 # %% [markdown]
 # An interval that holds zero means that these patients cannot tell. Unless the last one lies above zero, it is not shown that outcomes
@@ -329,12 +345,24 @@ for seed in tqdm(range(1, 5)):
     other.save(work_root() / "models" / f"iteration2-seed{seed}")
 
 # %% [markdown]
+# ## In short
+
+# %%
+in_short = [
+    "- **On phantoms of SBU**, less *head, then all layers*:",
+    *(f"    {line}" for line in rivals_at_sbu),
+    f"- **Forgotten** of ieee8023, change in rank correlation by both steps: {changed['head, then all layers']}.",
+    "- **On real films** of ieee8023, AUROC within folds:",
+    *(f"    {line}" for line in on_real_films),
+]
+Markdown("\n".join(in_short))
+
+# %% [markdown]
 # ## Closing
 #
-# **What we found.** A model can be carried to a new hospital cheaply, and most cheaply by its head alone. Whether the second step
-# adds anything to that, whether both beat starting anew, and whether ieee8023's films added anything to the start, the list below
-# the stored table says, for these phantoms and seeds. On
-# real films the start that phantoms taught is worth what the last list says; its last line says what outcomes added to it.
+# **What we found.** The list above, for these phantoms and seeds, and for films that are no untouched test. Carrying a model to a new
+# hospital is cheap, and cheapest by its head alone; what each further step is worth has to be measured, and where an interval holds
+# zero, it was not shown to be worth anything.
 #
 # **What would change our mind.** The same comparison on real films of several hospitals, with some hundred deaths.
 #

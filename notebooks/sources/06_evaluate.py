@@ -284,6 +284,41 @@ pd.DataFrame(
 # A missing sex is its own leak at SBU, so it counts as the commoner one. And where all films were taken in one view, as at
 # SBU, *view* can tell nobody apart: notebook 01 asks it where views differ. (A rival that says the same of all has an AUROC of exactly
 # one half, and its row is the network's own AUROC less that, with the symmetric interval that differences have.)
+#
+# All this asks whether the film could *replace* what is known anyway. Whether it *adds* to it is another question, and for any use the
+# more important one: a film that ranks no better than age may still know something that age does not. So a logistic regression of age and
+# of the network's risk, fitted on *validation* patients, whom the network has not learned from, is set against age alone, on
+# the same test patients.
+
+# %%
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from helpers.evaluation import auroc_difference, logits
+
+
+def age_and_film(patients):
+    return np.column_stack([patients["age"].astype(float), logits(patients["risk"])])
+
+
+fitted_on = pool_by_patient(
+    predict(models["iteration2"], sbu_index[sbu_index["part"] == "validation"])
+)
+combined = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression())
+combined.fit(age_and_film(fitted_on), fitted_on["died"].to_numpy(bool))
+with_age = one.assign(
+    both=combined.predict_proba(age_and_film(one))[:, 1],
+    age=one["age"].astype(float).fillna(fitted_on["age"].astype(float).median()),
+)
+adds_to_age = auroc_difference(with_age, "both", "age")
+Markdown(
+    f"Age alone: {auroc_interval(with_age, risk='age')}; age and film: {auroc_interval(with_age, risk='both')}; the film adds "
+    f"**{adds_to_age:+.2f}** to the AUROC, on {int(one['died'].sum())} deaths. The two weights come from "
+    f"{int(fitted_on['died'].sum())} deaths among the validation patients, so how much of each to use is itself uncertain, and that is "
+    "not in the interval."
+)
 
 # %% [markdown]
 # ## Against a network that knows no outcome
@@ -346,9 +381,6 @@ pairs = {
 
 
 # %%
-from helpers.evaluation import auroc_difference
-
-
 def beside(predicted, opaque):
     """Risk and opaque share of the same patients."""
     read = asked[opaque][["patient_id", "risk"]].rename(columns={"risk": "share"})
@@ -383,7 +415,7 @@ pd.DataFrame(
 # everybody into one group is left out: that group is the report.
 
 # %%
-from helpers.subgroups import judge_subgroups, told_events
+from helpers.subgroups import judge_subgroups, told_events, told_patients
 
 tested = [predictions[name] for name, (_, model, _) in tests.items() if model == "iteration2"]
 sites = judge_subgroups(pool_by_patient(pd.concat(tested)), groupings=("site",))
@@ -397,17 +429,20 @@ told[groups["estimate"].notna()].pivot(
 # %%
 ratios = groups[groups["metric"] == "observed / expected deaths"]
 hidden = ratios[ratios["estimate"].isna()]
-lines = [
+wrong_on_average = [
     f"- {row.grouping} *{row.group}*: **{'more' if row.low > 1 else 'fewer'}** died than predicted, observed / expected "
     f"{Interval(row.estimate, row.low, row.high)}."
     for row in ratios.itertuples()
     if row.low > 1 or row.high < 1
 ]
 Markdown(
-    f"Of {len(ratios) - len(hidden)} groups that can be judged, the risks are wrong on average in {len(lines)}:\n\n"
-    + "\n".join(lines)
+    f"Of {len(ratios) - len(hidden)} groups that can be judged, the risks are wrong on average in {len(wrong_on_average)}:\n\n"
+    + "\n".join(wrong_on_average)
     + "\n\nHidden: "
-    + "; ".join(f"{row.grouping} {row.group} (n = {row.n})" for row in hidden.itertuples())
+    + "; ".join(
+        f"{row.grouping} {row.group} ({n} patients)"
+        for row, n in zip(hidden.itertuples(), told_patients(hidden), strict=True)
+    )
     + "."
 )
 
@@ -461,7 +496,8 @@ pd.concat(
 )
 
 # %% [markdown]
-# Intensive care has more events than death, so its intervals are narrower. The last column asks here, too, whether the network
+# Intensive care has more events than death, so most of its intervals are narrower; an interval hangs on the AUROC itself, too, and on
+# how the risks lie. The last column asks here, too, whether the network
 # ranks better than the opaque share alone, paired. The network was taught another outcome, and the share none.
 
 # %% [markdown]
@@ -584,7 +620,8 @@ followed = {
 # %%
 films = [len(table) for table in scores.values()]
 severity = pd.DataFrame(followed.values(), index=followed).assign(films=films)
-severity[["films", "estimate", "low", "high"]].round(2)
+shown = {"films": films, "rank correlation with the experts": list(map(str, followed.values()))}
+pd.DataFrame(shown, index=severity.index)
 
 # %% [markdown]
 # A model of death need not agree with a score of extent, but one that ranks films without regard to it looks at
@@ -602,20 +639,18 @@ def followed_less(t):
 same_films = scored[["site", "patient_id", "geographic"]].assign(
     **{name: scores[name]["risk"] for name in (*models, "opaque share")}
 )
-behind = bootstrap_interval(followed_less, same_films)
-Markdown(
-    "\n".join(
-        f"- opaque share less {name}: {gain:+.2f}"
-        + (
-            ", the share follows the experts **more closely**"
-            if gain.low > 0
-            else ", the network follows them **more closely**"
-            if gain.high < 0
-            else ", not shown to differ"
-        )
-        for name, gain in behind.items()
+by_experts = [
+    f"- opaque share less {name}, rank correlation with the experts: {gain:+.2f}"
+    + (
+        ", the share follows them **more closely**"
+        if gain.low > 0
+        else ", the network follows them **more closely**"
+        if gain.high < 0
+        else ", not shown to differ"
     )
-)
+    for name, gain in bootstrap_interval(followed_less, same_films).items()
+]
+Markdown("\n".join(by_experts))
 
 # %% [markdown]
 # ## What is kept
@@ -626,6 +661,7 @@ Markdown(
 # %%
 from helpers.cohorts import work_root
 from helpers.model_card import model_card
+from helpers.paths import PROJECT
 from helpers.reporting import Run, facts, guideline, reporting_document
 
 run = Run(
@@ -656,17 +692,19 @@ asked_of_us = pd.concat(
 pd.crosstab(asked_of_us["guideline"], asked_of_us["status"].rename("items"))
 
 # %% [markdown]
-# What was not done, and why:
+# What was not done, or in part only, and why:
 
 # %%
 pd.set_option("display.max_colwidth", None)
-undone = asked_of_us[asked_of_us["status"] == "not done"]
-undone.set_index(["guideline", "item"])[["topic", "what"]]
+undone = asked_of_us[asked_of_us["status"].isin(["not done", "partly"])]
+undone.set_index(["guideline", "item"])[["topic", "status", "what"]]
 
 # %% [markdown]
-# And the card that travels with the model. (A click opens it.)
+# All items are in `reporting.md`, and here is the card that travels with the model. (A click opens it.) Both are written anew by each
+# run, into:
 
 # %%
+print(work_root().relative_to(PROJECT))
 card = (
     documents["model-card-iteration2.md"].replace("\n#", "\n###").replace("# Model", "### Model", 1)
 )
@@ -708,6 +746,8 @@ def says(gain, yes, no, unclear):
 Markdown(
     f"- At SBU, iteration 2 ranks with an AUROC of {ranks}, on {int(internal['events'].iloc[0])} deaths.\n"
     f"- Against age and sex ({over:+.2f}): {says(over, 'it is ahead', 'it is behind', '**not shown** to be ahead')}.\n"
+    f"- Added to age ({adds_to_age:+.2f}): "
+    f"{says(adds_to_age, 'it adds to it', 'it spoils it', '**not shown** to add to it')}.\n"
     f"- Against how opaque the lungs are ({opacity:+.2f}): "
     f"{says(opacity, 'outcomes taught it more', 'outcomes did harm', '**not shown** that outcomes taught it more')}.\n"
     + "".join(
@@ -723,6 +763,7 @@ Markdown(
         if right.low > 1
         else "we cannot tell whether the risks are right on average."
     )
+    + "".join(f"\n{line}" for line in [*wrong_on_average, *by_experts])
 )
 
 # %% [markdown]
@@ -736,7 +777,7 @@ Markdown(
 #
 # **Exercises.**
 # 1. Let `blurred_films` blur each film much more than each patient. What happens to the two shares, and why?
-# 2. Move the threshold to 0.1. What do sensitivity, specificity, accuracy and net benefit do?
+# 2. Double the threshold, then halve it. What do sensitivity, specificity, accuracy and net benefit do?
 # 3. How many deaths would a test need for an interval of the AUROC of ± 0.02? Guess first: the width falls with
 #    the square root.
 #

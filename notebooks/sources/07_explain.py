@@ -304,10 +304,10 @@ def ahead_of(rivals, scores, patients, names):
         for name in names
         for score in SCORES
     }
-    return pd.DataFrame(rows).T.rename(columns={"average of {}": "its own average"})
+    return pd.DataFrame(rows).T
 
 
-rivals = ["average of {}", "chance", "centred blob"]
+rivals = ["chance", "centred blob"]
 names = ["mortality, fine grid", "opacity, fine grid"]
 if phantom:
     ahead = ahead_of(["mortality, coarse grid", *rivals], scores, patients, names)
@@ -441,8 +441,9 @@ if len(outlined.films):
     display(ahead_of(rivals, outlined_scores, people, list(drawn)))
     lines = []
     for name in drawn:
-        habit = leads(outlined_scores, people, name, [f"average of {name}"])
-        lines += in_words(f"pointing game, {name}", habit)
+        for score in SCORES:
+            habit = leads(outlined_scores, people, name, [f"average of {name}"], score)
+            lines += in_words(f"{score}, {name}", habit)
     display(Markdown("\n".join(lines)))
 
 # %% [markdown]
@@ -917,22 +918,24 @@ _ = add_heat_bar(axes, limit, "logits less average", signed=True)
 
 # %%
 def shares_of_heat(t):
-    """Share of the heat on the stamp of either network, what the stamp adds, and the lead."""
+    """Share of the heat on the stamp of either network, what the stamp adds, and by how much more."""
     found = {lesson: t[f"{lesson} | with stamps"].mean() for lesson in taught["random weights"][1]}
     gains = {lesson: share - t[f"{lesson} | without"].mean() for lesson, share in found.items()}
-    lead = found["with stamps"] - found["without"]
+    lead = gains["with stamps"] - gains["without"]
     return found | {f"{lesson} gain": gain for lesson, gain in gains.items()} | {"lead": lead}
 
 
 shares = bootstrap_interval(shares_of_heat, on_stamp)
 Markdown(
     f"On average over {victims.sum()} stamped films, {shares['with stamps']:.1%} of the heat of the network that learned from stamps "
-    f"lies on the stamp, which covers {stamp_mask(model.size).mean():.1%} of the picture; of one that learned from the same films "
-    f"without stamps, {shares['without']:.1%}. Where a stamp comes onto a film, the share changes by "
-    f"{shares['with stamps gain']:+.1%} of all heat in the first network and by {shares['without gain']:+.1%} in the second. "
+    f"lies on the stamp, which covers {stamp_mask(model.size).mean():.1%} of the picture: so much a map that is equally warm everywhere "
+    f"would have there. Of one that learned from the same films without stamps, it is {shares['without']:.1%}. Neither share says much "
+    "by itself. Where a stamp comes onto a film, the share changes by "
+    f"{shares['with stamps gain']:+.1%} of all heat in the first network and by {shares['without gain']:+.1%} in the second; the "
+    f"two changes differ by {shares['lead']:+.1%}. "
     + (
-        "So a mean over films, beside a network that is known to be honest, gives it away. Whether anybody would see it on one "
-        "film, judge from the figure. "
+        "So many films with the stamp and without it, beside a network that is known to be honest, give it away. Of a real shortcut "
+        "nobody has such pairs. Whether anybody would see it on one film, judge from the figure. "
         if shares["lead"].low > 0
         else "So the map does not tell. "
     )

@@ -46,6 +46,8 @@ upload_panel(model, example_films(), others=others, paths=True)
 # opacity, a switch for evidence against death, a text summary of the map, and buttons that download the result. In
 # a saved notebook it is empty: run the cell, or open the web page with `make app`.*
 #
+# ![The upload panel with the answer to a drawn film](../docs/panel.jpg)
+#
 # **Where it works.** In JupyterLab and on the web page, where a real browser tests it with every change. The makers of
 # `anywidget`, which carries the panel, also name VS Code and Google Colab. There it has not been tried; both get the
 # widget's code from the internet, so without a network nothing will appear. Should an upload not move, the path box reads a
@@ -69,9 +71,9 @@ upload_panel(model, example_films(), others=others, paths=True)
 # against it. The scale is the same for every film, so a pale map means little evidence, whatever the opacity.
 # This is the finer map of notebook 07: the same weights, asked at places 8 pixels apart in the picture that the network saw, each
 # the middle of a square of 32 pixels, though its value may hang on the whole picture. Every fourth place down and across belongs to
-# the network's own grid; the mean of these, plus a constant, is the logit of the predicted risk. The places between add nothing to it, but with them the hottest point falls on a lesion more
-# often. Much of that is habit: the average map of all films, which looks at none, points about as well (notebook 07 has the
-# numbers). A convincing map is no proof of a sound reason either.
+# the network's own grid; the mean of these, plus a constant, is the logit of the predicted risk. The places between add nothing to it, but with them the hottest point can fall between
+# those of the coarse grid. Whether it then falls on a lesion more often, and how much of that is habit (the average map of all films,
+# which looks at none), notebook 07 measures. A convincing map is no proof of a sound reason either.
 #
 # **Warnings** do not block. A network answers any picture, a cat's too, and with confidence. So `helpers/input_checks.py`
 # looks at the picture itself: its colours, its size and shape, how much of it has one single grey, and whether it is
