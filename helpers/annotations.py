@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from helpers.table import decode_numbers
+
 SCORES_FILE = "covid-severity-scores.csv"
 SCORE_COLUMNS = ["filename", "geographic_mean", "opacity_mean"]
 OUTLINE_COLUMNS = ["Class", "Filename", "Resolution", "Left", "Top", "Width", "Height", "Mask"]
@@ -109,15 +111,14 @@ def _read_severity(root: Path) -> pd.DataFrame:
             f"The experts' severity scores are missing: annotations/{SCORES_FILE}. They come with "
             "`python -m helpers.downloads ieee8023`, or with the phantoms: `python -m phantoms`."
         )
-    raw = pd.read_csv(path, comment="#")
-    _require(raw, SCORE_COLUMNS, SCORES_FILE)
+    raw = _read_csv(path, SCORE_COLUMNS, comment="#")
     masks = root / "annotations" / "lungVAE-masks"
     mask_paths = [masks / f"{Path(name).stem}_mask.png" for name in raw["filename"]]
     return pd.DataFrame(
         {
             "image_path": [str(root / "images" / name) for name in raw["filename"]],
-            "geographic": raw["geographic_mean"].astype("Float64"),
-            "opacity": raw["opacity_mean"].astype("Float64"),
+            "geographic": decode_numbers(raw["geographic_mean"]),
+            "opacity": decode_numbers(raw["opacity_mean"]),
             "lung_mask_path": [str(path) if path.is_file() else pd.NA for path in mask_paths],
         }
     ).astype({"image_path": "string", "lung_mask_path": "string"})
@@ -128,15 +129,22 @@ def _read_outlines(root: Path) -> pd.DataFrame:
     if not (folder / "structure.csv").is_file():
         columns = "image_path kind left top width height picture_width picture_height mask_path"
         return pd.DataFrame(columns=columns.split())
-    raw = pd.read_csv(folder / "structure.csv")
-    _require(raw, OUTLINE_COLUMNS, "structure.csv")
-    raw = raw[raw["Mask"].notna()]  # some objects have no mask
-    picture = raw["Resolution"].str.split("x", expand=True).astype(int)
+    raw = _read_csv(folder / "structure.csv", OUTLINE_COLUMNS)
+    raw = raw[raw["Mask"] != ""]  # some objects have no mask
+    picture = raw["Resolution"].str.lower().str.extract(r"^(\d+)x(\d+)$")
+    places = {name: decode_numbers(raw[name]) for name in ("Left", "Top", "Width", "Height")}
+    wrong = picture.isna().any(axis=1) | pd.DataFrame(places).isna().any(axis=1)
+    if wrong.any():
+        raise ValueError(
+            f"structure.csv: {int(wrong.sum())} rows have no size (as 512x512) or no place in "
+            "whole numbers. Fetch it again with `python -m helpers.downloads segmentations`."
+        )
+    picture = picture.astype(int)
     return pd.DataFrame(
         {
             "image_path": [str(root / "images" / name) for name in raw["Filename"]],
             "kind": raw["Class"].str.removeprefix("COVID-19 "),
-            **{name.lower(): raw[name] for name in ("Left", "Top", "Width", "Height")},
+            **{name.lower(): values.astype(int) for name, values in places.items()},
             "picture_width": picture[0],
             "picture_height": picture[1],
             "mask_path": [str(folder / name) for name in raw["Mask"]],
@@ -144,7 +152,16 @@ def _read_outlines(root: Path) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def _require(raw: pd.DataFrame, columns: list[str], name: str) -> None:
+def _read_csv(path: Path, columns: list[str], comment: str | None = None) -> pd.DataFrame:
+    """Read a table as strings, blanks as "", without rows that name no film."""
+    try:
+        raw = pd.read_csv(path, comment=comment, dtype="string", keep_default_na=False)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"{path.name} is no UTF-8 CSV table ({error}).") from error
     missing = [column for column in columns if column not in raw]
     if missing:
-        raise ValueError(f"{name} lacks the columns {', '.join(missing)}; expected as published.")
+        raise ValueError(
+            f"{path.name} lacks the columns {', '.join(missing)}; expected as published."
+        )
+    film = next(column for column in columns if column.lower() == "filename")
+    return raw[raw[film] != ""]

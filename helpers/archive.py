@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from helpers.batches import BATCH, downloaded
 from helpers.deidentify import MANIFEST_TYPES, deidentify_film, film_lost, manifest
 from helpers.executors import in_order
+from helpers.files import write_whole
 from helpers.keys import key_id, keyed_name
 from helpers.object_store import ObjectStore
 from helpers.sbu import MANIFEST
@@ -79,6 +80,7 @@ class Conversion:
     progress: bool = True
     batch: int = BATCH
     _absent: list[str] = field(default_factory=list, init=False)  # series, not in the store
+    _failed: list[str] = field(default_factory=list, init=False)  # for a reason that may pass
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -103,8 +105,9 @@ class Conversion:
         names = candidates["series"].map(self._name)
         while True:
             done = self.done().set_index("series")
+            # A film that only a full disk kept from being converted has no other in its place.
             settled = names.isin(done.index[_eligible(done)]) | candidates["series"].isin(
-                self._absent
+                [*self._absent, *self._failed]
             )
             patients = candidates.loc[settled, "patient_id"]
             left = candidates[
@@ -170,7 +173,10 @@ class Conversion:
         for row in rows:
             if row["status"] == "converted":
                 _check_picture(out / row["picture"], self.size)
-        return manifest(rows)
+        again = [bool(row.get("again")) for row in rows]
+        present = batch["series"][[path is not None for path in files]]
+        self._failed += list(present[again])
+        return manifest([row for row, later in zip(rows, again, strict=True) if not later])
 
     def _check_room(self, rows: pd.DataFrame, films_left: int) -> None:
         """Stop before pictures that are larger than estimated fill the disk."""
@@ -195,6 +201,12 @@ class Conversion:
         _write(self.folder / MANIFEST, table.to_csv(index=False))
         shutil.rmtree(self._rows)
         self._rows.mkdir()
+        if self._failed:
+            raise ArchiveError(
+                f"{len(self._failed):,} films could not be converted for a reason that may pass, "
+                "such as a full disk or too little memory; all others are done. Mend it, then "
+                "repeat the command."
+            )
         if self._absent:
             raise ArchiveError(
                 f"The store lacks {len(self._absent):,} series that the index lists; all others "
@@ -240,6 +252,4 @@ def _check_picture(path: Path, size: int) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, text.encode())

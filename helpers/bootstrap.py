@@ -75,8 +75,11 @@ def bootstrap_interval(
     Raises
     ------
     ValueError
-        If labels are not observed, or the table has fewer than two units.
+        If labels are not observed, a row belongs to no unit, there are fewer than two units, or no
+        resamples are asked for.
     """
+    if repeats < 1:
+        raise ValueError(f"Expected at least one resample; got repeats={repeats}.")
     if "died" in table:
         require_observed(table)
     rows, strata = _units(table, cluster, stratify)
@@ -101,6 +104,8 @@ def _units(
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Rows of each unit, and the stratum that each unit belongs to."""
     keys = [column for column in ("site", cluster) if column in table]
+    if table[keys].isna().any(axis=None):
+        raise ValueError(f"Some rows have no {' or no '.join(keys)}: nobody knows whose they are.")
     units = table.groupby(keys, observed=True, sort=True).indices
     rows = [np.asarray(places) for places in units.values()]
     if len(rows) < 2:

@@ -14,7 +14,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from helpers.intervals import NAN, UNDEFINED, Interval, no_interval
-from helpers.metrics import check_predictions
+from helpers.metrics import check_predictions, require_outcomes
 
 # Risks of exactly 0 and 1 have no logit; closer than this to them, they are taken as this far.
 SMALLEST_RISK = 1e-6
@@ -90,9 +90,12 @@ def recalibrate(died, logit) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        If no finite fit exists (one outcome only, constant or perfectly separating logits).
+        If no finite fit exists (one outcome only, constant or perfectly separating logits), or an
+        outcome or a logit is missing.
     """
-    died, logit = np.asarray(died, dtype=bool), np.asarray(logit, dtype=float)
+    died, logit = require_outcomes(died), np.asarray(logit, dtype=float)
+    if np.isnan(logit).any():
+        raise ValueError("Expected a logit for every patient; some are missing. Leave them out.")
     intercept, slope, _ = _logistic(died, logit)
     if np.isnan(slope):
         raise ValueError(

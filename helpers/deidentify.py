@@ -137,11 +137,14 @@ def deidentify_film(
     Returns
     -------
     dict
-        A row of the manifest.
+        A row of the manifest; ``again`` if it was refused for a reason that may pass, such as a
+        full disk.
     """
     row: dict[str, Any] = {"status": "refused"}
     with quiet():
         try:
+            if Path(path).exists() and not Path(path).is_file():  # a pipe would be waited for
+                return row | {"reason": "This is no file, but a folder, a pipe or a device."}
             data = Path(path).read_bytes()
             row["film"] = keyed_name(key, "film", data)
             header = read_header(data)
@@ -150,6 +153,7 @@ def deidentify_film(
                 return row | {"status": "quarantined", "reason": reason}
             return row | _picture(path, folder, row["film"], size)
         except OSError as error:
+            row["again"] = True
             reason = f"The file cannot be read or written: {error.strerror}."
         except Exception as error:  # one bad film must not end the run; messages may quote values
             reason = f"The file has no header that can be read ({type(error).__name__})."
@@ -159,7 +163,7 @@ def deidentify_film(
 def film_lost(*_: Any) -> dict[str, Any]:
     """Return the row of a film that ends each process that converts it."""
     reason = "Converting this film ended the process, twice: it may need more memory than there is."
-    return {"status": "refused", "reason": reason}
+    return {"status": "refused", "reason": reason, "again": True}
 
 
 def _picture(path: str, folder: Path, name: str, size: int) -> dict[str, Any]:
@@ -171,7 +175,7 @@ def _picture(path: str, folder: Path, name: str, size: int) -> dict[str, Any]:
     try:
         made = convert_film(path, parts, parts, size)
         if "reason" in made:
-            return {"reason": made["reason"]}
+            return {name: made[name] for name in ("reason", "again") if name in made}
         (parts / made["picture"]).replace(png)
         kept = ("rows", "columns", "bits_stored", "photometric", "contrast")
         return {"picture": png.name, "status": "converted"} | {name: made[name] for name in kept}
@@ -205,7 +209,7 @@ def _day_zeros(paths: list[str], given: Mapping[str, date] | None) -> list[date 
         return [given.get(patient) for patient, _ in seen]
     first: dict[str, date] = {}
     for patient, studied in seen:
-        if studied:
+        if studied and patient:  # those without a number need not be one person
             first[patient] = min(studied, first.get(patient, studied))
     return [first.get(patient) for patient, _ in seen]
 

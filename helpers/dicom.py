@@ -160,6 +160,8 @@ def convert_film(path: str, folder: Path, parts: Path, size: int) -> dict[str, A
     """
     row: dict[str, Any] = {"image_path": path}
     try:
+        if not Path(path).is_file() and Path(path).exists():  # a pipe would be waited for for ever
+            return row | {"reason": "This is no file, but a folder, a pipe or a device."}
         data = Path(path).read_bytes()
         with quiet():
             return row | _picture(data, folder, parts, size)

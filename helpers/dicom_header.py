@@ -41,12 +41,15 @@ _NEEDED = (
     "PlanarConfiguration",
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
     "FloatPixelPaddingValue",
     "FloatPixelPaddingRangeLimit",
     "DoubleFloatPixelPaddingValue",
     "DoubleFloatPixelPaddingRangeLimit",
 )
 _TAGS = [Tag(name) for name in _NEEDED]
+_FRAME_BY_FRAME = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 # What says "for processing" where the Presentation Intent Type is left out.
 _FOR_PROCESSING = {
     DigitalXRayImageStorageForProcessing,
@@ -170,6 +173,11 @@ def _refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
         )
     if int(film.get("NumberOfFrames") or 1) > 1:
         raise UnreadableDicom("The file holds several frames; a radiograph is one picture.")
+    if any(film.get(groups) for groups in _FRAME_BY_FRAME):
+        raise UnreadableDicom(
+            "The file describes its greys frame by frame (an enhanced object), which is not read "
+            "here. Export the film as a plain one (CR or DX)."
+        )
     raw = film.get("PresentationIntentType") == "FOR PROCESSING" or (
         film.get("SOPClassUID") in _FOR_PROCESSING and not film.get("PresentationIntentType")
     )
@@ -243,4 +251,9 @@ def _refuse_unreadable_pixels(film: FileDataset) -> None:
         if present < expected:
             raise UnreadableDicom(
                 f"The file is cut off: {present:,} of {expected:,} bytes of pixels are there."
+            )
+        if present >= 2 * expected:
+            raise UnreadableDicom(
+                f"The file holds {present:,} bytes of pixels where one picture has {expected:,}: "
+                "several frames, or a header of another picture. Export the film again."
             )

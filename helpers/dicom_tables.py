@@ -62,7 +62,8 @@ def highest_entry(table: Dataset) -> float:
 def _entries(table: Dataset, film: FileDataset) -> np.ndarray:
     """Return the entries of a table, int64, as many as its descriptor says."""
     count, _, bits = (int(number) for number in table.LUTDescriptor[:3])
-    count = count or 2**16  # which has no room in 16 bits
+    # A film of signed pixels without kinds of values makes pydicom read the count as signed.
+    count = count % 2**16 or 2**16  # which has no room in 16 bits
     if bits not in _DEPTHS:
         raise UnreadableDicom(
             f"The film's lookup table has entries of {bits} bits; expected {_DEPTHS[0]} to "

@@ -33,6 +33,7 @@ from helpers.metrics import (
     auroc,
     best_possible_share,
     brier,
+    check_predictions,
     confusion,
     majority_rate,
     net_benefit,
@@ -92,7 +93,8 @@ def choose_threshold(validation: pd.DataFrame, *, sensitivity: float = 0.8) -> f
     Raises
     ------
     ValueError
-        If there are patients of another part among them, labels not observed, or no deaths.
+        If there are patients of another part among them, labels not observed, risks that are none,
+        or no deaths.
     """
     if not 0 < sensitivity <= 1:
         raise ValueError(f"Expected a sensitivity above 0 and up to 1; got {sensitivity}.")
@@ -102,7 +104,8 @@ def choose_threshold(validation: pd.DataFrame, *, sensitivity: float = 0.8) -> f
             "Pass table[table['part'] == 'validation']."
         )
     patients = pool_by_patient(validation)
-    risks = np.sort(patients.loc[patients["died"].astype(bool), "risk"].to_numpy(float))[::-1]
+    died, risk = check_predictions(patients["died"], patients["risk"])
+    risks = np.sort(risk[died])[::-1]
     if not len(risks):
         raise ValueError("No validation patient died, so no threshold can be chosen.")
     # The small number keeps 0.8 of 5 deaths from becoming 4.000000001, hence 5.

@@ -5,7 +5,6 @@ training: an imputed label never judges a model (:func:`helpers.evaluation.requi
 Tables of labels have a row a patient. The forests are in :mod:`helpers.imputers`.
 """
 
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from helpers.files import write_whole
 from helpers.imputers import METHODS, fit_imputer, shift_odds, training_patients
 from helpers.patients import PATIENT
 
@@ -161,14 +161,16 @@ def label_films(cohort: pd.DataFrame, labels: pd.DataFrame, column: str = "died"
 def save_labels(labels: pd.DataFrame, path: str | Path) -> Path:
     """Store labels as CSV for the notebooks that train."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    labels.to_csv(temporary, index=False)
-    temporary.replace(path)
+    write_whole(path, labels.to_csv(index=False).encode())
     return path
 
 
 def load_labels(path: str | Path) -> pd.DataFrame:
     """Read what :func:`save_labels` stored, in its types."""
-    labels = pd.read_csv(path, dtype={"site": "string", "patient_id": "string"})
+    names = {"site": "string", "patient_id": "string"}
+    columns = map(str, pd.read_csv(path, nrows=0))
+    blanks = {name: [""] for name in columns if name not in names}
+    # "NA" may be a patient's number.
+    labels = pd.read_csv(path, dtype=names, keep_default_na=False, na_values=blanks)
     booleans = [name for name in labels if name == "died" or str(name).startswith("draw_")]
     return labels.astype({**dict.fromkeys(booleans, "boolean"), "risk": "Float64"})

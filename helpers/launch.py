@@ -122,15 +122,38 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--start", default="phantom", help=f"{', '.join(STARTS)}, or the file of a stored model"
     )
     parser.add_argument("--recipe", choices=list(RECIPES), default="careful")
-    parser.add_argument("--size", type=int, help="px; by default the profile's")
-    parser.add_argument("--epochs", type=int, help="of all layers; by default the recipe's")
-    parser.add_argument("--batch-size", type=int, help="films a step, of all processes together")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--size", type=_size, help="px; by default the profile's")
+    parser.add_argument("--epochs", type=_count, help="of all layers; by default the recipe's")
+    parser.add_argument("--batch-size", type=_some, help="films a step, of all processes together")
+    parser.add_argument("--seed", type=_count, default=0)
     parser.add_argument("--no-class-weights", action="store_true")
     parser.add_argument("--accelerator", default="auto")
     parser.add_argument("--precision", choices=get_args(Precision), default="32-true")
     parser.add_argument("--out", help="the model to be stored, without suffix")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.epochs == 0 and not RECIPES[options.recipe].head_epochs:
+        parser.error(f"with --epochs 0 the recipe {options.recipe} teaches nothing; give 1 or more")
+    return options
+
+
+def _count(word: str) -> int:
+    """Read a number of the command line that is 0 or more."""
+    if (number := int(word)) < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {number}")
+    return number
+
+
+def _some(word: str) -> int:
+    if (number := _count(word)) == 0:
+        raise argparse.ArgumentTypeError("expected 1 or more, got 0")
+    return number
+
+
+def _size(word: str) -> int:
+    """Read a side of films that the finer heat map can be drawn for."""
+    if (number := _some(word)) % 32:
+        raise argparse.ArgumentTypeError(f"expected a multiple of 32, got {number}")
+    return number
 
 
 def _config(options: argparse.Namespace) -> TrainingConfig:

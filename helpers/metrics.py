@@ -78,7 +78,7 @@ def accuracy(died, risk, threshold: float) -> float:
 
 def majority_rate(died) -> float:
     """Accuracy of always giving the commoner answer, without looking at anything."""
-    died = np.asarray(died, dtype=bool)
+    died = require_outcomes(died)
     return float(max(died.mean(), 1 - died.mean())) if len(died) else float("nan")
 
 
@@ -115,14 +115,18 @@ def net_benefit(
     Raises
     ------
     ValueError
-        If a threshold is not strictly between 0 and 1, or nobody died or survived.
+        If a threshold is not strictly between 0 and 1, a rival has the name of another column, or
+        nobody died or survived.
     """
     died, risk = check_predictions(died, risk)
     grid = np.unique(np.asarray(thresholds, dtype=float))
-    if not len(grid) or grid[0] <= 0 or grid[-1] >= 1:
+    if not len(grid) or not ((grid > 0) & (grid < 1)).all():
         raise ValueError(f"Expected thresholds between 0 and 1, both excluded; got {thresholds}.")
     if died.all() or not died.any():
         raise ValueError("Net benefit needs patients who died and patients who survived.")
+    taken = {"model", "all", "none", "treat_all", "treat_none", "died"} & set(rivals or {})
+    if taken:
+        raise ValueError(f"Rename the rivals {', '.join(sorted(taken))}: columns are called so.")
     risks = {"model": risk} | {
         name: check_predictions(died, other)[1] for name, other in (rivals or {}).items()
     }
@@ -161,11 +165,10 @@ def check_predictions(died, risk) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If an outcome or a risk is missing, shapes differ, or a risk lies outside of 0 to 1.
+        If an outcome or a risk is missing, an outcome is none, shapes differ, or a risk lies
+        outside of 0 to 1.
     """
-    if pd.isna(died).any():
-        raise ValueError("Expected an outcome for every patient; some are missing. Leave them out.")
-    died = np.asarray(died, dtype=bool)
+    died = require_outcomes(died)
     risk = np.asarray(risk, dtype=float)
     if died.shape != risk.shape or died.ndim != 1:
         raise ValueError(
@@ -174,3 +177,26 @@ def check_predictions(died, risk) -> tuple[np.ndarray, np.ndarray]:
     if not ((risk >= 0) & (risk <= 1)).all():
         raise ValueError("Expected risks between 0 and 1, none missing. Are these logits?")
     return died, risk
+
+
+def require_outcomes(died) -> np.ndarray:
+    """Return outcomes, bool or 0 and 1, as bool of the same shape.
+
+    Raises
+    ------
+    ValueError
+        If one is missing or anything else: as a bool, even the word "False" would be a death.
+    """
+    values = np.asarray(died)
+    if values.dtype != bool:
+        if pd.isna(died).any():
+            raise ValueError(
+                "Expected an outcome for every patient; some are missing. Leave them out."
+            )
+        odd = ~pd.Series(values.ravel()).isin([0, 1]).to_numpy()
+        if odd.any():
+            raise ValueError(
+                f"Expected outcomes as bool or 0 and 1; found {values.ravel()[odd][0]!r}. "
+                "Translate them first."
+            )
+    return values.astype(bool)

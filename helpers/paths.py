@@ -1,11 +1,13 @@
 """Where the data are, where the work goes, and how large a run is."""
 
+import json
 import os
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 COHORTS = ("ieee8023", "sbu", "hannover")
 PROFILES = ("quick", "full")
+PHANTOM_MANIFEST = "phantoms.json"  # beside phantom cohorts, with their seed and scale
 
 
 def profile() -> str:
@@ -56,20 +58,35 @@ def cohort_root(name: str) -> Path:
 
 
 def is_phantom(name: str) -> bool:
-    """Whether the cohort in use was made by the phantom generator."""
-    return cohort_root(name) == PROJECT / "data" / "phantom" / name
+    """Whether the cohort in use was made by the phantom generator, wherever it lies."""
+    folder = cohort_root(name).parent.resolve()
+    usual = (PROJECT / "data" / "phantom").resolve()
+    return folder == usual or (folder / PHANTOM_MANIFEST).is_file()
 
 
 def work_root() -> Path:
-    """Folder of what the notebooks make, one per profile and choice of data: runs never mix.
+    """Folder of what the notebooks make, one per profile and choice of data.
 
-    For example ``data/work/quick-phantom`` or ``data/work/quick-real-ieee8023-hannover``.
+    The choice is which cohorts are real, and the seed and scale of those that are not:
+    ``data/work/quick-phantom``, ``data/work/quick-phantom-seed7`` or
+    ``data/work/quick-real-ieee8023-hannover``. Where real cohorts lie is not part of it.
     """
     real = [name for name in COHORTS if not is_phantom(name)]
-    folder = "-".join([profile(), *(["real", *real] if real else ["phantom"])])
+    drawn = {_drawn_as(cohort_root(name).parent) for name in COHORTS if is_phantom(name)}
+    kind = ["real", *real] if real else ["phantom"]
+    folder = "-".join([profile(), *kind, *sorted(drawn - {""})])
     path = PROJECT / "data" / "work" / folder
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _drawn_as(folder: Path) -> str:
+    """Say how phantoms differ from those that ``python -m phantoms`` makes by default."""
+    path = folder / PHANTOM_MANIFEST
+    made = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    seed = f"seed{made['seed']}" if made.get("seed", 0) else ""
+    scale = f"scale{made['scale']:g}" if made.get("scale", 1) != 1 else ""
+    return "-".join(filter(None, (seed, scale)))
 
 
 def work_file(name: str, *, made_by: str) -> Path:

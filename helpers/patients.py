@@ -2,8 +2,28 @@
 
 import pandas as pd
 
+from helpers.metrics import require_outcomes
+
 PATIENT = ["site", "patient_id"]
 CARRIED = ["age", "sex", "view", "part"]
+
+
+def require_numbers(table: pd.DataFrame) -> None:
+    """Refuse rows that belong to nobody: grouping by patient would leave them out unseen.
+
+    Raises
+    ------
+    ValueError
+        If the table has no column ``patient_id``, or a patient's number or site is missing.
+    """
+    if "patient_id" not in table:
+        raise ValueError(f"Expected a column patient_id; found {list(table)}.")
+    nobodys = table[[key for key in PATIENT if key in table]].isna().any(axis=1)
+    if nobodys.any():
+        raise ValueError(
+            f"{int(nobodys.sum())} of {len(table)} rows have no patient_id or no site, so nobody "
+            "knows whose they are. Leave them out, and say so."
+        )
 
 
 def require_observed(table: pd.DataFrame) -> None:
@@ -12,11 +32,13 @@ def require_observed(table: pd.DataFrame) -> None:
     Raises
     ------
     ValueError
-        If the table does not say where its labels come from, or any is imputed or unknown.
+        If the table does not say where its labels come from, any is imputed or unknown, or any is
+        no outcome (a bool, 0 or 1).
     """
     if "label_source" not in table or "died" not in table:
         raise ValueError("Judging needs the columns died and label_source (observed, …).")
     sources = table["label_source"].astype("string").fillna("unknown")
+    require_outcomes(table["died"].dropna())
     unobserved = (sources != "observed") | table["died"].isna()
     if unobserved.any():
         raise ValueError(
@@ -31,9 +53,11 @@ def require_patients(table: pd.DataFrame) -> None:
     Raises
     ------
     ValueError
-        If a patient has two rows, or :func:`require_observed` refuses the table.
+        If a patient has two rows, or :func:`require_observed` or :func:`require_numbers` refuses
+        the table.
     """
     require_observed(table)
+    require_numbers(table)
     keys = [column for column in PATIENT if column in table]
     if table.duplicated(keys).any():
         raise ValueError(
@@ -60,9 +84,11 @@ def pool_by_patient(table: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a label is not observed, a patient's labels contradict each other, or a risk is missing.
+        If a label is not observed, a patient's labels contradict each other, a risk is missing, or
+        a row belongs to nobody.
     """
     require_observed(table)
+    require_numbers(table)
     risks = [column for column in table if str(column).startswith("risk")]
     if "risk" not in risks or table[risks].isna().any(axis=None):
         raise ValueError("Expected a column risk, no value missing. Run predict first.")
@@ -93,12 +119,15 @@ def as_endpoint(table: pd.DataFrame, event: str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the table has no such column, or it is ``died``, some of whose labels may be imputed.
+        If the table has no such column, one of other values, or it is ``died``, some of whose
+        labels may be imputed; or if a row belongs to nobody.
     """
     if event == "died":
         raise ValueError("Expected another event than died, whose labels say which are observed.")
     if event not in table:
         raise ValueError(f"Expected a column {event} with the event; found {list(table)}.")
+    require_numbers(table)
+    require_outcomes(table[event].dropna())
     keys = [column for column in PATIENT if column in table]
     happened = table[event].astype("boolean").groupby([table[key] for key in keys], observed=True)
     known = table.assign(died=happened.transform("max"))

@@ -24,8 +24,9 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)  # inverse strengths of the ridge
 def black_out_centre(films: np.ndarray, share: float = 0.7) -> np.ndarray:
     """Copies of films, uint8 (n, side, side), without a central square of `share` of the side."""
     kept = films.copy()
-    margin = round(films.shape[1] * (1 - share) / 2)
-    kept[:, margin:-margin, margin:-margin] = 0
+    side = films.shape[1]
+    margin = round(side * (1 - share) / 2)
+    kept[:, margin : side - margin, margin : side - margin] = 0
     return kept
 
 

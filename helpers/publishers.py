@@ -46,6 +46,8 @@ IEEE8023_REQUIRED = [
     *IEEE8023_NUMBERS,
 ]
 
+AGES, DAYS = (0, 120), (-36_500, 36_500)  # years and days; what lies beyond is a slip of the pen
+
 HANNOVER_REQUIRED = [
     *["patient_id", "image_id", "sex", "age", "admission_offset", "icu_admission_offset"],
     *["death_offset", "modality", "projection"],
@@ -71,7 +73,7 @@ def load_ieee8023(root: str | Path) -> pd.DataFrame:
     Raises
     ------
     FileNotFoundError
-        If the folder or the table is missing.
+        If the folder, the table or all of its pictures are missing.
     ValueError
         If the table lacks columns.
     """
@@ -85,12 +87,12 @@ def load_ieee8023(root: str | Path) -> pd.DataFrame:
     }
     table = pd.DataFrame(
         {
-            "patient_id": raw["patientid"],
+            "patient_id": _numbers_of(raw["patientid"]),
             "image_path": [str(root / "images" / name) for name in raw["filename"]],
             "view": decode(raw["view"], IEEE8023_VIEWS, unknown=("", "?")).fillna("unknown"),
-            "day": decode_numbers(raw["offset"]),
+            "day": decode_numbers(raw["offset"], between=DAYS),
             "sex": decode(raw["sex"], {"F": "F", "M": "M"}, unknown=("", "?")),
-            "age": decode_numbers(raw["age"]),
+            "age": _ages(raw["age"]),
             "died": decode(raw["survival"], {"Y": False, "N": True}, unknown=NOT_STATED),
             **booleans,
             **numbers,
@@ -102,7 +104,9 @@ def load_ieee8023(root: str | Path) -> pd.DataFrame:
     covid = (
         table["finding"].str.split(r"[/,]\s*", regex=True).map(lambda names: "COVID-19" in names)
     )
+    _require_pictures(root / "images", present, "ieee8023")
     checks = {
+        "no patient number": table["patient_id"].isna(),
         "no X-ray (CT)": raw["modality"] != "X-ray",
         "not in images/ (volumes)": raw["folder"] != "images",
         "finding not yet recorded (todo)": table["finding"] == "todo",
@@ -119,41 +123,67 @@ def load_hannover(root: str | Path) -> pd.DataFrame:
     """Read the frontal chest films of ml-workgroup/covid-19-image-repository.
 
     The publisher gives days until death, blank where none was recorded; this is read as survival,
-    which may miss deaths after discharge. ``day`` counts from admission, ``went_icu`` is an
-    intensive care admission at any time. Age is redacted.
+    which may miss deaths after discharge. What is neither a number nor blank is missing. ``day``
+    counts from admission, ``went_icu`` is an intensive care admission at any time. Age is redacted.
 
     Raises
     ------
     FileNotFoundError
-        If the folder or the table is missing.
+        If the folder, the table or all of its pictures are missing.
     ValueError
         If the table lacks columns.
     """
     root = Path(root).absolute()
     raw = read_table(root, "data.csv", "hannover", HANNOVER_REQUIRED)
     raw = raw.apply(lambda column: column.str.strip())
-    died_after = decode_numbers(raw["death_offset"])
-    died = raw.assign(died=died_after.notna()).groupby("patient_id")["died"]
+    patients = _numbers_of(raw["patient_id"])
+    died = _happened(raw["death_offset"]).groupby(patients)
     table = pd.DataFrame(
         {
-            "patient_id": raw["patient_id"],
+            "patient_id": patients,
             "image_path": [str(root / "png" / f"{name}.png") for name in raw["image_id"]],
             "view": decode(raw["projection"].str.upper(), {"PA": "PA", "AP": "AP"}),
-            "day": -decode_numbers(raw["admission_offset"]),
+            "day": -decode_numbers(raw["admission_offset"], between=DAYS),
             "sex": decode(raw["sex"].str.upper(), {"M": "M", "F": "F", "W": "F"}),
-            "age": decode_numbers(raw["age"]),
-            "died": died.transform("any"),
-            "went_icu": decode_numbers(raw["icu_admission_offset"]).notna(),
+            "age": _ages(raw["age"]),
+            "died": died.transform(lambda days: days.any(skipna=False)).astype("boolean"),
+            "went_icu": _happened(raw["icu_admission_offset"]),
         }
     )
     table["view"] = table["view"].fillna("unknown")
     laboratory = [name for name in raw.columns if name.endswith("_val")]
     table = table.join(raw[laboratory].apply(decode_numbers))
     present = table["image_path"].map(lambda path: Path(path).is_file())
+    _require_pictures(root / "png", present, "hannover")
     checks = {
+        "no patient number": table["patient_id"].isna(),
         "no chest X-ray (CR, DX)": ~raw["modality"].isin(["CR", "DX"]),
         "view unknown": table["view"] == "unknown",
         "picture file absent": ~present,
         "same film listed twice": table["image_path"].duplicated(),
     }
     return eligible(one_table(table, "hannover"), checks)
+
+
+def _numbers_of(patients: pd.Series) -> pd.Series:
+    """Numbers of patients; a blank is nobody's, or all who lack one would be one person."""
+    return patients.astype("string").mask(patients == "")
+
+
+def _happened(days: pd.Series) -> pd.Series:
+    """Whether an event has a day; NA where something stands there that is none."""
+    known = decode_numbers(days, between=DAYS)
+    return known.notna().astype("boolean").mask(known.isna() & ~days.isin(["", "?"]))
+
+
+def _ages(published: pd.Series) -> pd.Series:
+    return decode_numbers(published, between=AGES)
+
+
+def _require_pictures(folder: Path, present: pd.Series, cohort: str) -> None:
+    """Refuse a table none of whose pictures is there: an empty cohort would say nothing of it."""
+    if len(present) and not present.any():
+        raise FileNotFoundError(
+            f"The {cohort} cohort has its table, but none of the {len(present):,} pictures that it "
+            f"lists is in {folder.name}/: fetch them with `python -m helpers.downloads {cohort}`."
+        )

@@ -16,7 +16,7 @@ from pydicom import Dataset, dcmread
 from pydicom.filereader import read_partial
 from pydicom.tag import Tag
 
-from helpers.dicom_file import in_plain_words, refuse_many_items, unpacked
+from helpers.dicom_file import in_plain_words, is_dicom, refuse_many_items, unpacked
 
 RADIOGRAPHS = ("CR", "DX")
 
@@ -122,11 +122,11 @@ def read_header(data: bytes) -> Dataset:
     ValueError
         If it is no DICOM file, or one that unpacks to more than any film needs.
     """
-    if data[128:132] != b"DICM":
+    if not is_dicom(data):
         raise ValueError("no DICOM file")
     data = in_plain_words(data)
     refuse_many_items(data)
-    return dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=_HEADER)
+    return dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=_HEADER, force=True)
 
 
 def whose_and_when(file: BinaryIO) -> tuple[str, date | None]:

@@ -4,6 +4,7 @@ Films come as published (DICOM files at any depth) or as `helpers.downloads` lea
 and a manifest in which keyed hashes stand for patients); the clinical table is the same for both.
 """
 
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,7 @@ from helpers.clinical import (
     SBU_REQUIRED,
     check_predictors,
 )
+from helpers.dicom_file import is_dicom, unpacked
 from helpers.keys import keyed_name, load_key
 from helpers.quarantine import quiet
 from helpers.table import decode, decode_dates, decode_numbers, eligible, one_table, read_table
@@ -65,7 +67,7 @@ def load_sbu(
     FileNotFoundError
         If the folder, the clinical CSV or the films are missing.
     ValueError
-        If the clinical CSV lacks columns or lists a patient twice.
+        If the clinical CSV or the manifest lacks columns, or the CSV lists a patient twice.
     NotKnownAtAdmission
         If a predictor is not known at admission; says why.
     """
@@ -155,6 +157,13 @@ def _read_films(root: Path, clinical: pd.DataFrame, key: bytes | None) -> pd.Dat
     text = ["picture", "patient", "study", "view", "modality", "status", "reason"]
     types = dict.fromkeys(text, "string") | dict.fromkeys(["chest", "companion"], "boolean")
     films = pd.read_csv(root / MANIFEST, dtype=types)
+    lacking = sorted({*types, "day", "series_number"} - {*films})
+    if lacking:
+        raise ValueError(
+            f"sbu: {MANIFEST} in {root.name}/ lacks the columns {', '.join(lacking)}, so it is of "
+            "another conversion. Fetch the cohort with `python -m helpers.downloads sbu`, or keep "
+            "what else was converted in another folder."
+        )
     return pd.DataFrame(
         {
             "image_path": str(root / "films") + "/" + films["picture"].fillna(""),
@@ -186,7 +195,7 @@ def _days(joined: pd.DataFrame) -> pd.Series:
 
 
 def _read_headers(root: Path) -> pd.DataFrame:
-    paths = sorted(root.rglob("*.dcm"))
+    paths = sorted(root.rglob("*.[dD][cC][mM]"))
     if not paths:
         raise FileNotFoundError(
             f"The sbu cohort needs DICOM films (*.dcm) below {root.name}/, and there are none: "
@@ -200,7 +209,16 @@ def _read_headers(root: Path) -> pd.DataFrame:
 def _read_header(path: Path) -> dict[str, object]:
     tags = [*SBU_HEADER.values(), "ReferencedImageSequence"]
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
+        with path.open("rb") as file:
+            plain = unpacked(file)
+            file.seek(0)
+            if not is_dicom(file.read(_BEGINNING) if plain is None else plain):
+                raise ValueError("no DICOM file")
+            file.seek(0)
+            source = file if plain is None else BytesIO(plain)
+            header = pydicom.dcmread(
+                source, stop_before_pixels=True, specific_tags=tags, force=True
+            )
         values = {column: str(header.get(tag, "") or "") for column, tag in SBU_HEADER.items()}
         companion = bool(header.get("ReferencedImageSequence"))
     except Exception:  # pydicom raises a zoo of types on damaged files; a bad file becomes a row
@@ -209,6 +227,7 @@ def _read_header(path: Path) -> dict[str, object]:
     return {"image_path": str(path), **values, "companion": companion, "refused": ""}
 
 
+_BEGINNING = 256  # bytes of a file, more than tell whether it is DICOM
 _UNREADABLE = "unreadable DICOM header"
 
 

@@ -1,16 +1,17 @@
 """Patients before pixels: who is trained on, who chooses, who judges."""
 
 import hashlib
-import os
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from helpers.duplicates import find_duplicates
+from helpers.files import write_whole
 from helpers.patient_groups import group_patients, share_out
-from helpers.patients import PATIENT
+from helpers.patients import PATIENT, require_numbers
 from helpers.table import exclude
 
 __all__ = [
@@ -61,9 +62,10 @@ def split_patients(
     Raises
     ------
     ValueError
-        If the sizes are no shares of the known parts, or if a site has too few patients who died
-        or survived to put one into every part.
+        If the sizes are no shares of the known parts, if a site has too few patients who died or
+        survived to put one into every part, or if a film has no patient.
     """
+    require_numbers(cohort)
     names = _check_sizes(sizes)
     groups = group_patients(cohort, duplicates)
     _check_enough(groups, names)
@@ -100,10 +102,7 @@ def save_split(cohort: pd.DataFrame, path: str | Path) -> Path:
     table = cohort[[*PATIENT, "part"]].astype(str).drop_duplicates().sort_values(PATIENT)
     text = table.to_csv(index=False, lineterminator="\n")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # Bytes, so that Windows does not change the line ends under the hash.
-    temporary.write_bytes(f"{_HEADER}{_sha256(text)}\n{text}".encode())
-    temporary.replace(path)
+    write_whole(path, f"{_HEADER}{_sha256(text)}\n{text}".encode())
     return path
 
 
@@ -124,10 +123,10 @@ def load_split(path: str | Path, cohort: pd.DataFrame) -> pd.DataFrame:
             f"{path.name} is not as save_split wrote it: its SHA-256 differs. "
             "Delete it and run notebook 01 again; models trained on the old split are void."
         )
-    lines = [line.rsplit(",", 1) for line in text.splitlines()[1:]]
-    parts = pd.Series({tuple(key.split(",", 1)): part for key, part in lines}, dtype="object")
+    table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
+    parts = pd.Series(table["part"].to_numpy(), pd.MultiIndex.from_frame(table[PATIENT]))
     keys = pd.MultiIndex.from_frame(cohort[PATIENT].astype(str))
-    unknown = keys.difference(pd.MultiIndex.from_tuples(parts.index))
+    unknown = keys[~keys.isin(parts.index)].unique()
     if len(unknown):
         raise ValueError(
             f"{path.name} does not know {len(unknown)} patients of this cohort, so it was made "
@@ -154,6 +153,7 @@ def check_disjoint(cohort: pd.DataFrame, duplicates: pd.DataFrame | None = None)
         Naming how many patients offend, and which. (The ids are for you; a notebook must not
         print them.)
     """
+    require_numbers(cohort)
     if cohort["part"].isna().any():
         raise ValueError(f"{int(cohort['part'].isna().sum())} rows of the cohort are in no part.")
     parts = cohort.groupby(PATIENT, observed=True)["part"].nunique()

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from helpers.evaluation import Interval
+from helpers.files import write_whole
 from helpers.paths import PROJECT
-from helpers.stored import write_whole
 
 STUDIES = PROJECT / "docs" / "study"
 MADE_BY = "`make study` makes it in about an hour on two cores"

@@ -1,5 +1,6 @@
 """The one table: a row a radiograph, the same columns from loading to judging."""
 
+import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,11 +74,19 @@ def decode(
 
 
 def decode_numbers(
-    values: pd.Series, *, unknown: tuple[str, ...] = ("", "?"), named: bool = True
+    values: pd.Series,
+    *,
+    unknown: tuple[str, ...] = ("", "?"),
+    named: bool = True,
+    between: tuple[float, float] = (-math.inf, math.inf),
 ) -> pd.Series:
-    """Read numbers; anything else becomes NA, with one warning that names it, if `named`."""
+    """Read numbers `between` two, both included.
+
+    Anything else becomes NA, with one warning that names it, if `named`.
+    """
     stripped = values.fillna("").astype("string").str.strip()
     numbers = pd.to_numeric(stripped, errors="coerce").astype("Float64")
+    numbers = numbers.where(numbers.between(*between))
     _warn_of(stripped[numbers.isna() & ~stripped.isin(unknown)], values.name, named)
     return numbers
 
@@ -220,9 +229,23 @@ def read_table(root: Path, name: str, cohort: str, required: list[str]) -> pd.Da
             "or make the phantoms with `python -m phantoms`."
         )
     try:
-        raw = pd.read_csv(path, dtype="string", keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        with warnings.catch_warnings():
+            # Of rows longer than the header: without index_col pandas would move all columns.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            raw = pd.read_csv(
+                path, dtype="string", keep_default_na=False, encoding="utf-8-sig", index_col=False
+            )
+    except (
+        UnicodeDecodeError,
+        pd.errors.ParserError,
+        pd.errors.ParserWarning,
+        pd.errors.EmptyDataError,
+    ) as error:
         raise ValueError(f"{cohort}: {name} is no UTF-8 CSV table ({error}); {advice}.") from error
+    except OSError as error:
+        raise type(error)(
+            error.errno, f"{cohort}: {name} cannot be read ({error.strerror}): {advice}."
+        ) from error
     missing = [column for column in required if column not in raw]
     if missing:
         raise ValueError(

@@ -137,7 +137,8 @@ class UploadPanel(anywidget.AnyWidget):
         self._upload = None if upload.complete else upload
         self._acknowledge(upload.run, len(upload.data))
         if upload.complete:
-            self._show(upload.run, upload.name, bytes(upload.data))
+            data, upload.data = bytes(upload.data), bytearray()  # it may be large: never twice
+            self._show(upload.run, upload.name, data)
 
     def _acknowledge(self, run: object, received: int) -> None:
         self.send({"kind": "received", "run": run, "bytes": received})

@@ -17,7 +17,7 @@ import pytest
 from object_server import BUCKET, ObjectServer
 from published import reference, write_dicom
 
-from helpers import archive, sbu_download
+from helpers import archive, dicom, sbu_download
 from helpers.clinical import (
     SBU_CLINICAL_FILE,
     ClinicalTableError,
@@ -464,6 +464,36 @@ def test_pictures_larger_than_estimated_do_not_fill_the_disk(
     shutil.copy(collection / "sbu" / SBU_CLINICAL_FILE, tmp_path / "again" / "sbu")
     undisturbed = contents(get(tmp_path / "again", server, every=True))
     assert contents(get(collection, server, every=True)) == undisturbed
+
+
+def test_a_full_disk_replaces_no_film_and_is_mended_by_repeating(
+    collection, server, monkeypatch, tmp_path
+):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("helpers.dicom._write_whole", full)
+        with pytest.raises(DownloadError, match="for a reason that may pass"):
+            get(collection, server)
+    (tmp_path / "again" / "sbu").mkdir(parents=True)
+    shutil.copy(collection / "sbu" / SBU_CLINICAL_FILE, tmp_path / "again" / "sbu")
+    undisturbed = contents(get(tmp_path / "again", server))
+    assert contents(get(collection, server)) == undisturbed
+
+
+def test_a_picture_that_cannot_be_read_again_is_not_taken_for_done(
+    collection, server, monkeypatch, tmp_path
+):
+    whole = dicom._write_whole
+    with monkeypatch.context() as patch:
+        patch.setattr(dicom, "_write_whole", lambda png, parts, data: whole(png, parts, data[:99]))
+        with pytest.raises(DownloadError, match="cannot be read again"):
+            get(collection, server)
+    (tmp_path / "again" / "sbu").mkdir(parents=True)
+    shutil.copy(collection / "sbu" / SBU_CLINICAL_FILE, tmp_path / "again" / "sbu")
+    undisturbed = contents(get(tmp_path / "again", server))
+    assert contents(get(collection, server)) == undisturbed
 
 
 def test_broken_transfers_end_the_same(collection, server, tmp_path):

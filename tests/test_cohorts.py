@@ -1,3 +1,5 @@
+import json
+import shutil
 import warnings
 from pathlib import Path
 
@@ -65,6 +67,7 @@ def test_ieee8023_maps_values_and_counts_every_dropped_row(tmp_path):
     assert (cohort.dtypes[list(TYPES)].astype(str) == pd.Series(TYPES).astype(str)).all()
     assert flow_of(cohort) == {
         "published": 12,
+        "excluded: no patient number": 0,
         "excluded: no X-ray (CT)": 2,
         "excluded: not in images/ (volumes)": 0,
         "excluded: finding not yet recorded (todo)": 1,
@@ -341,3 +344,72 @@ def test_missing_work_names_the_notebook_that_makes_it(project):
         work_file("models/iteration1.safetensors", made_by="04_train_resnet18")
     (work_root() / "split.csv").touch()
     assert work_file("split.csv", made_by="01").is_file()
+
+
+# --- tables that are not as published ---
+
+
+def test_films_without_a_patient_number_are_nobodys(tmp_path):
+    """As one person they would share an outcome."""
+    rows = [{"patientid": "", "survival": "N"}, {"patientid": ""}, {"patientid": "7"}]
+    cohort = load_ieee8023(write_ieee8023(tmp_path / "ieee8023", rows))
+    assert cohort["patient_id"].tolist() == ["7"] and cohort["died"].isna().all()
+    assert flow_of(cohort)["excluded: no patient number"] == 2
+    rows = [{"patient_id": "", "death_offset": "3"}, {"patient_id": ""}, {"patient_id": "a"}]
+    cohort = load_hannover(write_hannover(tmp_path / "hannover", rows))
+    assert cohort["patient_id"].tolist() == ["a"] and cohort["died"].tolist() == [False]
+    assert flow_of(cohort)["excluded: no patient number"] == 2
+
+
+def test_a_day_of_death_that_is_no_number_is_no_survival(tmp_path):
+    rows = [
+        {"patient_id": "a", "death_offset": "12 days", "icu_admission_offset": "soon"},
+        {"patient_id": "b", "death_offset": "12 days"},
+        {"patient_id": "b", "death_offset": "12"},
+        {"patient_id": "c", "death_offset": "inf"},
+        {"patient_id": "d"},
+    ]
+    with pytest.warns(UserWarning, match="count as missing"):
+        cohort = load_hannover(write_hannover(tmp_path / "hannover", rows))
+    assert cohort["died"].tolist() == [pd.NA, True, True, pd.NA, False]
+    assert cohort["label_source"].tolist() == ["unknown", *["observed"] * 2, "unknown", "observed"]
+    assert cohort["went_icu"].tolist() == [pd.NA, False, False, False, False]
+
+
+def test_ages_that_nobody_has_are_missing(tmp_path):
+    rows = [{"age": age, "offset": day} for age, day in (("-5", "inf"), ("inf", "2"), ("70", ""))]
+    with pytest.warns(UserWarning, match="none of the documented ones"):
+        cohort = load_ieee8023(write_ieee8023(tmp_path / "ieee8023", rows))
+    assert cohort["age"].tolist() == [pd.NA, pd.NA, 70]
+    assert cohort["day"].tolist() == [pd.NA, 2, pd.NA]
+
+
+def test_a_table_none_of_whose_pictures_is_there_is_refused(tmp_path):
+    root = write_ieee8023(tmp_path / "ieee8023", [{}, {}])
+    shutil.rmtree(root / "images")
+    with pytest.raises(
+        FileNotFoundError, match=r"none of the 2 pictures that it lists is in images"
+    ):
+        load_ieee8023(root)
+
+
+def test_rows_longer_than_the_header_move_no_column(tmp_path):
+    root = write_ieee8023(tmp_path / "ieee8023", [{}, {}])
+    header, *rows = (root / "metadata.csv").read_text().splitlines()
+    (root / "metadata.csv").write_text("\n".join([header, *(f"{row},more" for row in rows)]))
+    with pytest.raises(ValueError, match=r"metadata\.csv is no UTF-8 CSV table"):
+        load_ieee8023(root)
+
+
+def test_phantoms_are_phantoms_wherever_they_lie(project, monkeypatch):
+    for folder, made in {
+        "mine": {"seed": 7, "scale": 0.5},
+        "usual": {"seed": 0, "scale": 1},
+    }.items():
+        for name in ("ieee8023", "sbu", "hannover"):
+            (project / folder / name).mkdir(parents=True)
+        (project / folder / "phantoms.json").write_text(json.dumps(made))
+        monkeypatch.setenv("CXR_DATA", folder)
+        assert all(is_phantom(name) for name in ("ieee8023", "sbu", "hannover"))
+        suffix = "-seed7-scale0.5" if folder == "mine" else ""
+        assert work_root().name == f"quick-phantom{suffix}"  # nobody's split is another's

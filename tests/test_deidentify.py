@@ -353,6 +353,13 @@ def test_review_pages_and_table(tmp_path):
     assert table["number"].tolist() == [1, 2, 1, 2, 1]
     assert table["text_seen"].isna().all()
     assert len(list((tmp_path / "review").glob("page-*.png"))) == 3
+    table["text_seen"] = table["text_seen"].astype(object)
+    table.loc[4, ["text_seen"]] = "no"
+    table.to_csv(tmp_path / "review" / "review.csv", index=False)
+    again = pd.read_csv(write_review(paths[2:], tmp_path / "review", films=2))
+    assert again["text_seen"].fillna("").tolist() == ["", "", "no"]  # nobody's work is lost
+    with pytest.raises(FileExistsError, match="answers about 1 pictures"):
+        write_review(paths[:4], tmp_path / "review")
 
 
 def test_a_file_that_unpacks_without_end_is_a_row(tmp_path):
@@ -374,3 +381,11 @@ def test_patient_and_date_of_a_file_that_is_compressed_as_a_whole(tmp_path):
     plain = make_film(ramp("u2", 12), **elements)
     assert whose_and_when(BytesIO(packed)) == whose_and_when(BytesIO(plain))
     assert whose_and_when(BytesIO(plain)) == ("7", date(2020, 4, 1))
+
+
+def test_films_without_a_patient_share_no_day(tmp_path):
+    for number, day in enumerate(("20200301", "20200430")):
+        film(tmp_path / f"{number}.dcm", PatientID="", StudyDate=day)
+    paths = [tmp_path / "0.dcm", tmp_path / "1.dcm"]
+    table = deidentify(paths, tmp_path / "out", key=KEY)
+    assert table["day"].isna().all()

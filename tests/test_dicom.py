@@ -205,6 +205,20 @@ def test_tables_of_every_depth_and_length(bits, entries, kind):
     np.testing.assert_allclose(film, table[pixels] / (2**bits - 1), atol=1e-7)
 
 
+@pytest.mark.parametrize("kind", ["VOILUTSequence", "ModalityLUTSequence"])
+@pytest.mark.parametrize("entries", [32767, 32768, 40000])
+def test_long_tables_of_signed_pixels_without_kinds_of_values(entries, kind):
+    """pydicom takes the number of entries for a signed one."""
+    table = np.arange(entries) * 65535 // (entries - 1)
+    item = make_table([0], -32768, 16)[0]
+    item.LUTDescriptor = [entries, -32768, 16]
+    item.add_new("LUTData", "OW", table.astype("<u2").tobytes())
+    pixels = (np.linspace(0, entries - 1, 4096).astype("i4") - 32768).astype("i2").reshape(64, 64)
+    film = make_film(pixels, bits=16, syntax=ImplicitVRLittleEndian, **{kind: [item]})
+    expected = table[pixels.astype("i4") + 32768] / 65535
+    np.testing.assert_allclose(read_dicom(film), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
 @pytest.mark.parametrize("entries", [255, 256])
 def test_tables_of_bytes_packed_two_in_a_word(entries, syntax):
@@ -895,3 +909,27 @@ from helpers.dicom import convert
 pathlib.Path.replace = lambda *_: os._exit(9)  # dies after writing, before renaming
 convert([sys.argv[1]], sys.argv[2])
 """
+
+
+def test_greys_that_are_described_frame_by_frame_are_refused():
+    groups = Dataset()
+    groups.PixelValueTransformationSequence = [Dataset()]
+    groups.PixelValueTransformationSequence[0].RescaleSlope = -1
+    film = make_film(ramp("u2", 12), SharedFunctionalGroupsSequence=[groups])
+    with pytest.raises(UnreadableDicom, match="frame by frame"):
+        read_dicom(film)
+
+
+def test_frames_that_nobody_counted_are_noticed():
+    film = make_film(ramp("u2", 12), PixelData=np.tile(ramp("u2", 12), (3, 1)).tobytes())
+    with pytest.raises(UnreadableDicom, match="several frames"):
+        read_dicom(film)
+
+
+def test_a_pipe_is_no_film_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "film.dcm").write_bytes(make_film(ramp("u2", 12)))
+    paths = [str(tmp_path / name) for name in ("film.dcm", "pipe")]
+    table = convert(paths, tmp_path / "out")
+    assert table["reason"].isna().tolist() == [True, False]
+    assert "no file, but a folder, a pipe" in table["reason"].iloc[1]

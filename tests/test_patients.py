@@ -121,3 +121,26 @@ def test_death_cannot_be_asked_as_another_endpoint(patients):
     # Its imputed labels would come out as observed.
     with pytest.raises(ValueError, match="another event than died"):
         as_endpoint(patients.assign(label_source="imputed"), "died")
+
+
+def test_rows_of_nobody_are_refused_and_not_left_out(patients):
+    table = patients.assign(event=True)
+    table.loc[table.index[:2], "patient_id"] = None
+    for judge in (
+        partial(report, threshold=0.5),
+        pool_by_patient,
+        require_patients,
+        partial(as_endpoint, event="event"),
+        partial(bootstrap_interval, lambda t: t["risk"].mean()),
+    ):
+        with pytest.raises(ValueError, match=r"knows whose they are"):
+            judge(table)
+
+
+@pytest.mark.parametrize("words", [["N", "Y"], ["False", "True"], [0.2, 0.9]])
+def test_outcomes_that_are_none_are_refused(patients, words):
+    """As bools, all of them would be deaths."""
+    odd = patients.assign(died=patients["died"].map({False: words[0], True: words[1]}))
+    for judge in (partial(report, threshold=0.5), pool_by_patient, auroc_interval):
+        with pytest.raises(ValueError, match="Expected outcomes as bool or 0 and 1"):
+            judge(odd)

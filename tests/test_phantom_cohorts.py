@@ -107,10 +107,17 @@ def test_other_peoples_files_are_never_replaced(tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(FileExistsError, match=r"phantoms\.json"):
         make_cohorts(tmp_path, scale=0.05)
+    (tmp_path / "phantoms.json").write_text('{"version": 1, "seed": 0, "scale": 1}')
+    with pytest.raises(FileExistsError, match=r"found mine\.txt"):
+        make_cohorts(tmp_path, scale=0.05)
     assert (tmp_path / "mine.txt").read_text() == "keep"
+    with pytest.raises(FileExistsError, match="found a file"):
+        make_cohorts(tmp_path / "mine.txt", scale=0.05)
 
 
-@pytest.mark.parametrize("bad", [{"scale": 0}, {"scale": -1}, {"processes": 0}])
+@pytest.mark.parametrize(
+    "bad", [{"scale": 0}, {"scale": -1}, {"scale": float("inf")}, {"seed": -1}, {"processes": 0}]
+)
 def test_bad_arguments_are_refused(tmp_path, bad):
     with pytest.raises(ValueError, match="expected"):
         make_cohorts(tmp_path / "phantom", **bad)

@@ -139,6 +139,23 @@ def test_a_split_of_other_patients_is_refused(tmp_path):
         load_split(path, make_cohort(died=0, survived=50, unknown=50, site="hannover"))
 
 
+def test_a_stored_split_knows_any_number(tmp_path):
+    split = split_patients(make_cohort(), seed=5)
+    odd = {"P0000": "a,b", "P0001": 'c"d', "P0002": "NA", "P0003": "e\u2028f"}
+    split["patient_id"] = split["patient_id"].replace(odd)
+    again = load_split(save_split(split, tmp_path / "split.csv"), split.drop(columns="part"))
+    pd.testing.assert_series_equal(parts_of(again), parts_of(split))
+
+
+def test_films_of_nobody_cannot_be_split():
+    cohort = make_cohort()
+    cohort.loc[3, "patient_id"] = pd.NA
+    with pytest.raises(ValueError, match=r"1 of .* rows have no patient_id"):
+        split_patients(cohort)
+    with pytest.raises(ValueError, match=r"1 of .* rows have no patient_id"):
+        check_disjoint(cohort.assign(part="train"))
+
+
 def test_all_films_of_a_shared_patient_leave_the_external_test():
     here, there = make_cohort("hannover"), make_cohort("ieee8023")
     here.attrs["flow"] = (("published", len(here), here["patient_id"].nunique()),)

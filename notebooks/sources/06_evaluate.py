@@ -675,7 +675,7 @@ documents = {f"model-card-{name}.md": model_card(run, name) for name in models}
 documents["reporting.md"] = reporting_document(run)
 
 # %%
-from helpers.stored import write_whole
+from helpers.files import write_whole
 
 tables = {"reports": reports.drop(columns="value"), "rivals": rivals, "subgroups": groups}
 tables["severity"] = severity.rename_axis("model").reset_index()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -86,24 +87,22 @@ def make_cohorts(
     Raises
     ------
     ValueError
-        If scale or processes are not positive.
+        If scale or processes are not positive, or the seed is negative.
     FileExistsError
-        If ``root`` holds something that this function did not make.
+        If ``root`` is a file, or holds something that this function did not make.
     """
-    if not scale > 0:
-        raise ValueError(f"expected scale > 0, found {scale}")
+    if not 0 < scale < math.inf:
+        raise ValueError(f"expected scale > 0 and finite, found {scale}")
+    if seed < 0:
+        raise ValueError(f"expected seed >= 0, found {seed}")
     if processes is not None and processes < 1:
         raise ValueError(f"expected processes >= 1 or None, found {processes}")
-    root = Path(root)
+    root = Path(root).absolute()
+    _refuse_others(root)
     manifest = {"version": VERSION, "seed": int(seed), "scale": float(scale)}
     if read_manifest(root) == manifest:
         _log.info("phantom cohorts are complete already: nothing to do")
         return root
-    if root.exists() and read_manifest(root) is None and any(root.iterdir()):
-        raise FileExistsError(
-            f"expected {root} to be absent, empty or made by phantoms ({MANIFEST} inside), found "
-            "other files; move them away or choose another --root"
-        )
     part = root.with_name(f".{root.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # what a killed run left behind
     part.mkdir(parents=True)
@@ -111,6 +110,20 @@ def make_cohorts(
     (part / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     _replace(part, root)
     return root
+
+
+def _refuse_others(root: Path) -> None:
+    """Refuse a root with anything in it that would be lost."""
+    if root.exists() and not root.is_dir():
+        raise FileExistsError(f"expected {root} to be a folder or absent, found a file")
+    made = {MANIFEST, *(Path(table).parts[0] for table in TABLES)}
+    found = {path.name for path in root.iterdir()} if root.exists() else set()
+    if found and (MANIFEST not in found or found - made):
+        others = ", ".join(sorted(found - made)[:3]) or f"no {MANIFEST}"
+        raise FileExistsError(
+            f"expected {root} to be absent, empty or made by phantoms ({MANIFEST} inside, and "
+            f"nothing else), found {others}; move that away or choose another --root"
+        )
 
 
 def read_manifest(root: Path) -> dict[str, Any] | None:
@@ -121,7 +134,10 @@ def read_manifest(root: Path) -> dict[str, Any] | None:
     path = root / MANIFEST
     if not path.is_file():
         return None
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # damaged: what is there was made here, and is not known to be complete
+        return {"version": None}
     complete = all((root / table).is_file() for table in TABLES)
     return manifest if complete else {**manifest, "version": None}
 
