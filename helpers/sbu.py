@@ -153,7 +153,6 @@ def _read_films(root: Path, clinical: pd.DataFrame, key: bytes | None) -> pd.Dat
     """Return a row a film, from headers or from the manifest; patients named as in `clinical`."""
     if not (root / MANIFEST).is_file():
         return _read_headers(root)
-    clinical["to_patient_id"] = _names_of(clinical["to_patient_id"], key)
     text = ["picture", "patient", "study", "view", "modality", "status", "reason"]
     types = dict.fromkeys(text, "string") | dict.fromkeys(["chest", "companion"], "boolean")
     films = pd.read_csv(root / MANIFEST, dtype=types)
@@ -164,6 +163,7 @@ def _read_films(root: Path, clinical: pd.DataFrame, key: bytes | None) -> pd.Dat
             "another conversion. Fetch the cohort with `python -m helpers.downloads sbu`, or keep "
             "what else was converted in another folder."
         )
+    clinical["to_patient_id"] = _names_of(clinical["to_patient_id"], key)
     return pd.DataFrame(
         {
             "image_path": str(root / "films") + "/" + films["picture"].fillna(""),

@@ -19,7 +19,7 @@ sys.path.insert(0, str(NOTEBOOKS.parent))
 from helpers.paths import COHORTS, PROJECT, cohort_root, work_file, work_root  # noqa: E402
 
 PAGE = NOTEBOOKS / "08_explore_predictions.ipynb"
-MODEL = "models/iteration2.safetensors"
+MODEL = ("models/iteration2.safetensors", "models/iteration2.json")  # stored last, in this order
 TO_NOTEBOOK = re.compile(r"\[([^\[\]]+)\]\([^)\s]+\.ipynb\)")  # a link in Markdown
 PICTURE_FILE = re.compile(r"!\[[^\[\]]*\]\((?!https?:)[^)\s]+\)")
 MADE_BY = ("01_explore_the_cohorts", "02_impute_the_labels", "04_train_resnet18", "05_fine_tune")
@@ -30,7 +30,8 @@ def missing() -> str:
     try:
         for name in COHORTS:
             cohort_root(name)
-        work_file(MODEL, made_by=MADE_BY[-1])
+        for name in MODEL:
+            work_file(name, made_by=MADE_BY[-1])
     except FileNotFoundError as error:
         return str(error)
     return ""

@@ -1,12 +1,14 @@
 import json
 import shutil
 import warnings
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from dicom_films import make_film
 from published import (
     ramp,
     reference,
@@ -15,6 +17,7 @@ from published import (
     write_hannover,
     write_ieee8023,
 )
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from helpers import paths
 from helpers.clinical import SBU_CLINICAL_FILE, NotKnownAtAdmission
@@ -413,3 +416,58 @@ def test_phantoms_are_phantoms_wherever_they_lie(project, monkeypatch):
         assert all(is_phantom(name) for name in ("ieee8023", "sbu", "hannover"))
         suffix = "-seed7-scale0.5" if folder == "mine" else ""
         assert work_root().name == f"quick-phantom{suffix}"  # nobody's split is another's
+
+
+def test_sbu_reads_headers_as_films_are_read(tmp_path):
+    """Without a preamble, with a loud ending, or compressed as a whole, but not without end."""
+    root = tmp_path / "sbu"
+    folder = root / "A000001"
+    write_clinical(root, [{}])
+    whole = write_dicom(folder / "whole.DCM").read_bytes()
+    (folder / "headless.dcm").write_bytes(whole[132:])
+    (folder / "letter.dcm").write_bytes(b"no film at all" * 99)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    bomb = packer.compress(bytes(2**30)) + packer.flush()
+    packed = make_film(np.zeros((4, 4), "u2"), syntax=DeflatedExplicitVRLittleEndian)
+    head = packed[: packed.index(b"1.2.840.10008.1.2.1.99") + 22]
+    (folder / "bomb.dcm").write_bytes(head + bomb)
+    films = load_sbu(root)
+    names = [Path(path).name for path in films["image_path"]]
+    assert sorted(names) == ["headless.dcm", "whole.DCM"]
+    assert flow_of(films)["excluded: unreadable DICOM header"] == 2
+
+
+def test_a_manifest_of_another_conversion_is_refused(sbu):
+    (sbu / "manifest.csv").write_text("image_path,png_path,reason\n")
+    with pytest.raises(ValueError, match=r"lacks the columns .*patient.* another conversion"):
+        load_sbu(sbu)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("covid-severity-scores.csv", "", "is no UTF-8 CSV table"),
+        ("covid-severity-scores.csv", "filename\n0.png\n", "lacks the columns geographic_mean"),
+        (
+            "structure.csv",
+            "Class,Filename,Resolution,Left,Top,Width,Height,Mask\nx,0.png,445X416,1,1,2,,m.png\n",
+            "1 rows have no size",
+        ),
+    ],
+)
+def test_annotations_that_are_none_are_refused(tmp_path, file, text, message):
+    root = write_ieee8023(tmp_path / "ieee8023", [{}])
+    good = {
+        "covid-severity-scores.csv": "filename,geographic_mean,opacity_mean\n0.png,3,?\n,1,1\n",
+        "structure.csv": "Class,Filename,Resolution,Left,Top,Width,Height,Mask\n",
+    }
+    folders = dict(zip(good, (root / "annotations", tmp_path / "segmentations"), strict=True))
+    for name, folder in folders.items():
+        folder.mkdir()
+        (folder / name).write_text(good[name])
+    annotations = load_annotations(root)
+    assert annotations.severity["geographic"].tolist() == [3]
+    assert annotations.severity["opacity"].isna().all() and annotations.outlines.empty
+    (folders[file] / file).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_annotations(root)

@@ -141,6 +141,8 @@ def test_centre_and_border_share_the_film():
     assert (frame == 0).mean() == pytest.approx(0.49)
     assert (border == 0).mean() == pytest.approx(0.64)
     assert np.all(frame[0, :15] == 9) and np.all(border[0, 10:90, 10:90] == 0)
+    for nothing in (probing.only_border(films, 0), probing.black_out_centre(films, 1)):
+        assert np.all(nothing == 0)
     assert np.all(films == 9)
 
 

@@ -302,6 +302,9 @@ def test_what_is_missing_is_made_first(serve, monkeypatch, tmp_path, capsys):
     put_random_model(tmp_path)
     serve.prepare()
     assert len(commands) == 2  # all is there now
+    (tmp_path / "data/work/quick-phantom/models/iteration2.json").unlink()
+    serve.prepare()  # somebody stopped the notebook that stored it
+    assert len(commands) == 4
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,12 @@ def test_nothing_about_a_patient_is_known_to_the_model_that_predicts_him(
     after = crossfit(changed, index_films, features, method=method, draws=2)
     np.testing.assert_array_equal(risks(before)[first], risks(after)[first])
     assert not np.array_equal(risks(before)[~first], risks(after)[~first])
+    one = int(np.flatnonzero(first)[0])
+    strange = features.copy()
+    strange[one] += 50  # what others of the fold are scaled and turned by must not know it
+    after = crossfit(films, index_films, strange, method=method, draws=2)
+    others = first & (np.arange(len(first)) != one)
+    np.testing.assert_array_equal(risks(before)[others], risks(after)[others])
 
 
 def test_each_method_predicts_every_patient_once(films, index_films, features):

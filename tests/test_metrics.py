@@ -107,3 +107,26 @@ def test_rivals_have_their_own_net_benefit(patients):
     np.testing.assert_allclose(curve["view"], by_formula, atol=1e-12)
     with pytest.raises(ValueError, match="Are these logits"):
         net_benefit(died, risk, [0.1], rivals={"view": risk + 1})
+
+
+@pytest.mark.parametrize(
+    "odd", [["N", "Y"], ["False", "True"], [0, 2], [0.0, 0.3], [False, None], [0, NAN]]
+)
+def test_outcomes_that_are_none_are_refused(odd):
+    for judge in (auroc, brier, lambda died, _: majority_rate(died), recalibrate):
+        with pytest.raises(ValueError, match=r"Expected (outcomes as bool|an outcome for every)"):
+            judge(odd, [0.2, 0.4])
+
+
+def test_outcomes_are_understood_in_every_form_they_come_in():
+    for died in ([0, 1], [0.0, 1.0], [False, True], pd.array([False, True], "boolean")):
+        assert auroc(died, [0.2, 0.4]) == 1 and majority_rate(died) == 0.5
+
+
+def test_rivals_and_thresholds_that_cannot_be_meant_are_refused():
+    with pytest.raises(ValueError, match="Rename the rivals model"):
+        net_benefit([0, 1], [0.2, 0.4], [0.1], rivals={"model": [0.1, 0.1]})
+    with pytest.raises(ValueError, match="Expected thresholds between 0 and 1"):
+        net_benefit([0, 1], [0.2, 0.4], [0.1, NAN])
+    with pytest.raises(ValueError, match="a logit for every patient"):
+        recalibrate([0, 1, 0, 1], [0.1, 0.2, 0.4, NAN])

@@ -413,6 +413,21 @@ def test_bytes_of_an_upload_that_was_given_up_are_freed(page):
     assert send(page, 4, png(drawn_chest()))[-1] == "done"
 
 
+def test_a_whole_upload_is_in_memory_once(page, monkeypatch):
+    data, kept = png(drawn_chest()), []
+    page._receive(page, {"kind": "begin", "run": 1, "name": "a", "size": len(data)}, [])
+    arriving, explain = page._upload, page._explain
+
+    def watched(whole, tell):
+        kept.append((len(whole), len(arriving.data)))
+        return explain(whole, tell)
+
+    monkeypatch.setattr(page, "_explain", watched)
+    page._receive(page, {"kind": "piece", "run": 1, "start": 0}, [data])
+    assert kept == [(len(data), 0)] and page._upload is None
+    assert page.sent[-1]["state"] == "done"
+
+
 def test_lost_piece_and_too_large_a_file_are_refused(page):
     page._receive(page, {"kind": "begin", "run": 1, "name": "a", "size": 3000}, [])
     page._receive(page, {"kind": "piece", "run": 1, "start": 1000}, [b"x" * 1000])

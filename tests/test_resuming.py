@@ -173,3 +173,20 @@ def test_a_model_remembers_the_phantoms_that_taught_its_start(parts, tmp_path, m
     main(["ieee8023", "--start", "random", *settings, "--out", str(first)])
     main(["sbu", "--start", str(first), *settings, "--out", str(second)])
     assert RiskModel.load(second).card["phantom_cohorts"] == ["ieee8023"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--size", "0"], "expected 1 or more"),
+        (["--size", "50"], "expected a multiple of 32, got 50"),
+        (["--size", "-32"], "expected 0 or more, got -32"),
+        (["--batch-size", "0"], "expected 1 or more"),
+        (["--epochs", "-1"], "expected 0 or more"),
+        (["--recipe", "careless", "--epochs", "0"], "teaches nothing"),
+    ],
+)
+def test_senseless_options_are_refused_before_anything_is_read(options, message, capsys):
+    with pytest.raises(SystemExit):
+        main(["sbu", *options])
+    assert message in capsys.readouterr().err
