@@ -188,7 +188,7 @@ def band(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pointwise 95 % band of a curve over resampled patients, shape (points,) each.
 
-    By the percentiles of :func:`helpers.intervals.bootstrap_interval`, few deaths reaching further.
+    By the percentiles of :func:`helpers.bootstrap.bootstrap_interval`, few deaths reaching further.
 
     `keep_deaths` draws those who died and those who survived separately, for curves that take the
     number of deaths as given.

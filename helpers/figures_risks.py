@@ -1,8 +1,8 @@
 """Figures of the predicted risks themselves: agreement with outcomes, distribution, errors."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
 from statsmodels.nonparametric.smoothers_lowess import lowess
 
@@ -94,16 +94,15 @@ def plot_confusion(patients: pd.DataFrame, threshold: float, ax: Axes | None = N
     ax = axis_or_new(ax, width=4, height=3.5)
     outcomes, risks = outcomes_and_risks(patients)
     said = risks >= threshold
-    counts = np.array(
-        [[np.sum(said[row]), np.sum(~said[row])] for row in (outcomes, ~outcomes)], dtype=float
+    counts = pd.DataFrame(
+        [[np.sum(said[row]), np.sum(~said[row])] for row in (outcomes, ~outcomes)],
+        index=["died", "survived"],
+        columns=[f"{threshold:.2f} or more", "less"],
     )
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ax.imshow(shares, cmap=plt.get_cmap("Blues"), vmin=0, vmax=1)
-    for row, column in np.ndindex(2, 2):
-        text = f"{counts[row, column]:.0f}\n{shares[row, column]:.0%}"
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        ax.text(column, row, text, ha="center", va="center", color=colour)
-    ax.set_xticks([0, 1], [f"{threshold:.2f} or more", "less"])
-    ax.set_yticks([0, 1], ["died", "survived"])
+    shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+    words = counts.astype(str) + shares.map("\n{:.0%}".format)
+    look = {"cmap": "Blues", "vmin": 0, "vmax": 1, "cbar": False, "square": True}
+    seaborn.heatmap(shares, annot=words, fmt="", ax=ax, **look)
+    ax.tick_params(rotation=0)
     ax.set(xlabel="predicted risk of death", ylabel="outcome")
     return ax

@@ -5,7 +5,6 @@ from math import ceil
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit
 from scipy.stats import norm
 
 MOST_PATIENTS = 1e9
@@ -107,11 +106,6 @@ def sample_size_for_observed_expected(
     _check(death_rate, width)
     wanted = np.arcsinh(width / 2) / norm.ppf((1 + level) / 2)
     return _enough((1 - death_rate) / (death_rate * wanted**2), death_rate)
-
-
-def risks_around(mean_logit: float, sd_logit: float, count: int = 2001) -> np.ndarray:
-    """Risks whose logits are normally distributed, at evenly spaced quantiles, shape (count,)."""
-    return expit(norm.ppf((np.arange(count) + 0.5) / count, mean_logit, sd_logit))
 
 
 def _check(death_rate: float, width: float) -> None:

@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import FancyArrowPatch
 from sklearn.metrics import precision_recall_curve
 
-from helpers import figures
+from helpers import curves, figures
 from helpers.evaluation import confusion, net_benefit
 
 OBSERVED = {"label_source": "observed"}
@@ -134,8 +134,30 @@ def test_the_precision_recall_band_is_a_step_like_its_curve(patients, monkeypatc
         assert height in precision[recall >= at - 1e-9]
 
 
+def test_a_band_keeps_the_number_of_deaths_where_the_curve_takes_it_as_given(patients):
+    died, risk = patients["died"].to_numpy(bool), patients["risk"].to_numpy()
+    low, high = curves.band(lambda died, risk: [died.mean()], died, risk)
+    assert low == high == died.mean()
+    low, high = curves.band(lambda died, risk: [died.mean()], died, risk, keep_deaths=False)
+    assert low < died.mean() < high
+
+
+def test_a_band_reaches_as_far_as_the_rarer_outcome_asks(patients, monkeypatch):
+    asked = []
+    monkeypatch.setattr(curves, "percentile_tail", lambda rarer: asked.append(rarer) or 0.5)
+    died, risk = patients["died"].to_numpy(bool), patients["risk"].to_numpy()
+    low, high = curves.band(lambda died, risk: [risk.mean()], died, risk)
+    assert asked == [min(died.sum(), (~died).sum())] and low == high
+
+
 def test_a_constant_risk_can_be_drawn(patients):
     constant = patients.assign(risk=0.2)
+    assert [tuple(point) for point in figures.plot_roc(constant).lines[0].get_xydata()][-1] == (
+        1,
+        1,
+    )
+    ax = figures.plot_risk_by_outcome(constant)
+    assert {path.get_label().split(" (")[0] for path in ax.patches} >= {"died", "survived"}
     for draw in (figures.plot_roc, figures.plot_calibration, figures.plot_risk_by_outcome):
         draw(constant).figure.canvas.draw()
 

@@ -196,14 +196,14 @@ def test_nothing_unknown_means_nothing_imputed(cohort, few_trees):
 def test_features_take_the_first_film_and_any_event():
     films = (
         make_cohort(2)
-        .iloc[[0, 0]]
-        .assign(image_path=["late", "early"], day=[9.0, 2.0], temperature=[39.0, 37.5])
+        .iloc[[0, 0, 0]]
+        .assign(image_path=["l", "e", "m"], day=[9.0, 2.0, 5.0], temperature=[39.0, 37.5, 38.0])
     )
-    films["intubated"] = pd.array([True, pd.NA], dtype="boolean")
+    films["intubated"] = pd.array([True, pd.NA, False], dtype="boolean")
     features = patient_features(films)
     assert features["temperature"].tolist() == [37.5]
     assert features["intubated"].tolist() == [1.0]
-    assert features["n_films"].tolist() == [2.0]
+    assert features["n_films"].tolist() == [3.0]
     assert features["extubated"].isna().all()
     assert all(dtype.kind == "f" for dtype in features.dtypes)
 

@@ -96,6 +96,18 @@ def test_two_processes_take_the_steps_of_one_and_resume_as_one_does(tmp_path):
     assert (killed / "result.json").read_text() == (two / "result.json").read_text()
 
 
+def test_two_processes_take_steps_as_long_as_those_of_one(tmp_path):
+    """AdamW would take the same steps from gradients of any scale; gradient descent would not."""
+    losses = []
+    for launcher in ((), TORCHRUN):
+        folder = prepare(tmp_path / str(len(losses)))
+        assert in_child(folder, "--plain-steps", launcher=launcher) == 0
+        history = pd.DataFrame(json.loads((folder / "result.json").read_text())["history"])
+        losses.append(history["train_loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-3)
+    assert losses[0].iloc[-1] < 0.95 * losses[0].iloc[0]
+
+
 @pytest.mark.parametrize("statistics", [(), ("--move-statistics",)])
 def test_two_processes_end_with_the_same_network(tmp_path, statistics):
     """Moving statistics, too, although each process sees other films in a step."""

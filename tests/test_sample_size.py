@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
+from scipy.stats import norm
 
 from helpers.delong import auroc_interval
 from helpers.sample_size import (
-    risks_around,
     sample_size_for_auroc,
     sample_size_for_observed_expected,
     sample_size_for_slope,
@@ -23,6 +24,11 @@ def test_auroc_as_published():
     low_activity = sample_size_for_auroc(0.72, 0.45, half_width=0.0255 * Z).patients
     adverse = sample_size_for_auroc(0.53, 0.10, half_width=0.03 * Z).patients
     assert low_activity == pytest.approx(400, abs=1) and adverse == pytest.approx(1025, abs=1)
+
+
+def risks_around(mean_logit, sd_logit, count=2001):
+    """Risks whose logits are normally distributed, at evenly spaced quantiles."""
+    return expit(norm.ppf((np.arange(count) + 0.5) / count, mean_logit, sd_logit))
 
 
 @pytest.mark.parametrize("auroc", [0.64, 0.85])

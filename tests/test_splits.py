@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from helpers.duplicates import find_duplicates
+from helpers.patient_groups import group_patients
 from helpers.splits import (
     PARTS,
     check_disjoint,
@@ -33,6 +34,11 @@ def make_cohort(site="sbu", died=20, survived=80, unknown=50, films=3):
 
 def parts_of(cohort):
     return cohort.groupby(["site", "patient_id"])["part"].first().astype(str)
+
+
+def cohort_outcomes(cohort, paths):
+    told = cohort.set_index("image_path")["died"].map({True: "died", False: "survived"})
+    return told.fillna("unknown")[paths].tolist()
 
 
 def pair(path_a, path_b):
@@ -106,6 +112,15 @@ def test_patients_who_share_a_film_stay_together():
     with pytest.raises(ValueError, match=r"1 pairs of copies .* of 2 patients: ieee8023 P"):
         check_disjoint(split_patients(cohort, seed=0), duplicates)
     check_disjoint(split_patients(cohort, seed=0, duplicates=duplicates), duplicates)
+
+
+def test_a_group_counts_as_its_gravest_outcome():
+    cohort = make_cohort(died=1, survived=1, unknown=1, films=1)
+    names = cohort["image_path"].tolist()
+    for linked, outcome in ((names[:2], "died"), (names[1:], "survived"), (names[::2], "died")):
+        groups = group_patients(cohort, pair(*linked))
+        alone = {"died", "survived", "unknown"} - set(cohort_outcomes(cohort, linked))
+        assert sorted(groups["outcome"]) == sorted([outcome, *alone])
 
 
 def test_check_disjoint_names_patients_in_two_parts():

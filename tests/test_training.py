@@ -147,6 +147,14 @@ def test_augmentation_keeps_shape_and_changes_each_film_differently():
     assert (batch[..., :32].mean(dim=(1, 2, 3)) > batch[..., 32:].mean(dim=(1, 2, 3))).all()
 
 
+def test_augmentation_changes_contrast_and_brightness_as_drawn():
+    film = torch.linspace(-1, 1, 64).repeat(64, 1)[None, None]
+    still = torch.zeros(1, 6)
+    torch.testing.assert_close(change(film, still), film, atol=1e-5, rtol=0)
+    still[0, 4:] = torch.tensor([0.2, 0.1])
+    torch.testing.assert_close(change(film, still), film * 1.2 + 0.1, atol=1e-5, rtol=0)
+
+
 def test_training_hash_follows_films_and_outcomes_not_order(parts):
     cohort = parts["train"]
     assert training_data_hash(cohort, 64) == training_data_hash(cohort[::-1], 64)

@@ -1,6 +1,7 @@
 """Trains on an easy cohort in a process of its own, for tests that kill it or start two.
 
-    python tests/train_once.py FOLDER [--kill-step N | --kill-write N] [--move-statistics]
+    python tests/train_once.py FOLDER [--kill-step N | --kill-write N]
+                                      [--move-statistics | --plain-steps]
 
 It kills itself by SIGKILL, which no handler can catch, as it is about to prepare batch N, or with
 checkpoint N written but not yet renamed.
@@ -37,6 +38,7 @@ CONFIG = TrainingConfig(
     layer_decay=0.5,
     freeze_statistics=True,
 )
+PLAIN = replace(CONFIG, rate=0.03)
 
 
 def prepare(folder: Path) -> Path:
@@ -58,6 +60,12 @@ def train(folder: Path, config: TrainingConfig = CONFIG) -> Fit:
         checkpoint=folder / "run.checkpoint",
         progress=False,
     )
+
+
+def take_plain_steps() -> TrainingConfig:
+    """Let steps be as long as gradients are, which AdamW's are not; return how to train so."""
+    stages.AdamW = lambda weights, **_: torch.optim.SGD(weights, lr=PLAIN.rate, momentum=0.9)
+    return PLAIN
 
 
 def describe(fitted: Fit) -> dict:
@@ -84,6 +92,7 @@ def main() -> None:
     parser.add_argument("--kill-step", type=int)
     parser.add_argument("--kill-write", type=int)
     parser.add_argument("--move-statistics", action="store_true", help="of batch norm")
+    parser.add_argument("--plain-steps", action="store_true", help="of gradient descent")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.kill_step:
@@ -91,8 +100,12 @@ def main() -> None:
     if options.kill_write:
         Path.replace = kill_at(options.kill_write, Path.replace)
     # Without a head alone, whose statistics stand still and whose network may be the best.
-    moving = replace(CONFIG, freeze_statistics=False, head_epochs=0)
-    fitted = train(options.folder, moving if options.move_statistics else CONFIG)
+    config = CONFIG
+    if options.move_statistics:
+        config = replace(CONFIG, freeze_statistics=False, head_epochs=0)
+    if options.plain_steps:
+        config = take_plain_steps()
+    fitted = train(options.folder, config)
     rank = os.environ.get("RANK", "0")
     (options.folder / f"weights-{rank}.txt").write_text(weights_hash(fitted.network))
     if rank == "0":

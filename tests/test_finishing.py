@@ -1,0 +1,85 @@
+"""From a network to a model: what calibration, threshold and base rate are fitted to."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import finishing
+from helpers.evaluation import choose_threshold, logits, pool_by_patient, recalibrate
+from helpers.finishing import finish_model, fit_calibration
+from helpers.models import build_resnet18
+from helpers.recipes import TrainingConfig
+
+
+def patients(died, logit):
+    risk = 1 / (1 + np.exp(-np.asarray(logit, float)))
+    return pd.DataFrame({"died": np.asarray(died, bool), "risk": risk})
+
+
+@pytest.fixture
+def drawn():
+    """Outcomes of 60 patients, and logits that know something of them."""
+    generator = np.random.default_rng(3)
+    died = np.arange(60) % 3 == 0
+    return died, generator.normal(size=60) + died
+
+
+def test_enough_deaths_fit_intercept_and_slope(drawn):
+    died, logit = drawn
+    intercept, slope, note = fit_calibration(patients(died, logit))
+    assert (intercept, slope) == pytest.approx(recalibrate(died, logit))
+    assert note == "Intercept and slope fitted on 20 deaths among 60 validation patients."
+
+
+def test_few_deaths_fit_the_intercept_alone(drawn):
+    _, logit = drawn
+    died = np.arange(60) < 9
+    intercept, slope, note = fit_calibration(patients(died, logit))
+    assert slope == 1 and "just 9 deaths among 60" in note
+    assert (1 / (1 + np.exp(-(intercept + logit)))).sum() == pytest.approx(9)
+
+
+@pytest.mark.parametrize(
+    ("logit", "reason"),
+    [
+        (lambda died, logit: -logit, "its slope came out negative"),
+        (lambda died, logit: np.where(died, 1.0, -1.0), "no finite slope exists"),
+        (lambda died, logit: np.zeros(60), "no finite slope exists"),
+    ],
+)
+def test_a_slope_that_turns_round_or_is_none_is_left_out(drawn, logit, reason):
+    died, logit = drawn[0], logit(*drawn)
+    intercept, slope, note = fit_calibration(patients(died, logit))
+    assert slope == 1 and reason in note
+    assert (1 / (1 + np.exp(-(intercept + logit)))).sum() == pytest.approx(20)
+
+
+def test_a_model_is_finished_on_the_first_film_of_each_validation_patient(drawn, monkeypatch):
+    died, logit = drawn
+    numbers = [f"P{number}" for number in range(60)]
+    first = pd.DataFrame({"patient_id": numbers, "died": died, "logit": logit, "day": 1.0})
+    later = first.assign(logit=-9.0 * died, day=5.0)
+    validation = pd.concat([later, first]).assign(
+        site="sbu", label_source="observed", part="validation"
+    )
+    validation["image_path"] = [f"{number}.png" for number in range(120)]
+    train = validation.assign(part="train", patient_id="T" + validation["patient_id"], died=True)
+
+    def predict(model, films):
+        return films.assign(risk=model.calibrate(films["logit"]))
+
+    monkeypatch.setattr(finishing, "predict", predict)
+    monkeypatch.setattr(finishing, "mean_film", lambda films, size: [])
+    monkeypatch.setattr(finishing, "training_data_hash", lambda films, size: "ab")
+    config = TrainingConfig(size=32)
+    model = finish_model(
+        build_resnet18("random"), train, validation, config, title="a", start="random"
+    )
+    assert (model.intercept, model.slope) == pytest.approx(recalibrate(died, logit))
+    asked = first.assign(site="sbu", label_source="observed", part="validation")
+    asked["risk"] = model.calibrate(asked["logit"])
+    assert model.threshold == pytest.approx(choose_threshold(asked))
+    assert pool_by_patient(asked)["risk"].mean() == pytest.approx(died.mean(), abs=1e-3)
+    assert model.base_rate == pytest.approx((60 + 20) / 120)  # of all patients, each once
+    assert model.card["validation_data"]["patients"] == 60
+    assert np.isfinite(logits(asked["risk"])).all()
