@@ -40,7 +40,8 @@ def judge_subgroups(
         A row a group and metric: ``grouping``, ``group``, ``n``, ``events``, ``metric`` (AUROC,
         observed / expected deaths), ``estimate``, ``low``, ``high``, ``note``. With fewer than
         `FEWEST_EVENTS` deaths or survivors the events are NA and the estimate is NaN, and the note
-        says so: of a group of few, the number of deaths may tell who died.
+        says so: of a group of few, the number of deaths may tell who died. (Whoever has the total
+        of a grouping can still subtract: this is no disclosure control.)
 
     Raises
     ------

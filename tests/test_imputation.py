@@ -152,9 +152,10 @@ def test_observed_labels_are_kept_and_only_training_patients_are_filled_in(
 
 
 def test_hard_labels_begin_at_the_documented_risk(cohort):
-    labels = impute_survival(cohort, method="forest")
-    filled = labels[labels["label_source"] == "imputed"]
+    labels = [impute_survival(cohort, method=name) for name in ("forest", "forest_balanced")]
+    filled = pd.concat(labels).query("label_source == 'imputed'")
     assert ((filled["risk"] >= 0.5) == filled["died"]).all()
+    assert filled["died"].any() and not filled["died"].all()
 
 
 def test_balanced_weights_invent_deaths_and_calibrated_risks_do_not():

@@ -173,5 +173,7 @@ def test_a_name_with_a_carriage_return_does_not_end_the_run(archive, tmp_path):
 
 
 def test_page_names_what_there_is():
-    for path in re.findall(r"`((?:tests|helpers|benchmarks)/[\w./]+\.py)`", PAGE):
+    named = re.findall(r"`((?:tests|helpers|benchmarks)/[\w./]+\.py)`", PAGE)
+    assert named
+    for path in named:
         assert (PROJECT / path).is_file()

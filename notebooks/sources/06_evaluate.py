@@ -411,7 +411,8 @@ pd.DataFrame(
 # One number for all may hide a group that is served badly. Here are the sexes, age bands and views of SBU's test
 # patients, and the sites of all whom iteration 2 was tested on. Groups with fewer than ten deaths or survivors are
 # hidden, deaths and all: an interval as wide as the scale informs nobody, and so small a number within a group is, at a real
-# hospital, about persons. (Totals of a site are in the tables above, as any publication would have them.) A grouping that puts
+# hospital, about persons. (That keeps no secret: who has the total can subtract. A registry would hide a second group as well. Totals of a
+# site are in the tables above, as any publication would have them.) A grouping that puts
 # everybody into one group is left out: that group is the report.
 
 # %%
