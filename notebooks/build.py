@@ -2,8 +2,9 @@
 
     python notebooks/build.py [NAME …] [--out FOLDER]
 
-Runs on phantoms write to ``notebooks/``. As soon as one real cohort is in use, the executed copies
-go to ``data/work/…/notebooks`` instead, so that no picture of a real film reaches ``notebooks/``.
+Runs on the phantoms that everybody makes write to ``notebooks/``. As soon as one cohort is real, or
+drawn from another seed, the executed copies go to ``data/work/…/notebooks`` instead, so that no
+picture of a real film reaches ``notebooks/``.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 NOTEBOOKS = Path(__file__).resolve().parent
 sys.path.insert(0, str(NOTEBOOKS.parent))
 
-from helpers.paths import COHORTS, is_phantom, work_root  # noqa: E402
+from helpers.paths import COHORTS, is_phantom, profile, work_root  # noqa: E402
 
 LARGEST_NOTEBOOK = 1_000_000  # bytes
 CELL_TIMEOUT = 1200  # s
@@ -147,8 +148,9 @@ def execute(source: Path, out: Path) -> Run:
 
 
 def default_out() -> Path:
-    """``notebooks/`` for phantoms, a folder that git ignores as soon as a cohort is real."""
-    if all(is_phantom(name) for name in COHORTS):
+    """``notebooks/`` for the usual phantoms, else a folder that git ignores."""
+    usual = work_root().name == f"{profile()}-phantom"  # any others are named there
+    if usual and all(is_phantom(name) for name in COHORTS):
         return NOTEBOOKS
     return work_root() / "notebooks"
 

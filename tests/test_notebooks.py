@@ -15,6 +15,7 @@ SOURCES = sorted((NOTEBOOKS / "sources").glob("*.py"))
 NAMES = [source.stem for source in SOURCES]
 
 sys.path.insert(0, str(NOTEBOOKS))
+import build  # noqa: E402
 from build import LARGEST_NOTEBOOK, read_source, tidy  # noqa: E402
 
 MACHINE_PATH = re.compile(r"/home/|/Users/|/root/|/tmp/|[A-Z]:\\\\Users|site-packages")
@@ -129,6 +130,21 @@ def fresh_tree(phantom_root, tmp_path_factory) -> Path:
     shutil.copytree(NOTEBOOKS / "sources", tree / "notebooks" / "sources")
     (tree / "data" / "phantom").symlink_to(phantom_root, target_is_directory=True)
     return tree
+
+
+@pytest.mark.parametrize(
+    ("folder", "phantom", "kept"),
+    [
+        ("quick-phantom", True, True),
+        ("quick-phantom-seed7", True, False),
+        ("quick-real-sbu", False, False),
+    ],
+)
+def test_only_runs_on_the_usual_phantoms_are_kept(folder, phantom, kept, monkeypatch, tmp_path):
+    monkeypatch.setattr(build, "work_root", lambda: tmp_path / folder)
+    monkeypatch.setattr(build, "is_phantom", lambda name: phantom)
+    wanted = build.NOTEBOOKS if kept else tmp_path / folder / "notebooks"
+    assert build.default_out() == wanted
 
 
 @pytest.mark.parametrize("name", NAMES)
