@@ -113,6 +113,10 @@ def _film(path: str) -> "_Film | str":
         film = read_radiograph(path)
     except UnreadableRadiograph as error:
         return str(error)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return f"The file cannot be opened: {error.strerror}."
     scale = SIDE / min(film.shape)
     shape = (round(film.shape[1] * scale), round(film.shape[0] * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

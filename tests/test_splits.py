@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers import duplicates
 from helpers.duplicates import find_duplicates
 from helpers.patient_groups import group_patients
+from helpers.pixels import read_radiograph
 from helpers.splits import (
     PARTS,
     check_disjoint,
@@ -240,12 +242,19 @@ def test_copies_are_found_and_similar_films_are_not(films):
     assert found["correlation"].is_monotonic_decreasing
 
 
-def test_unreadable_files_are_named_and_the_rest_is_compared(films, tmp_path):
-    broken = tmp_path / "broken.png"
+def test_unreadable_files_are_named_and_the_rest_is_compared(films, tmp_path, monkeypatch):
+    broken, closed = tmp_path / "broken.png", tmp_path / "closed.png"
     broken.write_bytes(b"no picture")
-    with pytest.warns(UserWarning, match=r"1 of \d+ files cannot be read"):
-        found = find_duplicates([broken, *films])
-    assert [path for path, _ in found.attrs["unreadable"]] == [str(broken)]
+
+    def read(path):
+        if path == str(closed):  # the tests' user may open every file
+            raise PermissionError(13, "Permission denied")
+        return read_radiograph(path)
+
+    monkeypatch.setattr(duplicates, "read_radiograph", read)
+    with pytest.warns(UserWarning, match=r"2 of \d+ files cannot be read"):
+        found = find_duplicates([broken, *films, closed])
+    assert [path for path, _ in found.attrs["unreadable"]] == [str(broken), str(closed)]
     assert len(found) == len(find_duplicates(films))
 
 
