@@ -308,6 +308,8 @@ fitted_on = pool_by_patient(
 )
 combined = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression())
 combined.fit(age_and_film(fitted_on), fitted_on["died"].to_numpy(bool))
+
+# %%
 with_age = one.assign(
     both=combined.predict_proba(age_and_film(one))[:, 1],
     age=one["age"].astype(float).fillna(fitted_on["age"].astype(float).median()),
@@ -744,6 +746,7 @@ def says(gain, yes, no, unclear):
     return yes if gain.low > 0 else no if gain.high < 0 else unclear
 
 
+# %%
 Markdown(
     f"- At SBU, iteration 2 ranks with an AUROC of {ranks}, on {int(internal['events'].iloc[0])} deaths.\n"
     f"- Against age and sex ({over:+.2f}): {says(over, 'it is ahead', 'it is behind', '**not shown** to be ahead')}.\n"
