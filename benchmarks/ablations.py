@@ -31,6 +31,7 @@ from scipy.stats import rankdata
 
 from benchmarks.severity import SHARE, outlined_share, with_patients
 from benchmarks.study_runs import Runs
+from helpers import severity
 from helpers.cohorts import (
     cohort_root,
     is_phantom,
@@ -43,6 +44,7 @@ from helpers.paths import work_root
 from helpers.radiographs import Radiographs
 from helpers.reporting import markdown_table
 from helpers.severity import SeverityModel
+from helpers.studies import file_hash
 from phantoms import anatomy, film, fresh_films, lesions, randomisation
 from phantoms.fresh_films import UNSEEN, FreshFilms, draw_film
 from phantoms.judging import judge, phantoms_version
@@ -129,6 +131,7 @@ def kept_readings(
         "config": asdict(config),
         "precision": precision,
         "phantoms": phantoms_version(),
+        "code": [file_hash(path) for path in (Path(__file__), Path(severity.__file__))],
         "films": films["image_path"].tolist(),
     }
 

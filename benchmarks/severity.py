@@ -25,9 +25,9 @@ from helpers.cohorts import (
     select_index_films,
 )
 from helpers.evaluation import Interval, auroc_interval, bootstrap_interval
+from helpers.files import write_whole
 from helpers.reporting import markdown_table
 from helpers.starts import PHANTOM_START
-from helpers.stored import write_whole
 from helpers.training import predict_severity
 
 SHARE = "opaque_share"

@@ -13,6 +13,7 @@ from helpers.table import decode_numbers
 
 SCORES_FILE = "covid-severity-scores.csv"
 SCORE_COLUMNS = ["filename", "geographic_mean", "opacity_mean"]
+PIXELS = (0, 65_535)  # of a picture's side
 OUTLINE_COLUMNS = ["Class", "Filename", "Resolution", "Left", "Top", "Width", "Height", "Mask"]
 
 
@@ -132,8 +133,10 @@ def _read_outlines(root: Path) -> pd.DataFrame:
     raw = _read_csv(folder / "structure.csv", OUTLINE_COLUMNS)
     raw = raw[raw["Mask"] != ""]  # some objects have no mask
     picture = raw["Resolution"].str.lower().str.extract(r"^(\d+)x(\d+)$")
-    places = {name: decode_numbers(raw[name]) for name in ("Left", "Top", "Width", "Height")}
-    wrong = picture.isna().any(axis=1) | pd.DataFrame(places).isna().any(axis=1)
+    sides = ("Left", "Top", "Width", "Height")
+    places = pd.DataFrame({name: decode_numbers(raw[name], between=PIXELS) for name in sides})
+    odd = places.isna() | places.ne(places.round()).fillna(True)
+    wrong = picture.isna().any(axis=1) | odd.any(axis=1)
     if wrong.any():
         raise ValueError(
             f"structure.csv: {int(wrong.sum())} rows have no size (as 512x512) or no place in "
@@ -144,7 +147,7 @@ def _read_outlines(root: Path) -> pd.DataFrame:
         {
             "image_path": [str(root / "images" / name) for name in raw["Filename"]],
             "kind": raw["Class"].str.removeprefix("COVID-19 "),
-            **{name.lower(): values.astype(int) for name, values in places.items()},
+            **{name.lower(): places[name].astype(int) for name in sides},
             "picture_width": picture[0],
             "picture_height": picture[1],
             "mask_path": [str(folder / name) for name in raw["Mask"]],

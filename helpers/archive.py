@@ -80,7 +80,6 @@ class Conversion:
     progress: bool = True
     batch: int = BATCH
     _absent: list[str] = field(default_factory=list, init=False)  # series, not in the store
-    _failed: list[str] = field(default_factory=list, init=False)  # for a reason that may pass
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -105,9 +104,8 @@ class Conversion:
         names = candidates["series"].map(self._name)
         while True:
             done = self.done().set_index("series")
-            # A film that only a full disk kept from being converted has no other in its place.
             settled = names.isin(done.index[_eligible(done)]) | candidates["series"].isin(
-                [*self._absent, *self._failed]
+                self._absent
             )
             patients = candidates.loc[settled, "patient_id"]
             left = candidates[
@@ -141,15 +139,23 @@ class Conversion:
         ) as bar:
             films = int(finished.sum())
             for batch, files in downloaded(todo, self.folder / ".incoming", self.store, self.batch):
-                rows = self._convert(files, batch)
+                made = self._convert(files, batch)
+                failed = [row for row in made if row.get("disk")]
+                rows = manifest([row for row in made if not row.get("disk")])
                 self._write_rows(rows, batch)
+                if failed:  # no other film may take the place of one that only the disk refused
+                    raise ArchiveError(
+                        f"{len(failed):,} films could not be read or written. "
+                        f"{failed[0]['reason']} What is done is kept: mend that, then repeat the "
+                        "command."
+                    )
                 films += len(batch)
                 self._check_room(rows, len(series) - films)
                 bar.set_postfix_str(f"{films:,} of {len(series):,} films", refresh=False)
                 bar.update(round(batch["megabytes"].sum() * 1e6))
 
-    def _convert(self, files: list[Path | None], batch: pd.DataFrame) -> pd.DataFrame:
-        """Convert one batch and check every picture that came of it."""
+    def _convert(self, files: list[Path | None], batch: pd.DataFrame) -> list[dict[str, Any]]:
+        """Convert one batch and check every picture that came of it; return its rows."""
         out = self.folder / "films"
         patients = batch["patient_id"]
         tasks = [
@@ -173,10 +179,7 @@ class Conversion:
         for row in rows:
             if row["status"] == "converted":
                 _check_picture(out / row["picture"], self.size)
-        again = [bool(row.get("again")) for row in rows]
-        present = batch["series"][[path is not None for path in files]]
-        self._failed += list(present[again])
-        return manifest([row for row, later in zip(rows, again, strict=True) if not later])
+        return rows
 
     def _check_room(self, rows: pd.DataFrame, films_left: int) -> None:
         """Stop before pictures that are larger than estimated fill the disk."""
@@ -201,12 +204,6 @@ class Conversion:
         _write(self.folder / MANIFEST, table.to_csv(index=False))
         shutil.rmtree(self._rows)
         self._rows.mkdir()
-        if self._failed:
-            raise ArchiveError(
-                f"{len(self._failed):,} films could not be converted for a reason that may pass, "
-                "such as a full disk or too little memory; all others are done. Mend it, then "
-                "repeat the command."
-            )
         if self._absent:
             raise ArchiveError(
                 f"The store lacks {len(self._absent):,} series that the index lists; all others "

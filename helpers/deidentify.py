@@ -21,6 +21,7 @@ from pydicom import Dataset
 
 from helpers.dicom import convert_film
 from helpers.executors import in_order
+from helpers.files import PIPE, is_pipe
 from helpers.keys import keyed_name, load_key
 from helpers.quarantine import (
     RADIOGRAPHS,
@@ -137,14 +138,13 @@ def deidentify_film(
     Returns
     -------
     dict
-        A row of the manifest; ``again`` if it was refused for a reason that may pass, such as a
-        full disk.
+        A row of the manifest; ``disk`` if it was refused because of a full or failing disk.
     """
     row: dict[str, Any] = {"status": "refused"}
     with quiet():
         try:
-            if Path(path).exists() and not Path(path).is_file():  # a pipe would be waited for
-                return row | {"reason": "This is no file, but a folder, a pipe or a device."}
+            if is_pipe(path):
+                return row | {"reason": PIPE}
             data = Path(path).read_bytes()
             row["film"] = keyed_name(key, "film", data)
             header = read_header(data)
@@ -153,7 +153,7 @@ def deidentify_film(
                 return row | {"status": "quarantined", "reason": reason}
             return row | _picture(path, folder, row["film"], size)
         except OSError as error:
-            row["again"] = True
+            row["disk"] = True
             reason = f"The file cannot be read or written: {error.strerror}."
         except Exception as error:  # one bad film must not end the run; messages may quote values
             reason = f"The file has no header that can be read ({type(error).__name__})."
@@ -163,7 +163,7 @@ def deidentify_film(
 def film_lost(*_: Any) -> dict[str, Any]:
     """Return the row of a film that ends each process that converts it."""
     reason = "Converting this film ended the process, twice: it may need more memory than there is."
-    return {"status": "refused", "reason": reason, "again": True}
+    return {"status": "refused", "reason": reason}
 
 
 def _picture(path: str, folder: Path, name: str, size: int) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _picture(path: str, folder: Path, name: str, size: int) -> dict[str, Any]:
     try:
         made = convert_film(path, parts, parts, size)
         if "reason" in made:
-            return {name: made[name] for name in ("reason", "again") if name in made}
+            return {name: made[name] for name in ("reason", "disk") if name in made}
         (parts / made["picture"]).replace(png)
         kept = ("rows", "columns", "bits_stored", "photometric", "contrast")
         return {"picture": png.name, "status": "converted"} | {name: made[name] for name in kept}
@@ -217,6 +217,8 @@ def _day_zeros(paths: list[str], given: Mapping[str, date] | None) -> list[date 
 def _whose_and_when(path: str) -> tuple[str, date | None]:
     with quiet():
         try:
+            if is_pipe(path):
+                return "", None
             with Path(path).open("rb") as file:
                 return whose_and_when(file)
         except Exception:  # deidentify_film says what is wrong with it

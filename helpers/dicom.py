@@ -21,6 +21,7 @@ from helpers.dicom_grey import contrast_of
 from helpers.dicom_header import open_film
 from helpers.dicom_picture import encode_png, render, shrink
 from helpers.executors import in_order
+from helpers.files import PIPE, is_pipe
 from helpers.ledger import Ledger
 from helpers.quarantine import quiet
 
@@ -156,18 +157,19 @@ def convert_film(path: str, folder: Path, parts: Path, size: int) -> dict[str, A
     -------
     dict
         What `convert` tells of a film, with the name of its ``picture`` in `folder`; ``again`` if
-        it was refused for a reason that may pass, such as a full disk.
+        it was refused for a reason that may pass, and ``disk`` if that is a full or failing disk.
     """
     row: dict[str, Any] = {"image_path": path}
     try:
-        if not Path(path).is_file() and Path(path).exists():  # a pipe would be waited for for ever
-            return row | {"reason": "This is no file, but a folder, a pipe or a device."}
+        if is_pipe(path):
+            return row | {"reason": PIPE}
         data = Path(path).read_bytes()
         with quiet():
             return row | _picture(data, folder, parts, size)
     except UnreadableDicom as error:
         return row | {"reason": str(error)}
     except OSError as error:
+        row["disk"] = True
         reason = f"Reading the file or writing its picture failed: {error.strerror}."
     except Exception as error:  # one bad film among thousands must not end the run
         reason = f"Converting failed in a way not foreseen here ({type(error).__name__})."

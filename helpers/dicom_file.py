@@ -30,6 +30,7 @@ _MOST_BYTES = 4 * MOST_PIXELS  # of a file that is compressed as a whole, once i
 _MOST_ITEMS = 20_000  # of sequences, and fragments of pixels; pydicom needs 0.7 kB for one
 _ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # tag, in either order of bytes (PS3.5 7.5)
 
+_BEGINNING = 256  # bytes of a file, more than tell whether it is DICOM
 _LONG = 32  # bytes: longer values are read when they are asked for
 _PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _UNDEFINED = 0xFFFFFFFF  # length (PS3.5 7.1.1)
@@ -154,6 +155,24 @@ def unpacked(file: BinaryIO) -> bytes | None:
             "The file is compressed as a whole and cut off. Export or download it again."
         )
     return _INFLATED_HEAD + plain
+
+
+def plain_source(file: BinaryIO) -> BinaryIO:
+    """Return a file, or the plain words of one that is compressed as a whole, at its beginning.
+
+    Raises
+    ------
+    ValueError
+        If it is no DICOM file.
+    UnreadableDicom
+        As `in_plain_words`.
+    """
+    plain = unpacked(file)
+    file.seek(0)
+    if not is_dicom(file.read(_BEGINNING) if plain is None else plain):
+        raise ValueError("no DICOM file")
+    file.seek(0)
+    return file if plain is None else BytesIO(plain)
 
 
 def _syntax_of(file: BinaryIO) -> UID | None:

@@ -122,10 +122,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--start", default="phantom", help=f"{', '.join(STARTS)}, or the file of a stored model"
     )
     parser.add_argument("--recipe", choices=list(RECIPES), default="careful")
-    parser.add_argument("--size", type=_size, help="px; by default the profile's")
-    parser.add_argument("--epochs", type=_count, help="of all layers; by default the recipe's")
-    parser.add_argument("--batch-size", type=_some, help="films a step, of all processes together")
-    parser.add_argument("--seed", type=_count, default=0)
+    parser.add_argument("--size", type=side, help="px; by default the profile's")
+    parser.add_argument(
+        "--epochs", type=whole_number, help="of all layers; by default the recipe's"
+    )
+    parser.add_argument(
+        "--batch-size", type=positive_number, help="films a step, of all processes together"
+    )
+    parser.add_argument("--seed", type=whole_number, default=0)
     parser.add_argument("--no-class-weights", action="store_true")
     parser.add_argument("--accelerator", default="auto")
     parser.add_argument("--precision", choices=get_args(Precision), default="32-true")
@@ -136,22 +140,23 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _count(word: str) -> int:
+def whole_number(word: str) -> int:
     """Read a number of the command line that is 0 or more."""
-    if (number := int(word)) < 0:
-        raise argparse.ArgumentTypeError(f"expected 0 or more, got {number}")
-    return number
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, got {word}")
+    return int(word)
 
 
-def _some(word: str) -> int:
-    if (number := _count(word)) == 0:
+def positive_number(word: str) -> int:
+    """Read a number of the command line that is 1 or more."""
+    if (number := whole_number(word)) == 0:
         raise argparse.ArgumentTypeError("expected 1 or more, got 0")
     return number
 
 
-def _size(word: str) -> int:
+def side(word: str) -> int:
     """Read a side of films that the finer heat map can be drawn for."""
-    if (number := _some(word)) % 32:
+    if (number := positive_number(word)) % 32:
         raise argparse.ArgumentTypeError(f"expected a multiple of 32, got {number}")
     return number
 

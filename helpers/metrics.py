@@ -124,7 +124,8 @@ def net_benefit(
         raise ValueError(f"Expected thresholds between 0 and 1, both excluded; got {thresholds}.")
     if died.all() or not died.any():
         raise ValueError("Net benefit needs patients who died and patients who survived.")
-    taken = {"model", "all", "none", "treat_all", "treat_none", "died"} & set(rivals or {})
+    columns = {"threshold", "model", "all", "none", "treat_all", "treat_none", "died"}
+    taken = columns & set(rivals or {})
     if taken:
         raise ValueError(f"Rename the rivals {', '.join(sorted(taken))}: columns are called so.")
     risks = {"model": risk} | {
@@ -196,7 +197,7 @@ def require_outcomes(died) -> np.ndarray:
         odd = ~pd.Series(values.ravel()).isin([0, 1]).to_numpy()
         if odd.any():
             raise ValueError(
-                f"Expected outcomes as bool or 0 and 1; found {values.ravel()[odd][0]!r}. "
+                f"Expected outcomes as bool or 0 and 1; found {values.ravel()[odd].tolist()[0]!r}. "
                 "Translate them first."
             )
     return values.astype(bool)

@@ -1,8 +1,10 @@
 """Where the data are, where the work goes, and how large a run is."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
 COHORTS = ("ieee8023", "sbu", "hannover")
@@ -58,10 +60,36 @@ def cohort_root(name: str) -> Path:
 
 
 def is_phantom(name: str) -> bool:
-    """Whether the cohort in use was made by the phantom generator, wherever it lies."""
-    folder = cohort_root(name).parent.resolve()
-    usual = (PROJECT / "data" / "phantom").resolve()
-    return folder == usual or (folder / PHANTOM_MANIFEST).is_file()
+    """Whether the cohort in use was made by the phantom generator, wherever it lies.
+
+    Outside ``data/phantom`` its table must be the one whose hash the generator wrote down: if in
+    doubt, a cohort is real.
+    """
+    root = cohort_root(name).resolve()
+    if root.parent == (PROJECT / "data" / "phantom").resolve():
+        return True
+    made = phantom_manifest(root.parent).get("tables", {})
+    tables = {path: digest for path, digest in made.items() if path.startswith(f"{name}/")}
+    return bool(tables) and all(
+        (root.parent / path).is_file() and _sha256(root.parent / path) == digest
+        for path, digest in tables.items()
+    )
+
+
+def phantom_manifest(folder: Path) -> dict[str, Any]:
+    """Read what the generator wrote down of the phantoms in a folder; empty if that is nothing.
+
+    ``version``, ``seed``, ``scale``, and ``tables`` with the SHA-256 of each.
+    """
+    path = folder / PHANTOM_MANIFEST
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError:  # damaged, so it vouches for nothing
+        return {}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def work_root() -> Path:
@@ -82,8 +110,7 @@ def work_root() -> Path:
 
 def _drawn_as(folder: Path) -> str:
     """Say how phantoms differ from those that ``python -m phantoms`` makes by default."""
-    path = folder / PHANTOM_MANIFEST
-    made = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    made = phantom_manifest(folder)
     seed = f"seed{made['seed']}" if made.get("seed", 0) else ""
     scale = f"scale{made['scale']:g}" if made.get("scale", 1) != 1 else ""
     return "-".join(filter(None, (seed, scale)))

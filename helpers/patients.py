@@ -38,13 +38,13 @@ def require_observed(table: pd.DataFrame) -> None:
     if "label_source" not in table or "died" not in table:
         raise ValueError("Judging needs the columns died and label_source (observed, …).")
     sources = table["label_source"].astype("string").fillna("unknown")
-    require_outcomes(table["died"].dropna())
     unobserved = (sources != "observed") | table["died"].isna()
     if unobserved.any():
         raise ValueError(
             f"Judging needs observed outcomes, but {int(unobserved.sum())} of {len(table)} rows "
             "are imputed or unknown. Keep table[table['label_source'] == 'observed']."
         )
+    require_outcomes(table["died"])
 
 
 def require_patients(table: pd.DataFrame) -> None:

@@ -16,7 +16,7 @@ from pydicom import Dataset, dcmread
 from pydicom.filereader import read_partial
 from pydicom.tag import Tag
 
-from helpers.dicom_file import in_plain_words, is_dicom, refuse_many_items, unpacked
+from helpers.dicom_file import in_plain_words, is_dicom, plain_source, refuse_many_items
 
 RADIOGRAPHS = ("CR", "DX")
 
@@ -135,14 +135,15 @@ def whose_and_when(file: BinaryIO) -> tuple[str, date | None]:
     Raises
     ------
     ValueError
-        If the file is compressed as a whole and unpacks to more than any film needs.
+        If it is no DICOM file, or one that unpacks to more than any film needs.
     """
-    plain = unpacked(file)
-    source = file if plain is None else BytesIO(plain)
-    source.seek(0)
+    source = plain_source(file)
     last = Tag("PatientID")
     header = read_partial(
-        source, lambda tag, _kind, _length: tag > last, specific_tags=[Tag("StudyDate"), last]
+        source,
+        lambda tag, _kind, _length: tag > last,
+        specific_tags=[Tag("StudyDate"), last],
+        force=True,  # films without a preamble are films, too
     )
     return patient_of(header), study_date(header)
 

@@ -5,7 +5,7 @@ and staff put them, so a page shows many films with their borders stretched to f
 their middles dimmed. A name in the middle of a film is still there, only darker: look at it too.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,6 @@ __all__ = ["review_sheet", "write_review"]
 
 BORDER = 0.18  # share of each side that is shown at full contrast
 TILE = 448  # pixels a film
-ANSWERS = ["text_seen", "reviewer"]
 _GAP = 6
 _DIMMED = 0.35
 
@@ -48,7 +47,7 @@ def review_sheet(pictures: Sequence[str | Path], *, columns: int = 4) -> np.ndar
 
 
 def write_review(pictures: Sequence[str | Path], out: str | Path, *, films: int = 16) -> Path:
-    """Write pages of films and a table to be filled in; what was filled in before stays.
+    """Write pages of films and a table to be filled in.
 
     Parameters
     ----------
@@ -68,12 +67,16 @@ def write_review(pictures: Sequence[str | Path], out: str | Path, *, films: int 
     Raises
     ------
     FileExistsError
-        If the folder holds answers about pictures that are not among these.
+        If the folder holds a review already, which may be filled in.
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / "review.csv"
-    answers = _answers(table, {Path(path).name for path in pictures})
+    if table.exists():
+        raise FileExistsError(
+            f"{table.name} is there already, and may be filled in. Move it away, or write the "
+            "review into another folder."
+        )
     rows = []
     for first in range(0, len(pictures), films):
         page, shown = first // films + 1, pictures[first : first + films]
@@ -81,30 +84,10 @@ def write_review(pictures: Sequence[str | Path], out: str | Path, *, films: int 
         if not done:
             raise RuntimeError("the PNG encoder failed")
         write_whole(folder / f"page-{page:04d}.png", encoded.tobytes())
-        names = [Path(path).name for path in shown]
-        rows += [
-            (name, page, number, *answers.get(name, ("", "")))
-            for number, name in enumerate(names, 1)
-        ]
-    filled = pd.DataFrame(rows, columns=["picture", "page", "number", *ANSWERS])
-    write_whole(table, filled.to_csv(index=False).encode())
+        rows += [(Path(path).name, page, number, "", "") for number, path in enumerate(shown, 1)]
+    names = ["picture", "page", "number", "text_seen", "reviewer"]
+    write_whole(table, pd.DataFrame(rows, columns=names).to_csv(index=False).encode())
     return table
-
-
-def _answers(table: Path, pictures: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Return what a reviewer has filled in, by picture."""
-    if not table.is_file():
-        return {}
-    known = pd.read_csv(table, dtype=str, keep_default_na=False)
-    known = known[(known[ANSWERS].to_numpy() != "").any(axis=1)]
-    others = (~known["picture"].isin(pictures)).sum()
-    if others:
-        raise FileExistsError(
-            f"{table.name} holds answers about {others} pictures that are not among these. Move it "
-            "away, or write the review into another folder."
-        )
-    pairs = known[ANSWERS].itertuples(index=False, name=None)
-    return dict(zip(known["picture"], pairs, strict=True))
 
 
 def _tile(path: Path, number: int) -> np.ndarray:

@@ -4,7 +4,7 @@ Films come as published (DICOM files at any depth) or as `helpers.downloads` lea
 and a manifest in which keyed hashes stand for patients); the clinical table is the same for both.
 """
 
-from io import BytesIO
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +19,8 @@ from helpers.clinical import (
     SBU_REQUIRED,
     check_predictors,
 )
-from helpers.dicom_file import is_dicom, unpacked
+from helpers.dicom_file import plain_source
+from helpers.files import PIPE, is_pipe
 from helpers.keys import keyed_name, load_key
 from helpers.quarantine import quiet
 from helpers.table import decode, decode_dates, decode_numbers, eligible, one_table, read_table
@@ -194,8 +195,13 @@ def _days(joined: pd.DataFrame) -> pd.Series:
     return (study - decode_dates(joined["visit_start_datetime"], named=False)).dt.days
 
 
+def dicom_files(root: Path) -> Iterator[Path]:
+    """Yield the DICOM films below a folder, by their ending in any letters."""
+    return root.rglob("*.[dD][cC][mM]")
+
+
 def _read_headers(root: Path) -> pd.DataFrame:
-    paths = sorted(root.rglob("*.[dD][cC][mM]"))
+    paths = sorted(dicom_files(root))
     if not paths:
         raise FileNotFoundError(
             f"The sbu cohort needs DICOM films (*.dcm) below {root.name}/, and there are none: "
@@ -209,15 +215,11 @@ def _read_headers(root: Path) -> pd.DataFrame:
 def _read_header(path: Path) -> dict[str, object]:
     tags = [*SBU_HEADER.values(), "ReferencedImageSequence"]
     try:
+        if is_pipe(path):
+            raise ValueError(PIPE)
         with path.open("rb") as file:
-            plain = unpacked(file)
-            file.seek(0)
-            if not is_dicom(file.read(_BEGINNING) if plain is None else plain):
-                raise ValueError("no DICOM file")
-            file.seek(0)
-            source = file if plain is None else BytesIO(plain)
             header = pydicom.dcmread(
-                source, stop_before_pixels=True, specific_tags=tags, force=True
+                plain_source(file), stop_before_pixels=True, specific_tags=tags, force=True
             )
         values = {column: str(header.get(tag, "") or "") for column, tag in SBU_HEADER.items()}
         companion = bool(header.get("ReferencedImageSequence"))
@@ -227,7 +229,6 @@ def _read_header(path: Path) -> dict[str, object]:
     return {"image_path": str(path), **values, "companion": companion, "refused": ""}
 
 
-_BEGINNING = 256  # bytes of a file, more than tell whether it is DICOM
 _UNREADABLE = "unreadable DICOM header"
 
 

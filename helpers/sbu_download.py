@@ -17,7 +17,7 @@ from helpers.idc import agrees, load_index, read_index, read_stays
 from helpers.keys import NoKey, load_key
 from helpers.object_store import ENDPOINT, ObjectStore, StoreError
 from helpers.repositories import DownloadError
-from helpers.sbu import MANIFEST
+from helpers.sbu import MANIFEST, dicom_files
 
 __all__ = ["candidates", "fetch_sbu"]
 
@@ -72,7 +72,7 @@ def fetch_sbu(
         raise DownloadError(_ASK.format(page=SBU_PAGE, name=SBU_CLINICAL_FILE, folder=target))
     try:
         clinical = check_published(target / SBU_CLINICAL_FILE)
-        if not (target / MANIFEST).is_file() and next(target.rglob("*.dcm"), None):
+        if not (target / MANIFEST).is_file() and next(dicom_files(target), None):
             return target  # films that the user has brought, as DICOM
         series, origins = _chosen(read_index(), clinical, every)
         films = len(series) if every else series["patient_id"].nunique()

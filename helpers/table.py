@@ -238,10 +238,14 @@ def read_table(root: Path, name: str, cohort: str, required: list[str]) -> pd.Da
     except (
         UnicodeDecodeError,
         pd.errors.ParserError,
-        pd.errors.ParserWarning,
         pd.errors.EmptyDataError,
     ) as error:
         raise ValueError(f"{cohort}: {name} is no UTF-8 CSV table ({error}); {advice}.") from error
+    except pd.errors.ParserWarning as error:
+        raise ValueError(
+            f"{cohort}: {name} has rows longer than its header, so nobody knows which column is "
+            f"which; {advice}."
+        ) from error
     except OSError as error:
         raise type(error)(
             error.errno, f"{cohort}: {name} cannot be read ({error.strerror}): {advice}."

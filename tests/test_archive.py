@@ -474,12 +474,30 @@ def test_a_full_disk_replaces_no_film_and_is_mended_by_repeating(
 
     with monkeypatch.context() as patch:
         patch.setattr("helpers.dicom._write_whole", full)
-        with pytest.raises(DownloadError, match="for a reason that may pass"):
+        with pytest.raises(DownloadError, match=r"could not be read or written.*No space left"):
             get(collection, server)
+    assert not list((collection / "sbu" / "films").glob("*.png"))
     (tmp_path / "again" / "sbu").mkdir(parents=True)
     shutil.copy(collection / "sbu" / SBU_CLINICAL_FILE, tmp_path / "again" / "sbu")
     undisturbed = contents(get(tmp_path / "again", server))
     assert contents(get(collection, server)) == undisturbed
+
+
+def test_a_film_that_always_fails_is_refused_and_the_next_one_taken(
+    collection, server, monkeypatch
+):
+    """Unlike a full disk, that does not pass."""
+    convert, failed = archive.deidentify_film, []
+
+    def fail_once_a_run(path, *rest):
+        if failed and failed[0] != Path(path).read_bytes():
+            return convert(path, *rest)
+        failed.append(Path(path).read_bytes())
+        return archive.film_lost()
+
+    monkeypatch.setattr(archive, "deidentify_film", fail_once_a_run)
+    table = pd.read_csv(get(collection, server) / "manifest.csv")
+    assert failed and table["reason"].str.contains("ended the process", na=False).sum() == 1
 
 
 def test_a_picture_that_cannot_be_read_again_is_not_taken_for_done(

@@ -353,13 +353,9 @@ def test_review_pages_and_table(tmp_path):
     assert table["number"].tolist() == [1, 2, 1, 2, 1]
     assert table["text_seen"].isna().all()
     assert len(list((tmp_path / "review").glob("page-*.png"))) == 3
-    table["text_seen"] = table["text_seen"].astype(object)
-    table.loc[4, ["text_seen"]] = "no"
-    table.to_csv(tmp_path / "review" / "review.csv", index=False)
-    again = pd.read_csv(write_review(paths[2:], tmp_path / "review", films=2))
-    assert again["text_seen"].fillna("").tolist() == ["", "", "no"]  # nobody's work is lost
-    with pytest.raises(FileExistsError, match="answers about 1 pictures"):
-        write_review(paths[:4], tmp_path / "review")
+    with pytest.raises(FileExistsError, match="may be filled in"):
+        write_review(paths, tmp_path / "review")
+    assert len(pd.read_csv(tmp_path / "review" / "review.csv")) == 5
 
 
 def test_a_file_that_unpacks_without_end_is_a_row(tmp_path):
@@ -389,3 +385,19 @@ def test_films_without_a_patient_share_no_day(tmp_path):
     paths = [tmp_path / "0.dcm", tmp_path / "1.dcm"]
     table = deidentify(paths, tmp_path / "out", key=KEY)
     assert table["day"].isna().all()
+
+
+def test_days_of_films_without_a_preamble_are_counted_as_of_others(tmp_path):
+    paths = [
+        film(tmp_path / f"{day}.dcm", StudyDate=f"202003{day}", StudyInstanceUID=f"1.{day}")
+        for day in ("01", "10")
+    ]
+    paths[0].write_bytes(paths[0].read_bytes()[132:])
+    assert deidentify(paths, tmp_path / "out", key=KEY)["day"].tolist() == [0, 9]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.dcm")
+    table = deidentify([tmp_path / "pipe.dcm"], tmp_path / "out", key=KEY)
+    assert table["reason"].tolist() == ["This is no file, but a pipe or a device."]

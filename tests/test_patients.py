@@ -144,3 +144,10 @@ def test_outcomes_that_are_none_are_refused(patients, words):
     for judge in (partial(report, threshold=0.5), pool_by_patient, auroc_interval):
         with pytest.raises(ValueError, match="Expected outcomes as bool or 0 and 1"):
             judge(odd)
+
+
+def test_imputed_risks_are_refused_as_what_they_are(patients):
+    """Not as outcomes to be translated, which would be rounding them."""
+    soft = patients.assign(died=0.37, label_source="imputed")
+    with pytest.raises(ValueError, match="imputed or unknown"):
+        pool_by_patient(soft)

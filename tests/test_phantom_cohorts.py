@@ -103,13 +103,19 @@ def test_a_killed_run_leaves_nothing_that_looks_complete(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["phantom"]
 
 
-def test_other_peoples_files_are_never_replaced(tmp_path):
+def test_other_peoples_files_are_never_replaced(tmp_path, monkeypatch):
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(FileExistsError, match=r"phantoms\.json"):
         make_cohorts(tmp_path, scale=0.05)
     (tmp_path / "phantoms.json").write_text('{"version": 1, "seed": 0, "scale": 1}')
     with pytest.raises(FileExistsError, match=r"found mine\.txt"):
         make_cohorts(tmp_path, scale=0.05)
+    assert (tmp_path / "mine.txt").read_text() == "keep"
+    (tmp_path / "mine.txt").rename(tmp_path / ".DS_Store")  # which a glance leaves behind
+    monkeypatch.setattr(cohorts, "_make", lambda part, *_: _fill(part))
+    make_cohorts(tmp_path, scale=0.05)
+    (tmp_path / "mine.txt").write_text("keep")
+    make_cohorts(tmp_path, scale=0.05)  # it is complete: nothing is done, and nothing lost
     assert (tmp_path / "mine.txt").read_text() == "keep"
     with pytest.raises(FileExistsError, match="found a file"):
         make_cohorts(tmp_path / "mine.txt", scale=0.05)

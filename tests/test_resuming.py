@@ -192,9 +192,9 @@ def test_a_model_remembers_the_phantoms_that_taught_its_start(parts, tmp_path, m
     [
         (["--size", "0"], "expected 1 or more"),
         (["--size", "50"], "expected a multiple of 32, got 50"),
-        (["--size", "-32"], "expected 0 or more, got -32"),
+        (["--size", "-32"], "expected a whole number, 0 or more, got -32"),
         (["--batch-size", "0"], "expected 1 or more"),
-        (["--epochs", "-1"], "expected 0 or more"),
+        (["--epochs", "many"], "expected a whole number, 0 or more, got many"),
         (["--recipe", "careless", "--epochs", "0"], "teaches nothing"),
     ],
 )

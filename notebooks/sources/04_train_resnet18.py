@@ -71,8 +71,8 @@ pd.DataFrame(
 # ## What the network sees
 #
 # Every film, from whatever format, goes the same way: a black square without stretching, grey values set by
-# the middle of the film itself. (Notebook 03 warned of scaling a film by itself. But PNGs from three publishers have no header left that
-# says what their greys mean. So the first and the last hundredth of the *middle* are taken, not the extremes, which leaves out letters, collars
+# the middle of the film itself. (Notebook 03 warned of scaling a film by itself. But two of the three publishers give PNGs or JPEGs, which
+# have no header that says what their greys mean, and all films must go the same way. So the first and the last hundredth of the *middle* are taken, not the extremes, which leaves out letters, collars
 # and most metal. The price: how dark a film is as a whole is lost.) While all layers learn, each film is also turned, shifted, scaled and re-exposed a
 # little, anew each time, which makes it harder to learn a film by heart (not impossible, as the next section shows).
 # It is never mirrored: the heart is on the left. Look for the same film in six slightly different versions.

@@ -108,14 +108,17 @@ _ = plot_learning_curves(fine_tuned.history, ylabel="log loss, deaths weighted")
 # %%
 from IPython.display import Markdown
 
-best_epoch = int(fine_tuned.history["validation_loss"].to_numpy().argmin()) + 1
-epochs = len(fine_tuned.history)
+history = fine_tuned.history
+best = int(history["validation_loss"].to_numpy().argmin())
+heads = int((history["stage"] == "head").sum())
 Markdown(
-    f"Validation loss was lowest after epoch {best_epoch} of {epochs}. "
+    f"Validation loss was lowest after epoch {best + 1} of {len(history)}, of which {heads} are of the head alone. "
     + (
-        "It was still falling: if the second step is not shown to add anything below, it may only have been too short."
-        if best_epoch == epochs
-        else "It had stopped falling, so a longer second step would have been for nothing."
+        "The second step did not lower it."
+        if best < heads
+        else "It was still falling at the end: if the second step is not shown to add anything below, it may only have been too short."
+        if best + 1 == len(history)
+        else "A longer second step is not shown to help."
     )
 )
 

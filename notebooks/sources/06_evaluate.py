@@ -66,13 +66,13 @@ print(
 test = sbu_index[sbu_index["part"] == "test"]
 old_test = old_index[old_index["part"] == "test"]
 tests = {
-    "SBU, iteration 2 (internal)": ("internal", "iteration2", test),
-    "SBU, iteration 1 (external)": ("external", "iteration1", test),
-    "Hannover, iteration 2 (external patients)": ("external", "iteration2", external),
-    "ieee8023, iteration 1 (internal)": ("internal", "iteration1", old_test),
-    "ieee8023, iteration 2 (internal, after SBU)": ("internal", "iteration2", old_test),
+    "SBU, iteration 2 (internal)": ("iteration2", test),
+    "SBU, iteration 1 (external)": ("iteration1", test),
+    "Hannover, iteration 2 (external patients)": ("iteration2", external),
+    "ieee8023, iteration 1 (internal)": ("iteration1", old_test),
+    "ieee8023, iteration 2 (internal, after SBU)": ("iteration2", old_test),
 }
-predictions = {name: predict(models[model], films) for name, (_, model, films) in tests.items()}
+predictions = {name: predict(models[model], films) for name, (model, films) in tests.items()}
 
 # %% [markdown]
 # ## The report
@@ -85,8 +85,8 @@ predictions = {name: predict(models[model], films) for name, (_, model, films) i
 from helpers.evaluation import intervals_of, report
 
 reports = pd.concat(
-    report(predictions[name], models[model].threshold).assign(test=name, kind=kind, model=model)
-    for name, (kind, model, _) in tests.items()
+    report(predictions[name], models[model].threshold).assign(test=name, model=model)
+    for name, (model, _) in tests.items()
 )
 reports["value"] = list(map(str, intervals_of(reports)))
 wide = reports.pivot(index="metric", columns="test", values="value")
@@ -287,7 +287,7 @@ pd.DataFrame(
 #
 # All this asks whether the film could *replace* what is known anyway. Whether it *adds* to it is another question, and for any use the
 # more important one: a film that ranks no better than age may still know something that age does not. So a logistic regression of age and
-# of the network's risk, fitted on *validation* patients, whom the network has not learned from, is set against age alone, on
+# of the network's risk, fitted on *validation* patients (who taught the network nothing, but stopped its training and gave it calibration and threshold), is set against age alone, on
 # the same test patients.
 
 # %%
@@ -420,7 +420,7 @@ pd.DataFrame(
 # %%
 from helpers.subgroups import judge_subgroups, told_events, told_patients
 
-tested = [predictions[name] for name, (_, model, _) in tests.items() if model == "iteration2"]
+tested = [predictions[name] for name, (model, _) in tests.items() if model == "iteration2"]
 sites = judge_subgroups(pool_by_patient(pd.concat(tested)), groupings=("site",))
 groups = judge_subgroups(one, groupings=("sex", "age band", "view"))
 groups = pd.concat([groups[groups["n"] < len(one)], sites], ignore_index=True)
@@ -680,7 +680,8 @@ documents["reporting.md"] = reporting_document(run)
 # %%
 from helpers.files import write_whole
 
-tables = {"reports": reports.drop(columns="value"), "rivals": rivals, "subgroups": groups}
+shown = groups.assign(n=told_patients(groups))
+tables = {"reports": reports.drop(columns="value"), "rivals": rivals, "subgroups": shown}
 tables["severity"] = severity.rename_axis("model").reset_index()
 documents |= {f"{name}.csv": table.to_csv(index=False) for name, table in tables.items()}
 for name, text in documents.items():

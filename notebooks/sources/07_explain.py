@@ -934,7 +934,7 @@ Markdown(
     f"{shares['with stamps gain']:+.1%} of all heat in the first network and by {shares['without gain']:+.1%} in the second; the "
     f"two changes differ by {shares['lead']:+.1%}. "
     + (
-        "So many films with the stamp and without it, beside a network that is known to be honest, give it away. Of a real shortcut "
+        "Many pairs of films, with the stamp and without it, beside a network that is known to be honest, give it away. Of a real shortcut "
         "nobody has such pairs. Whether anybody would see it on one film, judge from the figure. "
         if shares["lead"].low > 0
         else "So the map does not tell. "

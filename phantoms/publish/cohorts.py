@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -20,13 +21,16 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from helpers.paths import PHANTOM_MANIFEST, phantom_manifest
 from phantoms.people import draw_films, draw_people
 from phantoms.publish import experts, hannover, ieee8023, sbu
 from phantoms.publish.files import Job, run_job
 from phantoms.truth import TRUTH_COLUMNS
 
 VERSION = 4  # raise it whenever the same seed gives other files
-MANIFEST = "phantoms.json"
+MANIFEST = PHANTOM_MANIFEST
+# Of folders that somebody has looked into.
+SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 HANNOVER_PATIENTS = 120
 SHARED = 90  # rows of ieee8023 that come from Hannover …
 SHARED_ONLY = 9  # … of which so many are in ieee8023 only
@@ -98,16 +102,18 @@ def make_cohorts(
     if processes is not None and processes < 1:
         raise ValueError(f"expected processes >= 1 or None, found {processes}")
     root = Path(root).absolute()
-    _refuse_others(root)
     manifest = {"version": VERSION, "seed": int(seed), "scale": float(scale)}
     if read_manifest(root) == manifest:
         _log.info("phantom cohorts are complete already: nothing to do")
         return root
+    _refuse_others(root)
     part = root.with_name(f".{root.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # what a killed run left behind
     part.mkdir(parents=True)
     _make(part, plan_cohorts(scale, seed), processes or _all_processors(), progress)
-    (part / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    hashes = {table: hashlib.sha256((part / table).read_bytes()).hexdigest() for table in TABLES}
+    text = json.dumps({**manifest, "tables": hashes}, indent=2) + "\n"
+    (part / MANIFEST).write_text(text, encoding="utf-8")
     _replace(part, root)
     return root
 
@@ -117,7 +123,7 @@ def _refuse_others(root: Path) -> None:
     if root.exists() and not root.is_dir():
         raise FileExistsError(f"expected {root} to be a folder or absent, found a file")
     made = {MANIFEST, *(Path(table).parts[0] for table in TABLES)}
-    found = {path.name for path in root.iterdir()} if root.exists() else set()
+    found = {path.name for path in root.iterdir()} - SYSTEM_FILES if root.exists() else set()
     if found and (MANIFEST not in found or found - made):
         others = ", ".join(sorted(found - made)[:3]) or f"no {MANIFEST}"
         raise FileExistsError(
@@ -129,17 +135,13 @@ def _refuse_others(root: Path) -> None:
 def read_manifest(root: Path) -> dict[str, Any] | None:
     """Return version, seed and scale of the cohorts in ``root``; None if none were made there.
 
-    The version is None where somebody has taken parts of them away since.
+    All three are None where somebody has taken parts of them away since.
     """
-    path = root / MANIFEST
-    if not path.is_file():
+    if not (root / MANIFEST).is_file():
         return None
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:  # damaged: what is there was made here, and is not known to be complete
-        return {"version": None}
+    made = phantom_manifest(root)
     complete = all((root / table).is_file() for table in TABLES)
-    return manifest if complete else {**manifest, "version": None}
+    return {name: made.get(name) if complete else None for name in ("version", "seed", "scale")}
 
 
 def plan_cohorts(scale: float, seed: int) -> Plans:
