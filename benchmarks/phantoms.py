@@ -50,8 +50,8 @@ MEANING = (
     "holds on phantoms need not hold on films. Look at the grey step across the border of the "
     "opacities. Where it is larger on phantoms, their disease stands out more than what "
     "radiologists outline, and what the series finds about reading disease or pointing at it on "
-    "phantoms is the most to be hoped for on real films, not an estimate. Figures on real films are "
-    "in [real-data.md](real-data.md)."
+    "phantoms is the most to be hoped for on real films, not an estimate. Figures on real films "
+    "are in [real-data.md](real-data.md)."
 )
 
 
