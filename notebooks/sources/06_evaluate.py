@@ -686,6 +686,8 @@ tables["severity"] = severity.rename_axis("model").reset_index()
 documents |= {f"{name}.csv": table.to_csv(index=False) for name, table in tables.items()}
 for name, text in documents.items():
     write_whole(work_root() / name, text.encode())
+
+# %%
 asked_of_us = pd.concat(
     {
         name: guideline(table, facts(run))
