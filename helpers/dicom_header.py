@@ -173,7 +173,12 @@ def _refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
         )
     if int(film.get("NumberOfFrames") or 1) > 1:
         raise UnreadableDicom("The file holds several frames; a radiograph is one picture.")
-    if any(film.get(groups) for groups in _FRAME_BY_FRAME):
+    if any(
+        item.get(greys)
+        for groups in _FRAME_BY_FRAME
+        for item in film.get(groups) or []
+        for greys in ("PixelValueTransformationSequence", "FrameVOILUTSequence")
+    ):
         raise UnreadableDicom(
             "The file describes its greys frame by frame (an enhanced object), which is not read "
             "here. Export the film as a plain one (CR or DX)."

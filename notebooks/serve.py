@@ -20,8 +20,7 @@ from helpers.paths import COHORTS, PROJECT, cohort_root, work_file, work_root  #
 
 PAGE = NOTEBOOKS / "08_explore_predictions.ipynb"
 MODEL = ("models/iteration2.safetensors", "models/iteration2.json")  # stored last, in this order
-TO_NOTEBOOK = re.compile(r"\[([^\[\]]+)\]\([^)\s]+\.ipynb\)")  # a link in Markdown
-PICTURE_FILE = re.compile(r"!\[[^\[\]]*\]\((?!https?:)[^)\s]+\)")
+TO_A_FILE = re.compile(r"\[([^\[\]]+)\]\((?!https?:)[^)\s]+\)")  # a link in Markdown
 MADE_BY = ("01_explore_the_cohorts", "02_impute_the_labels", "04_train_resnet18", "05_fine_tune")
 
 
@@ -48,10 +47,9 @@ def prepare() -> None:
 
 
 def page_alone(folder: Path) -> Path:
-    """Copy the notebook without pictures and links to others, which the page does not serve."""
+    """Copy the notebook without links to other files, which the page does not serve."""
     alone = folder / PAGE.name
-    text = PICTURE_FILE.sub("", PAGE.read_text(encoding="utf-8"))
-    alone.write_text(TO_NOTEBOOK.sub(r"\1", text), encoding="utf-8")
+    alone.write_text(TO_A_FILE.sub(r"\1", PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     return alone
 
 

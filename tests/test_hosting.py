@@ -316,7 +316,7 @@ def test_senseless_options_are_refused(serve, option, capsys):
     assert option.partition("=")[0] in capsys.readouterr().err
 
 
-def test_the_page_links_to_no_notebook_that_it_does_not_serve(serve, tmp_path):
+def test_the_page_links_to_no_file_that_it_does_not_serve(serve, tmp_path):
     text = serve.page_alone(tmp_path).read_text(encoding="utf-8")
     links = re.compile(r"\]\([^)]*\.ipynb\)")
     assert links.search(serve.PAGE.read_text(encoding="utf-8")) and not links.search(text)

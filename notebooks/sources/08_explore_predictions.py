@@ -44,9 +44,7 @@ upload_panel(model, example_films(), others=others, paths=True)
 # the predicted risk in words; bars of dying and surviving, each beside the bar without a film; the film, the same
 # film under its map with a colour bar, and the picture that the network saw, at its own size; a slider for the map's
 # opacity, a switch for evidence against death, a text summary of the map, and buttons that download the result. In
-# a saved notebook it is empty: run the cell, or open the web page with `make app`.*
-#
-# ![The upload panel with the answer to a drawn film](../docs/panel.jpg)
+# a saved notebook it is empty: run the cell, or open the web page with `make app`. The repository has [a picture of it](../docs/panel.jpg).*
 #
 # **Where it works.** In JupyterLab and on the web page, where a real browser tests it with every change. The makers of
 # `anywidget`, which carries the panel, also name VS Code and Google Colab. There it has not been tried; both get the
