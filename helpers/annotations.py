@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from helpers.csv_files import read_csv
 from helpers.table import decode_numbers
 
 SCORES_FILE = "covid-severity-scores.csv"
@@ -112,7 +113,7 @@ def _read_severity(root: Path) -> pd.DataFrame:
             f"The experts' severity scores are missing: annotations/{SCORES_FILE}. They come with "
             "`python -m helpers.downloads ieee8023`, or with the phantoms: `python -m phantoms`."
         )
-    raw = _read_csv(path, SCORE_COLUMNS, comment="#")
+    raw = _with_films(path, SCORE_COLUMNS, comment="#")
     masks = root / "annotations" / "lungVAE-masks"
     mask_paths = [masks / f"{Path(name).stem}_mask.png" for name in raw["filename"]]
     return pd.DataFrame(
@@ -130,7 +131,7 @@ def _read_outlines(root: Path) -> pd.DataFrame:
     if not (folder / "structure.csv").is_file():
         columns = "image_path kind left top width height picture_width picture_height mask_path"
         return pd.DataFrame(columns=columns.split())
-    raw = _read_csv(folder / "structure.csv", OUTLINE_COLUMNS)
+    raw = _with_films(folder / "structure.csv", OUTLINE_COLUMNS)
     raw = raw[raw["Mask"] != ""]  # some objects have no mask
     picture = raw["Resolution"].str.lower().str.extract(r"^(\d+)x(\d+)$")
     sides = ("Left", "Top", "Width", "Height")
@@ -155,16 +156,8 @@ def _read_outlines(root: Path) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def _read_csv(path: Path, columns: list[str], comment: str | None = None) -> pd.DataFrame:
-    """Read a table as strings, blanks as "", without rows that name no film."""
-    try:
-        raw = pd.read_csv(path, comment=comment, dtype="string", keep_default_na=False)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path.name} is no UTF-8 CSV table ({error}).") from error
-    missing = [column for column in columns if column not in raw]
-    if missing:
-        raise ValueError(
-            f"{path.name} lacks the columns {', '.join(missing)}; expected as published."
-        )
+def _with_films(path: Path, columns: list[str], comment: str | None = None) -> pd.DataFrame:
+    """Read a table without the rows that name no film."""
+    raw = read_csv(path, columns, comment=comment)
     film = next(column for column in columns if column.lower() == "filename")
     return raw[raw[film] != ""]

@@ -196,12 +196,12 @@ class Conversion:
 
     def _write_rows(self, rows: pd.DataFrame, batch: pd.DataFrame) -> None:
         name = keyed_name(self.key, "batch", "".join(batch["series"]))
-        _write(self._rows / f"{name}.csv", rows.to_csv(index=False))
+        write_whole(self._rows / f"{name}.csv", rows.to_csv(index=False).encode())
 
     def _finish(self) -> pd.DataFrame:
         """Write the manifest, in an order that tells nothing, and forget the batches."""
         table = self.done().sort_values("series", ignore_index=True)
-        _write(self.folder / MANIFEST, table.to_csv(index=False))
+        write_whole(self.folder / MANIFEST, table.to_csv(index=False).encode())
         shutil.rmtree(self._rows)
         self._rows.mkdir()
         if self._absent:
@@ -216,7 +216,7 @@ class Conversion:
         path = self.folder / ".settings.json"
         ours = {"size": self.size, "key": key_id(self.key)}
         if not path.is_file():
-            _write(path, json.dumps(ours))
+            write_whole(path, json.dumps(ours).encode())
             return
         theirs = json.loads(path.read_text())
         if theirs != ours:
@@ -246,7 +246,3 @@ def _check_picture(path: Path, size: int) -> None:
             "A picture that was just written cannot be read again: the disk may be full or "
             "failing. Check it, then repeat the command to go on."
         )
-
-
-def _write(path: Path, text: str) -> None:
-    write_whole(path, text.encode())

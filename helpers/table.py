@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.csv_files import read_csv
+
 SITES = ["ieee8023", "sbu", "hannover"]
 VIEWS = ["PA", "AP", "AP supine", "lateral", "unknown"]
 FRONTAL_VIEWS = ["PA", "AP", "AP supine"]
@@ -229,31 +231,10 @@ def read_table(root: Path, name: str, cohort: str, required: list[str]) -> pd.Da
             "or make the phantoms with `python -m phantoms`."
         )
     try:
-        with warnings.catch_warnings():
-            # Of rows longer than the header: without index_col pandas would move all columns.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            raw = pd.read_csv(
-                path, dtype="string", keep_default_na=False, encoding="utf-8-sig", index_col=False
-            )
-    except (
-        UnicodeDecodeError,
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-    ) as error:
-        raise ValueError(f"{cohort}: {name} is no UTF-8 CSV table ({error}); {advice}.") from error
-    except pd.errors.ParserWarning as error:
-        raise ValueError(
-            f"{cohort}: {name} has rows longer than its header, so nobody knows which column is "
-            f"which; {advice}."
-        ) from error
+        return read_csv(path, required)
+    except ValueError as error:
+        raise ValueError(f"{cohort}: {error}: {advice}.") from error
     except OSError as error:
         raise type(error)(
             error.errno, f"{cohort}: {name} cannot be read ({error.strerror}): {advice}."
         ) from error
-    missing = [column for column in required if column not in raw]
-    if missing:
-        raise ValueError(
-            f"{cohort}: {name} lacks the columns {', '.join(missing)}; found "
-            f"{', '.join(raw.columns[:8])} …. Put the file there as published: {advice}."
-        )
-    return raw

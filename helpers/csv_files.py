@@ -1,0 +1,53 @@
+"""Publishers' CSV files, read as strings: nothing is guessed, and a damaged one gets a sentence."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+
+def read_csv(path: Path, required: Sequence[str], *, comment: str | None = None) -> pd.DataFrame:
+    """Read a table as strings, blanks as "".
+
+    Parameters
+    ----------
+    path
+        UTF-8, with or without a byte order mark.
+    required
+        Columns that it must have.
+    comment
+        With what the lines begin that belong to no row.
+
+    Raises
+    ------
+    ValueError
+        If it is no such table, lacks a column, or has rows longer than its header.
+    OSError
+        If it cannot be opened.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Of rows longer than the header: without index_col pandas would move all columns.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            raw = pd.read_csv(
+                path,
+                dtype="string",
+                keep_default_na=False,
+                encoding="utf-8-sig",
+                index_col=False,
+                comment=comment,
+            )
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"{path.name} is no UTF-8 CSV table ({error})") from error
+    except pd.errors.ParserWarning as error:
+        raise ValueError(
+            f"{path.name} has rows longer than its header, so nobody knows which column is which"
+        ) from error
+    missing = [column for column in required if column not in raw]
+    if missing:
+        raise ValueError(
+            f"{path.name} lacks the columns {', '.join(missing)}; found "
+            f"{', '.join(raw.columns[:8])} …; expected as published"
+        )
+    return raw
