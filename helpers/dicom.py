@@ -1,8 +1,8 @@
 """DICOM films to grey pictures, one or a whole archive.
 
 `dicom_file` takes a file apart, `dicom_header` opens a film, unless `dicom_refusals` says why not,
-`dicom_decoders` decodes its pixels, `dicom_grey` and `dicom_tables` map them to grey in the order that DICOM prescribes, and
-`dicom_picture` makes small pictures of them.
+`dicom_decoders` decodes its pixels, `dicom_grey` and `dicom_tables` map them to grey in the order
+that DICOM prescribes, and `dicom_picture` makes small pictures of them.
 """
 
 import os
