@@ -15,6 +15,8 @@ import os
 import time
 from dataclasses import asdict
 
+import torch
+
 from benchmarks import study_real
 from benchmarks.study_runs import Runs
 from benchmarks.study_summary import summarise
@@ -45,8 +47,9 @@ def main() -> None:
     begun = time.strftime("%Y-%m-%d")
     found, made = study(seeds, Runs())
     start = file_hash(PHANTOM_START)
-    machine = {"cores": os.cpu_count(), "begun": begun, "phantom_start_sha256": start}
-    path = save_study(name, found, {"command": f"make study (seeds: {seeds})", **machine, **made})
+    machine = {"cores": os.cpu_count(), "vectors": torch.backends.cpu.get_cpu_capability()}
+    made = {**machine, "begun": begun, "phantom_start_sha256": start, **made}
+    path = save_study(name, found, {"command": f"make study (seeds: {seeds})", **made})
     print(markdown_table(found))
     print(f"\nStored as {path.parent.name}/{path.name}.")
 

@@ -16,7 +16,9 @@ from sklearn.model_selection import StratifiedKFold
 from benchmarks.study_runs import Runs
 from benchmarks.study_ways import PHANTOM, PHANTOM_CARELESS, PREDECESSOR, WAYS, Fold, Way
 from helpers.cohorts import load_cohort, select_index_films
+from helpers.duplicates import find_duplicates
 from helpers.evaluation import Interval, auroc, bootstrap_interval, with_seeds
+from helpers.patient_groups import group_patients
 from helpers.patients import PATIENT
 from helpers.recipes import CAREFUL
 from helpers.splits import split_patients
@@ -38,10 +40,11 @@ def run(seeds: int, runs: Runs) -> tuple[pd.DataFrame, dict]:
         "phantom start": file_hash(PHANTOM_START),
         "folds": FOLDS,
     }
+    linked = group_patients(cohort, find_duplicates(cohort["image_path"])).attrs["group_of"]
     tables, missing = {}, {}
     for seed in range(seeds):
         for name, way in WAYS.items():
-            made = partial(cross_validate, cohort, way, seed)
+            made = partial(cross_validate, cohort, linked, way, seed)
             try:
                 # A way's text names its function, start and configuration.
                 whole = {**recipe, "way": describe(way), "seed": seed}
@@ -70,8 +73,19 @@ def describe(way: Way) -> dict:
     return {"way": way.func.__name__, **settings}
 
 
-def cross_validate(cohort: pd.DataFrame, way: Way, seed: int, path: Path) -> pd.DataFrame:
-    """Predict every patient by a model that never saw the patient.
+def cross_validate(
+    cohort: pd.DataFrame, linked: pd.Series, way: Way, seed: int, path: Path
+) -> pd.DataFrame:
+    """Predict every patient by a model that never saw the patient, nor one who shares a film.
+
+    Parameters
+    ----------
+    cohort
+        The one table of one site.
+    linked
+        Group of each (site, patient_id), of :func:`helpers.patient_groups.group_patients`.
+    way, seed, path
+        How to predict, what is random in it, and where training is kept meanwhile.
 
     Returns
     -------
@@ -81,12 +95,18 @@ def cross_validate(cohort: pd.DataFrame, way: Way, seed: int, path: Path) -> pd.
     index = select_index_films(cohort[cohort["label_source"] == "observed"])
     predicted = []
     for number, patients in enumerate(folds(index, seed)):
-        inside = cohort["patient_id"].isin(patients)
+        inside = cohort["patient_id"].isin(_kin(patients, linked))
         judged = index[index["patient_id"].isin(patients)].reset_index(drop=True)
         checkpoint = path.with_name(f"{path.name}-{number}.checkpoint")
         fold = Fold(teaching(cohort[~inside], seed), judged, seed, checkpoint)
         predicted.append(way(fold).assign(fold=number))
     return pd.concat(predicted)[[*PATIENT, "died", "label_source", "risk", "fold"]]
+
+
+def _kin(patients: set[str], linked: pd.Series) -> set[str]:
+    """Patients of one site, and all who are linked with them by a film."""
+    names = linked.index.get_level_values("patient_id").astype(str)
+    return set(names[linked.isin(linked[names.isin(patients)])])
 
 
 def teaching(films: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -5,12 +5,13 @@ the SHA-256 of its file's content, is where. A film's row is committed only afte
 disk, so that a process killed at any moment leaves a store that is right, and the next one goes on.
 """
 
+import errno
 import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,10 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS film (key TEXT PRIMARY KEY, row INTEGER, reason TEXT);
 CREATE TABLE IF NOT EXISTS file (path TEXT PRIMARY KEY, bytes INTEGER, mtime INTEGER, key TEXT);
 """
+
+
+class CacheError(RuntimeError):
+    """The store cannot be used as it is, for example because the disk is full."""
 
 
 class _Prepared(NamedTuple):
@@ -47,6 +52,11 @@ class FilmCache:
         Side of the square films in px.
     folder
         Where the store lives; ``data/work/cache`` by default.
+
+    Raises
+    ------
+    CacheError
+        If the disk is full, or the store damaged; so do the methods.
     """
 
     def __init__(self, size: int, folder: str | Path | None = None) -> None:
@@ -57,7 +67,7 @@ class FilmCache:
         self._pixels = folder / f"{name}.u8"
         self._index = folder / f"{name}.sqlite"
         self._pixels.touch()
-        with closing(self._connect()) as index:
+        with self._open() as index:
             index.executescript(SCHEMA)
             self._forget_lost_films(index)
 
@@ -77,14 +87,14 @@ class FilmCache:
         -------
         pandas.DataFrame
             A row per path, in the same order: ``image_path``, ``row`` in :meth:`films` (NA if the
-            film could not be read) and the ``reason`` why not.
+            film could not be read, or not be opened) and the ``reason`` why not.
 
         Raises
         ------
         FileNotFoundError
             If a file does not exist.
         """
-        with closing(self._connect()) as index:
+        with self._open() as index:
             new = [path for path in dict.fromkeys(paths) if not self._is_current(index, path)]
             show = progress and bool(new)
             bar = tqdm(total=len(new), desc="Preparing films", unit="film", disable=not show)
@@ -93,9 +103,8 @@ class FilmCache:
                     prepared = list(pool.map(self._prepare, new[start : start + BATCH]))
                     self._store(index, prepared)
                     bar.update(len(prepared))
-            return pd.DataFrame(self._rows(index, paths)).astype(
-                {"row": "Int64", "reason": "string"}
-            )
+            rows = pd.DataFrame(self._rows(index, paths), columns=["image_path", "row", "reason"])
+            return rows.astype({"row": "Int64", "reason": "string"})
 
     def films(self) -> np.ndarray:
         """Return all stored films as a read-only memory map: uint8, shape (rows, size, size)."""
@@ -113,9 +122,22 @@ class FilmCache:
             index.execute("DELETE FROM file")
         index.execute("COMMIT")
 
-    def _connect(self) -> sqlite3.Connection:
-        # Two processes may fill the same store: each waits for the other's transaction.
-        return sqlite3.connect(self._index, timeout=60, isolation_level=None)
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            # Two processes may fill the same store: each waits for the other's transaction.
+            index = sqlite3.connect(self._index, timeout=60, isolation_level=None)
+            with closing(index):
+                yield index
+        except (sqlite3.DatabaseError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            folder = f"{self._index.parent.parent.name}/{self._index.parent.name}"
+            raise CacheError(
+                f"The prepared films in {folder} cannot be used ({error}). If the disk is full, "
+                "make room; if it is locked, wait for the other program; otherwise delete that "
+                "folder: it is made anew."
+            ) from error
 
     def _is_current(self, index: sqlite3.Connection, path: str) -> bool:
         status = Path(path).stat()
@@ -124,13 +146,15 @@ class FilmCache:
         return known == (status.st_size, status.st_mtime_ns)
 
     def _prepare(self, path: str) -> _Prepared:
-        status = Path(path).stat()
-        data = Path(path).read_bytes()
-        key = hashlib.sha256(data).hexdigest()
+        status, key, pixels, reason = Path(path).stat(), path, None, None
         try:
-            pixels, reason = preprocess(read_radiograph(data), self.size), None
+            data = Path(path).read_bytes()
+            key = hashlib.sha256(data).hexdigest()
+            pixels = preprocess(read_radiograph(data), self.size)
+        except PermissionError:
+            reason = "The file may not be opened: its permissions forbid it."
         except UnreadableRadiograph as error:
-            pixels, reason = None, str(error)
+            reason = str(error)
         return _Prepared(path, status.st_size, status.st_mtime_ns, key, pixels, reason)
 
     def _store(self, index: sqlite3.Connection, batch: list[_Prepared]) -> None:
@@ -143,7 +167,8 @@ class FilmCache:
                 os.fsync(file.fileno())
             index.execute("COMMIT")
         except BaseException:
-            index.execute("ROLLBACK")
+            if index.in_transaction:  # SQLite ends one itself that a full disk has no room for
+                index.execute("ROLLBACK")
             raise
 
     def _store_one(self, index: sqlite3.Connection, film: _Prepared, file) -> None:

@@ -45,8 +45,9 @@ def film_features(cohort: pd.DataFrame, *, size: int = 128) -> np.ndarray:
     """
     network = build_resnet18("phantom")
     network.fc = nn.Identity()
-    outputs = [torch.zeros(0, 512), *in_batches(network, Radiographs(cohort, size).images)]
-    return torch.cat(outputs).numpy()
+    films = Radiographs(cohort, size)
+    outputs = [output for chunk in films.chunks() for output in in_batches(network, chunk)]
+    return torch.cat([torch.zeros(0, 512), *outputs]).numpy()
 
 
 def fit_head(features: np.ndarray, targets: np.ndarray) -> LogisticRegression:

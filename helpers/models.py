@@ -49,7 +49,7 @@ class RiskModel:
     threshold
         Risk from which a film counts as "predicted to die", chosen on validation patients.
     base_rate
-        Share of the training cohort's patients with an observed outcome who died.
+        Share of the training and validation patients with an observed outcome who died.
     card
         What the model is and was made from, as JSON can hold it.
     """

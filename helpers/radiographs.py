@@ -1,7 +1,7 @@
 """Films as tensors: the data set that training, evaluation and explanation share."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ __all__ = [
 
 # ImageNet's mean and standard deviation, averaged over its three colours.
 MEAN, STANDARD_DEVIATION = 0.449, 0.226
+CHUNK = 256  # films in memory at a time
 
 
 def normalise(films: torch.Tensor) -> torch.Tensor:
@@ -85,6 +86,14 @@ class Radiographs:
         # NumPy takes a tensor with one element for a single number, and would drop the first axis.
         places = indices if isinstance(indices, slice) else np.asarray(indices)
         return torch.from_numpy(self._films[self._rows[places]])
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """Yield all films in their order, at most 256 in memory: uint8, shape (n, size, size).
+
+        Of no films one empty chunk, so that chunks can always be put together.
+        """
+        for start in range(0, max(len(self), 1), CHUNK):
+            yield self.batch(slice(start, start + CHUNK)).numpy()
 
     def sha256(self) -> str:
         """Hash of films and outcomes in their order, which decides what a seed makes of them."""

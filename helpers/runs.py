@@ -2,7 +2,8 @@
 
 The checkpoint is written under a temporary name and renamed, so that a run that is killed at any
 moment finds either the last epoch's or the one before it, whole. It holds the random state too:
-what a resumed run ends with is, on the same machine, bit for bit what it would have ended with.
+what a resumed run ends with is, on the same CPU, bit for bit what it would have ended with. (Of a
+GPU some sums are not repeatable, with or without a stop.)
 """
 
 import copy

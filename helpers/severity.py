@@ -218,7 +218,8 @@ def predict_severity(cohort: pd.DataFrame, *, size: int = 128) -> pd.DataFrame:
         If it is damaged, or a film cannot be read.
     """
     model = SeverityModel.load()
-    readings = model.predict(Radiographs(cohort, size).images)
+    films = Radiographs(cohort, size)
+    readings = pd.concat([model.predict(chunk) for chunk in films.chunks()])
     return cohort.assign(**{name: readings[name].to_numpy() for name in COLUMNS})
 
 

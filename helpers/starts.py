@@ -1,8 +1,9 @@
 """ResNet18 for grey films and the weights it can start from: random, ImageNet, phantoms."""
 
 from contextlib import redirect_stderr, redirect_stdout
+from http.client import HTTPException
 from io import StringIO
-from urllib.error import URLError
+from pickle import UnpicklingError
 
 import torch
 import torchvision
@@ -65,7 +66,7 @@ def build_resnet18(start: str, *, seed: int = 0) -> nn.Module:
     FileNotFoundError
         If the phantom start is missing.
     ConnectionError
-        If the ImageNet weights are not on this computer and cannot be downloaded.
+        If the ImageNet weights are not on this computer, whole, and cannot be downloaded.
     """
     if start not in STARTS:
         raise ValueError(f"Starting weights must be one of {', '.join(STARTS)}, got {start!r}.")
@@ -113,8 +114,10 @@ def _imagenet_weights() -> dict[str, torch.Tensor]:
         # Torch says where in the home folder it puts the file.
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             return dict(weights.get_state_dict(progress=False, check_hash=True))
-    except (URLError, OSError) as error:
+    # A sign-in page in their place has another hash, and a damaged copy cannot be opened.
+    except (OSError, HTTPException, RuntimeError, EOFError, UnpicklingError) as error:
         raise ConnectionError(
-            f"The ImageNet weights cannot be downloaded here ({error}). "
-            "Connect to a network, or use another start."
+            f"The ImageNet weights cannot be downloaded here ({error}). Connect to a network "
+            "without a sign-in page, delete a damaged copy (below torch.hub.get_dir()), or use "
+            "another start."
         ) from error

@@ -14,8 +14,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
@@ -110,9 +111,7 @@ def fit(
     network = fabric.to_device(copy.deepcopy(network).to(memory_format=torch.channels_last))
     task = Task(network, films, held_out, config, fabric)
     _check_shares(task)
-    identity = {"settings": asdict(config), "starting weights": start}
-    if checkpoint:
-        identity |= {"training films": films.sha256(), "validation films": held_out.sha256()}
+    identity = _identity(task, start) if checkpoint else {}
     run = Run(fabric, config.seed, Path(checkpoint) if checkpoint else None, identity)
     stages: list[tuple[type[Stage], int]] = [(Head, config.head_epochs), (AllLayers, config.epochs)]
     for number, (stage, epochs) in enumerate(stages):
@@ -190,6 +189,19 @@ def _validation(stage: Stage, task: Task) -> tuple[float, float]:
     return loss, float(roc_auc_score(died, logits[:, 0].cpu()))
 
 
+def _identity(task: Task, start: str) -> dict[str, Any]:
+    """Say all that decides what a run ends with, up to rounding."""
+    moving = not task.config.freeze_statistics  # then each process normalises by its own share
+    return {
+        "settings": asdict(task.config),
+        "starting weights": start,
+        "training films": task.films.sha256(),
+        "validation films": task.held_out.sha256(),
+        "precision": task.fabric.strategy.precision.precision,
+        "number of processes": task.fabric.world_size if moving else None,
+    }
+
+
 def _check_shares(task: Task) -> None:
     """Refuse more processes than there are films in a batch, or validation films."""
     fewest = min(len(task.films) // task.steps, len(task.held_out))
@@ -208,7 +220,8 @@ def predict(model: RiskModel, cohort: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         The cohort with the columns ``logit`` and ``risk`` (calibrated, in [0, 1]).
     """
-    logits = model.logits(Radiographs(cohort, model.size).images)
+    films = Radiographs(cohort, model.size)
+    logits = np.concatenate([model.logits(chunk) for chunk in films.chunks()])
     return cohort.assign(logit=logits, risk=model.calibrate(logits))
 
 

@@ -12,7 +12,6 @@ from helpers.radiographs import Radiographs
 from helpers.splits import PARTS, check_disjoint, load_split
 
 MEAN_FILM_SIDE = 16  # px; enough to tell a chest from a cat, too little to tell a patient
-CHUNK = 256  # films in memory at a time
 
 
 def load_parts(name: str) -> dict[str, pd.DataFrame]:
@@ -92,7 +91,7 @@ def mean_film(cohort: pd.DataFrame, size: int) -> list[list[int]]:
     """Mean of a cohort's films, 16 × 16 px in 0–255, by which the panel knows a chest film."""
     films = Radiographs(cohort, size)
     total = torch.zeros(size, size, dtype=torch.float64)
-    for places in torch.arange(len(films)).split(CHUNK):
-        total += films.batch(places).sum(dim=0, dtype=torch.float64)
+    for chunk in films.chunks():
+        total += torch.from_numpy(chunk).sum(dim=0, dtype=torch.float64)
     small = functional.adaptive_avg_pool2d((total / len(films))[None, None], MEAN_FILM_SIDE)
     return small[0, 0].round().int().tolist()

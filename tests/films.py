@@ -43,3 +43,8 @@ def easy_cohort(folder: Path, patients: int, *, seed: int = 0, site: str = "ieee
             }
         )
     return one_table(pd.DataFrame(rows), site)
+
+
+def films_in(folder, count, seed=0):
+    rng = np.random.default_rng(seed)
+    return [str(write_film(folder / f"{i}.png", random_film(rng))) for i in range(count)]

@@ -2,10 +2,12 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 
 from helpers.models import RiskModel, build_resnet18, choose_start
 
@@ -79,8 +81,6 @@ def test_starts():
 
 
 def test_imagenet_start_sums_the_colours(monkeypatch):
-    import torchvision
-
     torch.manual_seed(0)
     coloured = torchvision.models.resnet18().eval()
     monkeypatch.setattr(
@@ -102,3 +102,21 @@ def test_imagenet_without_a_network_says_so(monkeypatch, tmp_path):
         build_resnet18("imagenet")
     start, reason = choose_start("full")
     assert start == "phantom" and "cannot be downloaded" in reason
+
+
+def test_a_sign_in_page_or_a_damaged_copy_is_no_imagenet_start(monkeypatch, tmp_path):
+    page = tmp_path / "sign-in" / "resnet18-f37072fd.pth"
+    page.parent.mkdir()
+    page.write_bytes(b"<html>Please sign in.</html>")
+    weights = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
+    there = replace(weights.value, url=page.as_uri())
+    monkeypatch.setattr(weights, "_value_", there)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    start, reason = choose_start("full")
+    assert start == "phantom" and "sign-in page" in reason
+    for damaged in (b"", page.read_bytes(), b"PK\3\4 half an archive"):
+        copy = tmp_path / "hub" / "checkpoints" / page.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(damaged)
+        with pytest.raises(ConnectionError, match="delete a damaged copy"):
+            build_resnet18("imagenet")

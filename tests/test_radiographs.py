@@ -1,6 +1,5 @@
 import io
 import struct
-import threading
 import zlib
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from dicom_films import make_film
-from films import random_film, write_film
+from films import films_in
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
@@ -210,112 +209,6 @@ def test_normalise_matches_its_definition():
     films = torch.tensor([[[0, 255]]], dtype=torch.uint8)
     expected = torch.tensor([[[[-0.449 / 0.226, 0.551 / 0.226]]]])
     torch.testing.assert_close(normalise(films), expected)
-
-
-def films_in(folder, count, seed=0):
-    rng = np.random.default_rng(seed)
-    return [str(write_film(folder / f"{i}.png", random_film(rng))) for i in range(count)]
-
-
-def test_cache_returns_the_preprocessed_films_and_reads_no_file_twice(tmp_path, monkeypatch):
-    paths = films_in(tmp_path / "films", 5)
-    cache = FilmCache(64, tmp_path / "cache")
-    rows = cache.add(paths[::-1], progress=False)["row"]
-    expected = [preprocess(read_radiograph(path), 64) for path in paths[::-1]]
-    assert (cache.films()[rows.to_numpy(int)] == expected).all()
-
-    def refuse(*_):
-        raise AssertionError("a film was read again")
-
-    monkeypatch.setattr("helpers.cache.read_radiograph", refuse)
-    again = FilmCache(64, tmp_path / "cache").add(paths[::-1], progress=False)["row"]
-    assert (again == rows).all()
-
-
-def test_cache_asks_again_for_films_that_could_not_be_read(tmp_path, monkeypatch):
-    paths = films_in(tmp_path / "films", 2)
-
-    def refuse(*_):
-        raise UnreadableRadiograph("An odd kind of film.")
-
-    with monkeypatch.context() as before:
-        before.setattr("helpers.cache.read_radiograph", refuse)
-        refused = FilmCache(64, tmp_path / "cache").add(paths, progress=False)
-    assert refused["row"].isna().all()
-    assert set(refused["reason"]) == {"An odd kind of film."}
-    cache = FilmCache(64, tmp_path / "cache")
-    found = cache.add(paths, progress=False)
-    assert found["reason"].isna().all()
-    expected = [preprocess(read_radiograph(path), 64) for path in paths]
-    assert (cache.films()[found["row"].to_numpy(int)] == expected).all()
-
-
-def test_cache_is_keyed_by_content(tmp_path):
-    first, second = films_in(tmp_path / "films", 2)
-    cache = FilmCache(64, tmp_path / "cache")
-    before = cache.add([first, second], progress=False)["row"].tolist()
-    (tmp_path / "films" / "copy.png").write_bytes((tmp_path / "films" / "0.png").read_bytes())
-    copy = str(tmp_path / "films" / "copy.png")
-    write_film(
-        tmp_path / "films" / "1.png", np.full((96, 90), 9, np.uint8) + np.arange(90, dtype="u1")
-    )
-    after = cache.add([first, second, copy], progress=False)["row"].tolist()
-    assert after[0] == before[0] == after[2]
-    assert after[1] not in before
-
-
-def test_cache_reports_bad_films_and_goes_on(tmp_path):
-    paths = films_in(tmp_path / "films", 3)
-    (tmp_path / "films" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
-    places = FilmCache(64, tmp_path / "cache").add(paths, progress=False)
-    assert places["row"].isna().tolist() == [False, True, False]
-    assert "damaged" in places["reason"][1]
-
-
-def test_cache_survives_a_crash_between_pixels_and_index(tmp_path, monkeypatch):
-    paths = films_in(tmp_path / "films", 4)
-    expected = np.stack([preprocess(read_radiograph(path), 64) for path in paths])
-
-    cache = FilmCache(64, tmp_path / "b")
-    cache.add(paths[:1], progress=False)
-    with monkeypatch.context() as patch:
-        patch.setattr("helpers.cache.os.fsync", lambda _: (_ for _ in ()).throw(OSError("cut")))
-        with pytest.raises(OSError, match="cut"):
-            cache.add(paths, progress=False)
-    again = FilmCache(64, tmp_path / "b")
-    rows = again.add(paths, progress=False)["row"].to_numpy(int)
-    assert sorted(rows) == [0, 1, 2, 3]
-    assert (again.films()[rows] == expected).all()
-
-
-def test_cache_starts_again_when_its_pixels_were_removed(tmp_path):
-    paths = films_in(tmp_path / "films", 3)
-    FilmCache(64, tmp_path / "cache").add(paths, progress=False)
-    next((tmp_path / "cache").glob("*.u8")).unlink()
-    cache = FilmCache(64, tmp_path / "cache")
-    rows = cache.add(paths, progress=False)["row"].to_numpy(int)
-    expected = np.stack([preprocess(read_radiograph(path), 64) for path in paths])
-    assert (cache.films()[rows] == expected).all()
-
-
-def test_two_writers_share_a_cache(tmp_path):
-    paths = films_in(tmp_path / "films", 40)
-    halves = [paths[:25], paths[15:]]
-    threads = [
-        threading.Thread(
-            target=lambda part: FilmCache(64, tmp_path / "cache").add(part, progress=False),
-            args=(half,),
-        )
-        for half in halves
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    cache = FilmCache(64, tmp_path / "cache")
-    rows = cache.add(paths, progress=False)["row"].to_numpy(int)
-    expected = np.stack([preprocess(read_radiograph(path), 64) for path in paths])
-    assert (cache.films()[rows] == expected).all()
 
 
 def test_radiographs_names_unreadable_films_and_the_flow_counts_them(tmp_path):

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from films import easy_cohort
+from lightning_fabric import Fabric
 from train_once import CONFIG, describe, prepare, train
 
 from helpers import launch
@@ -128,14 +129,15 @@ def test_a_finished_run_is_not_trained_again(parts, tmp_path, monkeypatch):
     assert describe(run()) == describe(first)
 
 
-def test_another_runs_checkpoint_is_refused(parts, tmp_path):
+def test_another_runs_checkpoint_is_refused(parts, tmp_path, monkeypatch):
     config = replace(CONFIG, epochs=0)
     checkpoint = tmp_path / "run.checkpoint"
     train, validation = parts.values()
 
-    def run(network=None, films=train, config=config):
+    def run(network=None, films=train, config=config, precision="32-true"):
         network = network or build_resnet18("random")
-        fit(network, films, validation, config, checkpoint=checkpoint, progress=False)
+        fabric = Fabric(devices=1, precision=precision, accelerator="cpu")
+        fit(network, films, validation, config, fabric=fabric, checkpoint=checkpoint)
 
     run()
     with pytest.raises(ValueError, match="another run, with other settings"):
@@ -144,6 +146,15 @@ def test_another_runs_checkpoint_is_refused(parts, tmp_path):
         run(network=build_resnet18("random", seed=1))
     with pytest.raises(ValueError, match="another run, with other training films"):
         run(films=train[::-1])
+    with pytest.raises(ValueError, match="another run, with other precision"):
+        run(precision="bf16-mixed")
+    checkpoint.unlink()
+    moving = replace(config, freeze_statistics=False)
+    run(config=moving)
+    with monkeypatch.context() as shared:
+        shared.setattr("lightning_fabric.Fabric.world_size", 2)
+        with pytest.raises(ValueError, match="another run, with other number of processes"):
+            run(config=moving)
     checkpoint.write_bytes(b"PK no checkpoint")
     with pytest.raises(ValueError, match="is no checkpoint of training"):
         run()

@@ -23,6 +23,7 @@ from benchmarks.study_ways import WAYS, Fold
 from helpers.cohorts import load_cohort, select_index_films
 from helpers.imputers import METHODS
 from helpers.models import STARTS
+from helpers.patient_groups import group_patients
 from helpers.studies import compare, differences, load_study, save_study
 
 
@@ -273,7 +274,8 @@ def test_a_way_judges_each_observed_patient_once_and_never_sees_the_answer(
     phantom_root, tmp_path, name
 ):
     cohort = load_cohort("ieee8023")
-    found = cross_validate(cohort, WAYS[name], 0, tmp_path / "run")
+    linked = group_patients(cohort).attrs["group_of"]
+    found = cross_validate(cohort, linked, WAYS[name], 0, tmp_path / "run")
     observed = cohort.loc[cohort["label_source"] == "observed", "patient_id"]
     assert set(found["patient_id"]) <= set(observed) and found["patient_id"].is_unique
     assert found["risk"].between(0, 1).all() and found["fold"].nunique() == 5
@@ -287,6 +289,26 @@ def test_a_way_judges_each_observed_patient_once_and_never_sees_the_answer(
     ]
     np.testing.assert_array_equal(*said)
     np.testing.assert_allclose(said[0], index["risk"])
+
+
+def test_who_shares_a_film_with_a_judged_patient_teaches_nothing(phantom_root, tmp_path):
+    cohort = load_cohort("ieee8023")
+    first = cohort.drop_duplicates("patient_id")
+    known = first.loc[first["label_source"] == "observed"].iloc[0]
+    unknown = first.loc[first["label_source"] == "unknown"].iloc[0]
+    copies = pd.DataFrame({"path_a": [known["image_path"]], "path_b": [unknown["image_path"]]})
+    taught = []
+
+    def way(fold):
+        taught.append((set(fold.teaching["patient_id"]), set(fold.judged["patient_id"])))
+        return fold.judged.assign(risk=0.5)
+
+    linked = group_patients(cohort, copies).attrs["group_of"]
+    cross_validate(cohort, linked, way, 0, tmp_path / "run")
+    pair = {known["patient_id"], unknown["patient_id"]}
+    assert sum(known["patient_id"] in judged for _, judged in taught) == 1
+    for teachers, judged in taught:
+        assert teachers & pair == (set() if known["patient_id"] in judged else pair)
 
 
 def test_patients_without_an_outcome_never_choose(phantom_root):
