@@ -19,7 +19,7 @@ from helpers.dicom_attributes import describe_header
 from helpers.dicom_decoders import UnreadableDicom
 from helpers.dicom_grey import contrast_of
 from helpers.dicom_header import open_film
-from helpers.dicom_picture import encode_png, render, shrink
+from helpers.dicom_picture import encode_png, render, shrink, square_pixels
 from helpers.executors import in_order
 from helpers.files import PIPE, is_pipe
 from helpers.ledger import Ledger
@@ -51,7 +51,8 @@ def read_dicom(
 
     Its own VOI LUT or window sets the grey scale. Where it has neither, the whole range that its
     bits can store (after the modality step) becomes [0, 1]; never does the darkest or the brightest
-    pixel that happens to be in the film set it. Pixel padding becomes black.
+    pixel that happens to be in the film set it. Pixel padding becomes black. Pixels that the header
+    says are not square are averaged along their shorter side until they are.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def read_dicom(
     Returns
     -------
     numpy.ndarray
-        float32 (rows, columns) in [0, 1], lungs dark.
+        float32 (rows, columns) in [0, 1], lungs dark; fewer of either where pixels are not square.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def read_dicom(
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     with quiet():
         film = open_film(data, for_processing=for_processing)
-        return render(film, np.float32, index, prefer_lut)
+        return square_pixels(render(film, np.float32, index, prefer_lut), film)
 
 
 def convert(
@@ -185,7 +186,8 @@ def _lost(path: str, *_: Any) -> dict[str, Any]:
 def _picture(data: bytes, folder: Path, parts: Path, size: int) -> dict[str, Any]:
     """Write the picture of a film's bytes; return what the table tells of it."""
     film = open_film(data)
-    packed = encode_png(shrink(render(film, np.uint8), size))
+    grey = square_pixels(render(film, np.uint8), film)
+    packed = encode_png(shrink(grey, size))
     # The beginning holds the film's own number, which tells films apart that look the same.
     png = folder / f"{xxh3_128_hexdigest(data[:_BEGINNING] + packed)}-{size}.png"
     if not png.exists():

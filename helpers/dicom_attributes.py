@@ -38,6 +38,8 @@ MEANINGS = {
     "VOILUTFunction": "shape of the window: LINEAR if absent, LINEAR_EXACT or SIGMOID",
     "VOILUTSequence": "contrast as a table instead of a window",
 }
+# Where a header says how high and how wide a pixel is, the surest first (PS3.3 C.7.6.3.1.7).
+SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio")
 # Even a coded element can hold a name that somebody typed into it, so only these words are shown.
 _KNOWN_WORDS = {
     *("CR", "DX", "MG", "RF", "XA", "CT", "MR", "SC", "OT"),

@@ -43,6 +43,9 @@ _KEPT_BITS: dict[str, Any] = {"correct_unused_bits": False}  # `values_of` takes
 
 DECODER_DEPENDENCIES = dict.fromkeys(JPEG, ("imagecodecs",))  # the name is pydicom's
 
+# Of a JPEG or JPEG-LS frame, and of a JPEG 2000 one.
+_BEGINNINGS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")
+
 _ADDING = Lock()  # pydicom adds plugins to decoders that all threads share
 _MOST_TILES = 4096  # of a JPEG 2000 picture; each takes memory before a single pixel is read
 
@@ -140,9 +143,17 @@ def _whole_frame(film: FileDataset) -> bytes:
     """Join all fragments: they make up the one frame (PS3.5 A.4), whatever a table of offsets says.
 
     Some files have an offset a fragment instead of one a frame, or lengths that are too short.
+    Others hold frames that nobody counted: within a frame there is no second beginning of one.
     """
     _table, *fragments = generate_fragments(film.PixelData)
+    if sum(fragment.startswith(_BEGINNINGS) or _is_rle(fragment) for fragment in fragments) > 1:
+        raise UnreadableDicom("The file holds several frames; a radiograph is one picture.")
     return b"".join(fragments)
+
+
+def _is_rle(fragment: bytes) -> bool:
+    """Whether it begins with a header of RLE: at most 15 segments, the first after 64 bytes."""
+    return fragment[4:8] == b"\x40\0\0\0" and fragment[1:4] == bytes(3) and fragment[0] < 16
 
 
 def _with_one_fragment(film: FileDataset, frame: bytes) -> FileDataset:

@@ -10,7 +10,7 @@ from pydicom import FileDataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
-from helpers.dicom_attributes import MEANINGS
+from helpers.dicom_attributes import MEANINGS, SPACINGS
 from helpers.dicom_decoders import UnreadableDicom
 from helpers.dicom_file import MOST_PIXELS, is_dicom, read_elements
 from helpers.dicom_refusals import (
@@ -35,6 +35,7 @@ _NEEDED = (
     "SOPClassUID",
     *MEANINGS,
     *PIXELS,
+    *SPACINGS,
     "PatientOrientation",
     "PlanarConfiguration",
     "ExtendedOffsetTable",

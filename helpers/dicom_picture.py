@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from pydicom import FileDataset
 
+from helpers.dicom_attributes import SPACINGS
 from helpers.dicom_decoders import UnreadableDicom, stored_words, unused_bits, values_of
 from helpers.dicom_grey import grey_of
 
@@ -22,6 +23,9 @@ PNG_SETTINGS = (
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
 )
+
+_SQUARE = 0.01  # a side longer than the other by less than this is rounding
+_MOST_STRETCHED = 4
 
 _PIXELS_AT_ONCE = 2**16  # 8 bytes of each of them have room beside the processor
 
@@ -89,6 +93,50 @@ def _grey(
             "Export the film again."
         ) from None
     return np.rint(255 * grey).astype(kind) if kind is np.uint8 else grey.astype(kind)
+
+
+def square_pixels(pixels: np.ndarray, film: FileDataset) -> np.ndarray:
+    """Average a picture along one side where its film says that its pixels are not square.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        (rows, columns), as `render` returns it.
+    film : pydicom.FileDataset
+        The film that it was rendered from.
+
+    Returns
+    -------
+    numpy.ndarray
+        The picture itself where the pixels are square, or nothing is said of them.
+
+    Raises
+    ------
+    UnreadableDicom
+        If a pixel is said to be more than four times as long as it is wide, or the reverse.
+    """
+    sides = (_sides_of_a_pixel(film, name) for name in SPACINGS)
+    height, width = next((pair for pair in sides if pair), (1.0, 1.0))
+    if max(height / width, width / height) > _MOST_STRETCHED:
+        raise UnreadableDicom(
+            f"The header claims pixels {height:g} high and {width:g} wide (Pixel Spacing or Pixel "
+            "Aspect Ratio); expected nearly square ones. Export the film again."
+        )
+    if abs(height / width - 1) < _SQUARE:
+        return pixels
+    rows, columns = pixels.shape
+    coarser = max(height, width)
+    shape = (max(1, round(columns * width / coarser)), max(1, round(rows * height / coarser)))
+    return cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
+
+
+def _sides_of_a_pixel(film: FileDataset, name: str) -> tuple[float, float] | None:
+    """Height and width by one element; None if it holds no two positive numbers."""
+    try:
+        height, width = (float(number) for number in film.get(name) or ())
+    except Exception:  # a damaged element says nothing; it fails in as many ways as there are
+        return None
+    return (height, width) if 0 < height < np.inf and 0 < width < np.inf else None
 
 
 def shrink(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -21,8 +21,10 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
@@ -926,6 +928,66 @@ def test_frames_that_nobody_counted_are_noticed():
     film = make_film(ramp("u2", 12), PixelData=np.tile(ramp("u2", 12), (3, 1)).tobytes())
     with pytest.raises(UnreadableDicom, match="several frames"):
         read_dicom(film)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
+def test_compressed_frames_that_nobody_counted_are_noticed(syntax):
+    film = dcmread(BytesIO(make_film(np.tile(ramp("u2", 12), (4, 4)), syntax=syntax)))
+    (frame,) = generate_frames(film.PixelData, number_of_frames=1)
+    for frames, fragments in ((1, 1), (1, 3), (2, 1)):
+        film.PixelData = encapsulate([frame] * frames, fragments_per_frame=fragments)
+        buffer = BytesIO()
+        film.save_as(buffer)
+        if frames == 1:
+            assert read_dicom(buffer.getvalue()).shape == (64, 64)
+        else:
+            with pytest.raises(UnreadableDicom, match="several frames"):
+                read_dicom(buffer.getvalue())
+
+
+# --- Pixels that are not square ---
+
+
+@pytest.mark.parametrize(
+    ("elements", "shape"),
+    [
+        ({"PixelAspectRatio": [2, 1]}, (40, 30)),  # twice as high as wide
+        ({"PixelAspectRatio": [3, 4]}, (30, 60)),
+        ({"ImagerPixelSpacing": [0.1, 0.2]}, (20, 60)),
+        ({"PixelSpacing": [0.2, 0.1], "ImagerPixelSpacing": [0.1, 0.1]}, (40, 30)),
+        ({"ImagerPixelSpacing": [0.143, 0.1429]}, (40, 60)),  # rounded by the maker
+        ({"NominalScannedPixelSpacing": [0.2, 0.2], "PixelAspectRatio": [2, 1]}, (40, 60)),
+        ({"PixelSpacing": [0, 0]}, (40, 60)),  # nothing is said
+        ({"PixelSpacing": [0.1]}, (40, 60)),
+        ({"PixelSpacing": []}, (40, 60)),
+    ],
+)
+def test_pixels_become_square(elements, shape, tmp_path):
+    stored = np.zeros((40, 60), "u2")
+    stored[10:20, 12:36] = 4095
+    data = make_film(stored, **elements)
+    film = read_dicom(data)
+    assert film.shape == shape
+    assert film.mean() == pytest.approx(0.1, abs=2e-3)  # the square takes a tenth of the film
+    (tmp_path / "film.dcm").write_bytes(data)
+    row = convert([tmp_path / "film.dcm"], tmp_path / "out").iloc[0]
+    assert (row["rows"], row["columns"]) == (40, 60)  # as in the header
+    picture = np.asarray(Image.open(row["png_path"]))
+    np.testing.assert_allclose(picture, 255 * film, atol=1)
+
+
+@pytest.mark.parametrize("spacing", [[1, 5], [0.1, 900]])
+def test_pixels_of_absurd_shape_are_refused(spacing):
+    with pytest.raises(UnreadableDicom, match="expected nearly square ones"):
+        read_dicom(make_film(ramp("u2", 12), PixelSpacing=spacing))
+
+
+def test_damaged_spacing_harms_nobody():
+    good = make_film(ramp("u2", 12), PixelSpacing=[0.25, 0.25])
+    for text in (b"no   ", b"0.5\\0", b"1\\2\\3", b"inf\\1", b"nan\\1"):
+        bad = good.replace(b"0.25\\0.25 ", text.ljust(10))
+        assert bad != good
+        np.testing.assert_array_equal(read_dicom(bad), read_dicom(good))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
