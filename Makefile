@@ -6,7 +6,7 @@
 # make clean       remove the environment, the phantoms and what the notebooks made
 #
 # Each makes .venv first if it is missing or older than requirements.txt.
-# Another Python: make PYTHON=python3.12 notebooks
+# Another Python: make PYTHON=python3.12 notebooks, after removing .venv if it is there
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -18,6 +18,7 @@ from torch import nn
 
 from helpers.imputation import impute_survival
 from helpers.models import build_resnet18, in_batches
+from helpers.patient_groups import group_patients
 from helpers.patients import PATIENT
 from helpers.radiographs import Radiographs
 
@@ -90,6 +91,7 @@ def crossfit(
     seed: int = 0,
     draws: int = 20,
     delta: float = 1.0,
+    duplicates: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Predict every patient by a head whose training labels were completed without him.
 
@@ -109,6 +111,8 @@ def crossfit(
         Of :func:`helpers.imputation.impute_survival`.
     seed
         Of the folds and the imputation.
+    duplicates
+        Table of :func:`helpers.duplicates.find_duplicates`: who shares a film shares a fold.
 
     Returns
     -------
@@ -125,7 +129,10 @@ def crossfit(
     keys = pd.MultiIndex.from_frame(patients[PATIENT].astype(str))
     film_of = pd.MultiIndex.from_frame(films[PATIENT].astype(str))
     films, places = films[film_of.isin(keys)], keys.get_indexer(film_of[film_of.isin(keys)])
-    patients["fold"] = _folds(patients["died"], seed)
+    group_of = group_patients(films, duplicates).attrs["group_of"].loc[keys].to_numpy()
+    patients["fold"] = (
+        pd.Series(_folds(patients["died"], seed)).groupby(group_of).transform("first")
+    )
     risks = np.full((len(patients), draws if method == "draws" else 1), np.nan)
     for fold in range(FOLDS):
         held_out = (patients["fold"] == fold).to_numpy()

@@ -72,6 +72,20 @@ def test_nothing_about_a_patient_is_known_to_the_model_that_predicts_him(
     np.testing.assert_array_equal(risks(before)[others], risks(after)[others])
 
 
+def test_who_shares_a_film_shares_a_fold(films, index_films, features):
+    first = films.drop_duplicates("patient_id")["image_path"]
+    alone = crossfit(films, index_films, features, method="complete_case")
+    fold = alone.set_index("patient_id")["fold"]
+    a = first.iloc[0]
+    owner = films.set_index("image_path")["patient_id"]
+    b = next(path for path in first if fold[owner[path]] != fold[owner[a]])
+    copies = pd.DataFrame({"path_a": [b], "path_b": [a]})
+    linked = crossfit(films, index_films, features, method="complete_case", duplicates=copies)
+    folds = linked.set_index("patient_id")["fold"]
+    assert folds[owner[a]] == folds[owner[b]]
+    assert (folds != fold).sum() == 1
+
+
 def test_each_method_predicts_every_patient_once(films, index_films, features):
     for method in METHODS:
         table = crossfit(films, index_films, features, method=method, draws=2)

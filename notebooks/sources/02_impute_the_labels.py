@@ -367,7 +367,7 @@ Markdown(
 # logistic regression learns from them, with a soft target as a share of a death. The comparison is
 # **cross-fitted**: in each of five folds, labels are imputed from the other four and a model is
 # trained there, so nobody is predicted by a model that knew anything about him, and everybody is
-# predicted once.
+# predicted once. Patients who share a film are in one fold.
 
 # %%
 from helpers.cohorts import select_index_films
@@ -376,8 +376,9 @@ from helpers.radiographs import exclude_unreadable
 
 index_films = exclude_unreadable(select_index_films(films), 128)
 seen = film_features(index_films)
+copies = pd.read_csv(work_file("duplicates.csv", made_by="01_explore_the_cohorts"))
 predictions = {
-    method: crossfit(films, index_films, seen, method=method)
+    method: crossfit(films, index_films, seen, duplicates=copies, method=method)
     for method in tqdm(["complete_case", *methods], desc="models")
 }
 
@@ -507,7 +508,9 @@ ax = plot_delta(curve)
 # %%
 for delta in tqdm([0.25, 4], desc="delta"):
     name = f"draws, odds × {delta:g}"
-    predictions[name] = crossfit(films, index_films, seen, method="draws", delta=delta)
+    predictions[name] = crossfit(
+        films, index_films, seen, duplicates=copies, method="draws", delta=delta
+    )
     effects |= {(judge, name): effect(name, judge) for judge in judges}
 wanted = [name for name in predictions if name.startswith("draws")]
 pd.DataFrame({(judge, name): effects[judge, name] for judge in judges for name in wanted}).T.map(
@@ -610,8 +613,10 @@ if true_died is not None:
         died=index_films["patient_id"].map(true_died.astype("boolean").mask(hidden))
     ).astype({"died": "boolean"})
     for method in ("complete_case", *quick):
-        predictions[f"deaths hidden: {method}"] = crossfit(table, firsts, seen, method=method)
-    shifted = crossfit(table, firsts, seen, method="draws", delta=4)
+        predictions[f"deaths hidden: {method}"] = crossfit(
+            table, firsts, seen, duplicates=copies, method=method
+        )
+    shifted = crossfit(table, firsts, seen, duplicates=copies, method="draws", delta=4)
     predictions["deaths hidden: draws with that delta"] = shifted
     names = [name for name in predictions if name.startswith("deaths hidden")]
     ruled = {name: effect(name, "phantom truth", baseline=names[0]) for name in names}

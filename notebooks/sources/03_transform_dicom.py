@@ -68,6 +68,9 @@ Markdown(
 #
 # decode → modality step → window → polarity → scale by the *known* range
 #
+# (One more is rarely needed: where the spacing in the header says that pixels are not square, the
+# picture is scaled along one side.)
+#
 # Each has its classic mistake. For each we store our film in another way that means the same, and
 # read it wrong first. The reader of this series is `read_dicom`; the steps are in
 # `helpers/dicom_grey.py`, a page and a half.
