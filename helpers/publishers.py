@@ -143,7 +143,7 @@ def load_hannover(root: str | Path) -> pd.DataFrame:
             "patient_id": patients,
             "image_path": [str(root / "png" / f"{name}.png") for name in raw["image_id"]],
             "view": decode(raw["projection"].str.upper(), {"PA": "PA", "AP": "AP"}),
-            "day": -decode_numbers(raw["admission_offset"], between=DAYS),
+            "day": 0 - decode_numbers(raw["admission_offset"], between=DAYS),  # -0 would be shown
             "sex": decode(raw["sex"].str.upper(), {"M": "M", "F": "F", "W": "F"}),
             "age": _ages(raw["age"]),
             "died": died.transform(lambda days: days.any(skipna=False)).astype("boolean"),

@@ -258,7 +258,7 @@ def test_hannover_counts_from_admission_and_knows_intensive_care(tmp_path):
     ]
     with pytest.warns(UserWarning, match="LATERAL"):
         cohort = load_hannover(write_hannover(tmp_path / "hannover", rows))
-    assert cohort["day"].tolist() == [4, 0, 0]
+    assert [str(day) for day in cohort["day"]] == ["4.0", "0.0", "0.0"]  # not -0.0
     assert cohort["died"].tolist() == [True, True, False]
     assert cohort["went_icu"].tolist() == [False, True, False]
     assert cohort["view"].tolist() == ["AP", "AP", "PA"]

@@ -438,15 +438,15 @@ wrong_on_average = [
     for row in ratios.itertuples()
     if row.low > 1 or row.high < 1
 ]
+told_hidden = [
+    f"{row.grouping} {row.group} ({n} patients)"
+    for row, n in zip(hidden.itertuples(), told_patients(hidden), strict=True)
+]
 Markdown(
-    f"Of {len(ratios) - len(hidden)} groups that can be judged, the risks are wrong on average in {len(wrong_on_average)}:\n\n"
+    f"Of {len(ratios) - len(hidden)} groups that can be judged, the risks are wrong on average in "
+    f"{len(wrong_on_average)}{':' if wrong_on_average else '.'}\n\n"
     + "\n".join(wrong_on_average)
-    + "\n\nHidden: "
-    + "; ".join(
-        f"{row.grouping} {row.group} ({n} patients)"
-        for row, n in zip(hidden.itertuples(), told_patients(hidden), strict=True)
-    )
-    + "."
+    + f"\n\nHidden: {'; '.join(told_hidden) or 'none'}."
 )
 
 # %% [markdown]
