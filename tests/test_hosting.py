@@ -204,7 +204,9 @@ def test_nothing_but_the_page_can_be_had(page, path):
     connection.request("GET", path)  # as it stands: requests and browsers would tidy it up
     answer = connection.getresponse()
     text = answer.read()
-    assert answer.status in (400, 403, 404, 405, 500)
+    # Voilà's own handler of templates stumbles over dots (500) where others refuse them.
+    stumbles = (500,) if path.startswith("/voila/templates/") else ()
+    assert answer.status in (400, 403, 404, 405, *stumbles)
     assert b"root:" not in text and b"nbformat" not in text and b"films" not in text
 
 
