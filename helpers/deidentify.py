@@ -4,8 +4,8 @@ Of a file come out: a picture without metadata, named by a keyed hash, and one r
 whose columns are listed here. Each value in it is a number, a keyed hash, or a word of a list;
 text of the header never is. Films that may show a name are held back, with the reason.
 
-What headers cannot tell: `BurnedInAnnotation` is what somebody or some machine believed, and most
-films lack it. Letters in a film that says NO, or says nothing, are found by eyes only: see
+What headers cannot tell: `BurnedInAnnotation` is what somebody or some machine believed, and CR
+films need not have it. Letters in a film that says NO, or says nothing, are found by eyes only: see
 `helpers.review`.
 """
 

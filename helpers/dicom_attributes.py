@@ -14,7 +14,7 @@ MEANINGS = {
     "BodyPartExamined": "body part as entered at the machine, often wrong",
     "ViewPosition": "direction of the beam: AP from the front, PA from behind",
     "SeriesNumber": "place of the series in its study",
-    "ReferencedImageSequence": "other pictures that this one was made from",
+    "ReferencedImageSequence": "related pictures; at SBU the one that this one was made from",
     "BurnedInAnnotation": "whether text in the picture tells who and when, if anybody noted it",
     "LossyImageCompression": "00 never, 01 at some time compressed with loss",
     "Rows": "height in pixels",

@@ -105,7 +105,9 @@ def in_words(name: str, found: Mapping[str, Interval]) -> Iterator[str]:
     unclear = "not shown to differ from"
     for rival, lead in found.items():
         verdict = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else unclear
-        yield f"- {name}: **{verdict}** {rival}, difference {format(lead, '+.2f')}"
+        near_zero = min(abs(lead.low), abs(lead.high)) < 0.005  # two digits would hide its sign
+        shown = format(lead, "+.3f" if near_zero else "+.2f")
+        yield f"- {name}: **{verdict}** {rival}, difference {shown}"
 
 
 def table_of(intervals: pd.DataFrame) -> pd.DataFrame:

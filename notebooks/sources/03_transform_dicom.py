@@ -71,7 +71,7 @@ Markdown(
 # (One more is rarely needed: where the spacing in the header says that pixels are not square, the
 # picture is scaled along one side.)
 #
-# Each has its classic mistake. For each we store our film in another way that means the same, and
+# Each of the five steps has its classic mistake. For each we store our film in another way that means the same, and
 # read it wrong first. The reader of this series is `read_dicom`; the steps are in
 # `helpers/dicom_grey.py`, a page and a half.
 
@@ -258,8 +258,10 @@ if pictures:
 # *Figure: two pictures of one exposure. The second has harder edges and more grain in the lungs.*
 #
 # Taken for two films, they count one exposure twice. The mistake is to go by the series number,
-# which is mostly but not always lower for the film. The rule: a companion *references* the picture
-# that it was made from (`ReferencedImageSequence`).
+# which is mostly but not always lower for the film. The rule: in this collection a companion
+# *references* the film that it was made from (`ReferencedImageSequence`). By the standard that element
+# names any related picture, and the one that a picture was made from belongs in `SourceImageSequence`;
+# so look before you use this rule elsewhere.
 
 # %%
 lowest_number = films.loc[films.groupby("study")["series_number"].idxmin()]
@@ -357,7 +359,7 @@ plot_films([edge], [f"BurnedInAnnotation: {answer}"], columns=1).set_size_inches
 #
 # Such letters name no patient, so NO would be right for them. They tell the machine, and so the ward, and so how ill somebody is:
 # a shortcut for a network (notebook 07). Where letters do name a patient, only eyes can be sure to
-# find them: most films lack the flag, nothing keeps it right, and a
+# find them: the standard asks for the flag in DX files and not in CR, nothing keeps it right, and a
 # plain film with a name on it is neither screen shot nor derived image. **No header can tell that a
 # film is clean.** So that a human can look at thousands, a *review
 # sheet* sets films side by side, borders at full contrast and middles dimmed, with a table to fill
@@ -398,7 +400,9 @@ participant_flow({"sbu": index}).set_index("step")[["radiographs", "patients"]]
 # %% [markdown]
 # The archive of the real collection has an index that can be read offline: a row a series, with
 # study and series description, series number, date and size, but neither view nor references. The
-# same rules on it say what would have to be fetched. Look at the gigabytes: which rule saves most?
+# same rules on it say what would have to be fetched. Views are taken from descriptions that say so.
+# Companions cannot be told, so here the series number must do, the mistake of above; the headers put
+# it right later. So the gigabytes are an estimate. Which rule saves most?
 
 # %%
 from helpers.idc import load_index, read_index
@@ -432,6 +436,7 @@ Markdown(
 # between admission and discharge. Look how many would, had the two been shifted apart.
 
 # %%
+from helpers.cohorts import is_phantom
 from helpers.sbu import written_later
 
 later = written_later(root)
@@ -450,6 +455,12 @@ together, apart = filmed_in_stay(day), filmed_in_stay(day + films["patient_id"].
 Markdown(
     f"**{together:.0%}** of patients have a film between admission and discharge. With dates "
     f"shifted apart by up to {shifts.abs().max()} days it would be **{apart:.0%}**."
+    + (
+        " (These dates are the generator's, which shifts both alike: so this shows that the check "
+        "works, not what the publisher did.)"
+        if is_phantom("sbu")
+        else ""
+    )
 )
 
 # %% [markdown]
@@ -492,7 +503,7 @@ with TemporaryDirectory() as folder:
 list(zip(broken, refused["reason"], strict=True))
 
 # %% [markdown]
-# Look at some of the pictures that came out: lungs dark, nothing stretched, nothing lost in white
+# Look at some of the pictures that came out: air dark, nothing stretched, nothing lost in white
 # or black.
 
 # %%
@@ -500,16 +511,17 @@ sample = converted["png_path"].dropna().head(8)
 _ = plot_films([cv2.imread(path, cv2.IMREAD_GRAYSCALE) for path in sample], [""] * len(sample))
 
 # %% [markdown]
-# *Figure: eight converted films, each in its own proportions. In all of them the lungs are dark
-# and the bones bright, and the contrast is alike.*
+# *Figure: eight converted films, each in its own proportions. Air is to be dark and bone bright;
+# opaque lung is grey or white, as it should be.*
 
 # %% [markdown]
 # ## The clinical table, and its leaks
 #
 # The loader has joined the clinical table by patient. It is tempting to use all its columns. But
 # many were written down *after* the outcome, or because of it. To see how much each gives away, we
-# take it alone for a model's risk and compute its AUROC: the chance that a patient who died has
-# the higher value. One half is a coin. Words become numbers without a look at the outcome: 0 where
+# take it alone for a model's risk and compute its AUROC: the chance that, of a patient who died and
+# one who survived, the one who died has the higher value, a tie counting one half. One half is a
+# coin. Words become numbers without a look at the outcome: 0 where
 # they say no, 1 otherwise.
 
 # %%
@@ -560,8 +572,8 @@ _ = plot_intervals(leaks, reference=0.5, xlabel="AUROC for death in hospital, wi
 
 # %% [markdown]
 # *Figure: how well single columns tell deaths from survivals without any film, as AUROC with 95 %
-# intervals; a line marks one half, a coin. The further to the right of it, the more a column gives
-# away.*
+# intervals; a line marks one half, a coin. The further to the right, the better a column tells. That
+# alone makes no leak: age may tell more than many of them. A leak is what was written later.*
 #
 # The same as a table, with the reason why each cannot be known when the film is taken:
 
@@ -585,8 +597,8 @@ Markdown(
 )
 
 # %% [markdown]
-# Patients who are getting worse are filmed every day, so a mere *count* of files tells the
-# outcome; it is complete only at the end. A column far below one half would be a leak as well,
+# Patients who are getting worse are filmed more often, so a mere *count* of files may say much about
+# the outcome; it is complete only at the end. A column far below one half would be a leak as well,
 # turned round.
 #
 # **Blank sex** is the strangest. Alone it scores low, because it is rare. But look who has it blank. (A report would hide a cell of so

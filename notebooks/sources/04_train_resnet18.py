@@ -152,15 +152,16 @@ Markdown(
 # - **phantom**: it has looked at nothing but phantoms, each drawn for it, shown once and thrown away. It ships
 #   with this series.
 #
-# Why phantoms, and not simply more films with known outcomes? An outcome is one bit a patient, most of it chance.
+# Why phantoms, and not simply more films with known outcomes? An outcome is at most one bit a patient, and much of it hangs on
+# what no film shows.
 # Of a phantom we know, at every pixel, what is lung and what is opaque. So it can teach *dense* targets, which
 # no hospital writes down: which share of each lung zone is opaque, how densely, how large lungs and heart are,
 # from which side the beam came. The opaque share it learns place by place, so it is told where, too. Nothing about
 # death is among them.
 #
 # Here are eight films as the start met them, drawn anew. They are far stranger than any hospital's: turned, cropped,
-# washed out, covered with letters and tubes. That is on purpose: to a network that has seen all this, a real film
-# is one more variation.
+# washed out, covered with letters and tubes. That is on purpose. The hope is that to a network that has seen
+# all this a real film is one more variation; notebook 05 asks whether it is.
 
 # %%
 from phantoms.fresh_films import draw_film
@@ -171,13 +172,14 @@ figure = plot_films([film for film, *_ in drawn], titles)
 # %% [markdown]
 # *Figure: eight randomised phantoms at the size at which the start saw them, with the first of the targets that it
 # had to read: the opaque share of the visible lungs.*
+#
+# How well did it learn to read? R² is the share of a target's variation that the network reads off the film.
 
 # %%
 from helpers.severity import SeverityModel
 
 card = SeverityModel.load().card
-seen = ["opaque_share", "opaque_right_lower", "density_left_upper", "lung_area", "heart_size"]
-pd.Series(card["r_squared"])[seen].rename("R² on phantoms it never saw").to_frame()
+pd.Series(card["r_squared"]).rename("R² on phantoms it never saw").sort_values().round(2).to_frame()
 
 # %%
 runs = [card]
@@ -192,8 +194,7 @@ Markdown(
 )
 
 # %% [markdown]
-# R² is the share of a target's variation that the network reads off the film. But those were films of the same
-# kind. What does it read off *this* cohort, none of whose films it has seen? `predict_severity` asks it, about each film
+# But those were films of the same kind. What does it read off *this* cohort, none of whose films it has seen? `predict_severity` asks it, about each film
 # as it is and with its contrast equalised, as some publishers do, and takes the mean of the two readings. On phantoms
 # the masks tell the true share; look for how closely the dots follow the line, and where they leave it.
 
@@ -220,8 +221,8 @@ if is_phantom("ieee8023"):
 # *Figure: on phantoms, the opaque share that the start reads off each film of ieee8023 against the true one, with
 # the line of perfect agreement. On real films there is none: nobody knows the truth.*
 #
-# That many dots stand in one column at the right is no fault of the network: in this cohort no lungs are drawn more
-# opaque than that. How far they spread upwards and downwards is its error.
+# On phantoms many dots may stand in one column at the right. That is no fault of the network: in this cohort no lungs are
+# drawn more opaque than that. How far they spread upwards and downwards is its error.
 
 # %%
 from helpers.cohorts import load_annotations
@@ -598,8 +599,8 @@ Markdown(f"Class weights multiplied the mean predicted risk by **{raised:.1f}**.
 # %% [markdown]
 # Both heads see the same features, so here class weights cannot make the network see more; they make it speak louder.
 # Training pretended that deaths are as common as survivals, so the risks answer for a hospital in which half of the patients die
-# ([Carriero 2024](https://doi.org/10.48550/arXiv.2404.19494)). Whether the *ranking* changes, so few deaths cannot tell: see the
-# intervals of the last column. For a risk that is read as a number it matters, and it has to be undone.
+# ([Carriero 2024](https://doi.org/10.48550/arXiv.2404.19494)). Whether the *ranking* gets better or worse, so few deaths cannot tell: see
+# the intervals of the last column. For a risk that is read as a number the louder voice matters, and has to be undone.
 
 # %% [markdown]
 # ## What the weights cost, and what recalibration gives back
@@ -654,7 +655,7 @@ stored.rename(index=both).T.rename_axis(index=None, columns=None)
 
 # %% [markdown]
 # If recalibration gives back what the weights cost, and the ranking does not gain by them, then the weights were for nothing.
-# Which is it? Where the interval of a difference leaves out zero, the two ways differ; where it holds zero, we cannot tell.
+# Where the interval of a difference leaves out zero, the two ways differ; where it holds zero, we cannot tell.
 # Paired, on the same patients and seeds (the two ways began apart: in each, iteration 1 was trained in the same manner as iteration 2):
 
 # %%
@@ -662,11 +663,24 @@ from helpers.evaluation import Interval
 
 without_less_with = study.table.query("test == 'sbu' and variant == @without").set_index("measure")
 columns = ["difference_estimate", "difference_low", "difference_high"]
-without_weights = []
+without_weights, gaps = [], {}
 for measure in [*ranks, *(state for state in states if "recalibrated" in state)]:
-    gap = Interval(*without_less_with.loc[measure, columns].astype(float))
+    gap = gaps[measure] = Interval(*without_less_with.loc[measure, columns].astype(float))
     word = "higher" if gap.low > 0 else "lower" if gap.high < 0 else "not clearly different"
     without_weights.append(f"- {measure}: **{word}** without class weights, {gap:+.2f}")
+better, worse = [m for m in ranks if gaps[m].high < 0], [m for m in ranks if gaps[m].low > 0]
+off = [measure for measure in gaps if measure not in ranks and not gaps[measure].holds(0)]
+without_weights.append(
+    "- So the weights "
+    + (
+        f"helped the ranking ({' and '.join(better)})"
+        if better
+        else "are not shown to help the ranking"
+    )
+    + (f", and harmed it ({' and '.join(worse)})" if worse else "")
+    + "; after recalibration the two "
+    + (f"still differ in {', '.join(off)}." if off else "are not shown to differ in calibration.")
+)
 Markdown("\n".join(without_weights))
 
 # %% [markdown]
@@ -750,7 +764,7 @@ Markdown("\n".join(in_short))
 #
 # **What would change our mind.** About the start: other hospitals' real films, on which careful training from
 # ImageNet ranks patients clearly better. About the class weights: the same paired comparison on real films with many deaths,
-# if it came out otherwise. About the uncertainty: more patients with an observed outcome.
+# if it answered otherwise than the last line on them above. About the uncertainty: more patients with an observed outcome.
 #
 # **Exercises.**
 # 1. Train once more with `seed=1`. By how much does the test AUROC change, and how does that compare with the
