@@ -14,7 +14,7 @@ from helpers.table import decode_numbers
 
 SCORES_FILE = "covid-severity-scores.csv"
 SCORE_COLUMNS = ["filename", "geographic_mean", "opacity_mean"]
-PIXELS = (0, 65_535)  # of a picture's side
+PLACES, SIDES = (0, 65_535), (1, 65_535)  # of an outline's corner and sides, in px
 OUTLINE_COLUMNS = ["Class", "Filename", "Resolution", "Left", "Top", "Width", "Height", "Mask"]
 
 
@@ -134,8 +134,10 @@ def _read_outlines(root: Path) -> pd.DataFrame:
     raw = _with_films(folder / "structure.csv", OUTLINE_COLUMNS)
     raw = raw[raw["Mask"] != ""]  # some objects have no mask
     picture = raw["Resolution"].str.lower().str.extract(r"^(\d+)x(\d+)$")
-    sides = ("Left", "Top", "Width", "Height")
-    places = pd.DataFrame({name: decode_numbers(raw[name], between=PIXELS) for name in sides})
+    limits = {"Left": PLACES, "Top": PLACES, "Width": SIDES, "Height": SIDES}
+    places = pd.DataFrame(
+        {name: decode_numbers(raw[name], between=between) for name, between in limits.items()}
+    )
     odd = places.isna() | places.ne(places.round()).fillna(True)
     wrong = picture.isna().any(axis=1) | odd.any(axis=1)
     if wrong.any():
@@ -148,7 +150,7 @@ def _read_outlines(root: Path) -> pd.DataFrame:
         {
             "image_path": [str(root / "images" / name) for name in raw["Filename"]],
             "kind": raw["Class"].str.removeprefix("COVID-19 "),
-            **{name.lower(): places[name].astype(int) for name in sides},
+            **{name.lower(): places[name].astype(int) for name in limits},
             "picture_width": picture[0],
             "picture_height": picture[1],
             "mask_path": [str(folder / name) for name in raw["Mask"]],

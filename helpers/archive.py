@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -239,7 +240,7 @@ def _eligible(rows: pd.DataFrame) -> pd.Series:
 
 def _check_picture(path: Path, size: int) -> None:
     """Make sure that a picture that was written can be read before its source is deleted."""
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.ndim != 2 or not 0 < max(picture.shape) <= size:
         path.unlink(missing_ok=True)
         raise ArchiveError(

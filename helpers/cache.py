@@ -20,7 +20,13 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from helpers.paths import PROJECT
-from helpers.pixels import PREPROCESSING, UnreadableRadiograph, preprocess, read_radiograph
+from helpers.pixels import (
+    PREPROCESSING,
+    READING,
+    UnreadableRadiograph,
+    preprocess,
+    read_radiograph,
+)
 
 BATCH = 64  # films between two commits
 
@@ -63,7 +69,7 @@ class FilmCache:
         self.size = size
         folder = Path(folder or PROJECT / "data" / "work" / "cache")
         folder.mkdir(parents=True, exist_ok=True)
-        name = f"{PREPROCESSING}-{size}"
+        name = f"{PREPROCESSING}-reading{READING}-{size}"
         self._pixels = folder / f"{name}.u8"
         self._index = folder / f"{name}.sqlite"
         self._pixels.touch()

@@ -5,6 +5,7 @@ is no Hosmer-Lemeshow test: its answer depends on how patients are grouped, and 
 where the question is how much.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ import statsmodels.api as sm
 from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import norm
+from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 from helpers.intervals import NAN, UNDEFINED, Interval, no_interval
 from helpers.metrics import check_predictions, require_outcomes
@@ -135,5 +137,12 @@ def _logistic(died: np.ndarray, logit: np.ndarray) -> tuple[float, float, float]
         return NAN, NAN, NAN
     if dead.min() >= alive.max() or dead.max() <= alive.min():  # separated: the slope is infinite
         return NAN, NAN, NAN
-    fit = sm.Logit(died.astype(float), sm.add_constant(logit)).fit(disp=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        try:
+            fit = sm.Logit(died.astype(float), sm.add_constant(logit)).fit(disp=False)
+        except np.linalg.LinAlgError:  # logits too nearly alike for any slope
+            return NAN, NAN, NAN
+    if not fit.mle_retvals["converged"]:
+        return NAN, NAN, NAN
     return float(fit.params[0]), float(fit.params[1]), float(fit.bse[1])

@@ -44,14 +44,14 @@ def films_below(root: str | Path, *, leave_out: str | Path | None = None) -> Ite
     """
     if not Path(root).is_dir():
         raise NotADirectoryError(f"expected a folder of DICOM files, found none at {root}")
-    passed = None if leave_out is None else Path(leave_out).absolute()
+    passed = None if leave_out is None else Path(leave_out).resolve()
     closed: list[str] = []
     for folder, folders, files in os.walk(
         root, onerror=lambda error: closed.append(error.filename)
     ):
         yield from closed
         closed.clear()
-        folders[:] = sorted(one for one in folders if Path(folder, one).absolute() != passed)
+        folders[:] = sorted(one for one in folders if Path(folder, one).resolve() != passed)
         yield from (str(Path(folder, one)) for one in folders if Path(folder, one).is_symlink())
         yield from (str(Path(folder, name)) for name in sorted(files) if name != "DICOMDIR")
     yield from closed
@@ -73,12 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     if chosen.size < 1 or (chosen.processes is not None and chosen.processes < 1):
         parser.error("--size and --processes are at least 1")
+    if chosen.archive.resolve() == chosen.pictures.resolve():
+        parser.error("the pictures need a folder of their own, beside or below the archive")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         with _executor(chosen.scheduler, chosen.processes) as executor:
             films = tqdm(films_below(chosen.archive, leave_out=chosen.pictures), unit=" films")
             table = convert(films, chosen.pictures, size=chosen.size, executor=executor)
-    except (FolderInUse, NotADirectoryError, WorkersLost) as error:
+    except (FolderInUse, OSError, ValueError, WorkersLost) as error:
         _log.error("%s", error)
         sys.exit(1)
     refused = table["reason"].value_counts()

@@ -1,5 +1,6 @@
 """Publishers' CSV files, read as strings: nothing is guessed, and a damaged one gets a sentence."""
 
+import csv
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ def read_csv(path: Path, required: Sequence[str], *, comment: str | None = None)
     Raises
     ------
     ValueError
-        If it is no such table, lacks a column, or has rows longer than its header.
+        If it is no such table, lacks a column, or has rows longer or shorter than its header.
     OSError
         If it cannot be opened.
     """
@@ -44,6 +45,7 @@ def read_csv(path: Path, required: Sequence[str], *, comment: str | None = None)
         raise ValueError(
             f"{path.name} has rows longer than its header, so nobody knows which column is which"
         ) from error
+    _require_whole_rows(path, len(raw.columns), comment)
     missing = [column for column in required if column not in raw]
     if missing:
         raise ValueError(
@@ -51,3 +53,15 @@ def read_csv(path: Path, required: Sequence[str], *, comment: str | None = None)
             f"{', '.join(raw.columns[:8])} …; expected as published"
         )
     return raw
+
+
+def _require_whole_rows(path: Path, fields: int, comment: str | None) -> None:
+    """Refuse rows shorter than the header: a table that was cut off ends in one."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = (line for line in file if not (comment and line.startswith(comment)))
+        short = [len(row) for row in csv.reader(lines) if 0 < len(row) < fields]
+    if short:
+        raise ValueError(
+            f"{path.name} has {len(short)} rows shorter than its header, one of {short[-1]} fields "
+            f"instead of {fields}: it was cut off, or damaged by hand. Fetch it again"
+        )

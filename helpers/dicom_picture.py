@@ -115,9 +115,10 @@ def square_pixels(pixels: np.ndarray, film: FileDataset) -> np.ndarray:
     UnreadableDicom
         If a pixel is said to be more than four times as long as it is wide, or the reverse.
     """
-    sides = (_sides_of_a_pixel(film, name) for name in SPACINGS)
-    height, width = next((pair for pair in sides if pair), (1.0, 1.0))
-    if max(height / width, width / height) > _MOST_STRETCHED:
+    sides = [pair for name in SPACINGS if (pair := _sides_of_a_pixel(film, name))]
+    # One that is absurd is a slip of the pen where another makes sense.
+    height, width = min(sides, key=_is_absurd, default=(1.0, 1.0))
+    if _is_absurd((height, width)):
         raise UnreadableDicom(
             f"The header claims pixels {height:g} high and {width:g} wide (Pixel Spacing or Pixel "
             "Aspect Ratio); expected nearly square ones. Export the film again."
@@ -128,6 +129,11 @@ def square_pixels(pixels: np.ndarray, film: FileDataset) -> np.ndarray:
     coarser = max(height, width)
     shape = (max(1, round(columns * width / coarser)), max(1, round(rows * height / coarser)))
     return cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
+
+
+def _is_absurd(sides: tuple[float, float]) -> bool:
+    """Whether a pixel is said to be longer than wide, or the reverse, by more than any is."""
+    return max(sides) / min(sides) > _MOST_STRETCHED
 
 
 def _sides_of_a_pixel(film: FileDataset, name: str) -> tuple[float, float] | None:

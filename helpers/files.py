@@ -1,13 +1,14 @@
 """Files that are there whole or not at all, and what is no file though it has a name."""
 
 from pathlib import Path
+from uuid import uuid4
 
 PIPE = "This is no file, but a pipe or a device."
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file under a temporary name and rename it: nobody ever sees half of it."""
-    partial = path.with_name(f".{path.name}.part")
+    partial = path.with_name(f".{path.name}.{uuid4().hex}.part")  # two may write at the same time
     try:
         partial.write_bytes(data)
         partial.replace(path)

@@ -98,7 +98,8 @@ def load_index(index: pd.DataFrame, stays: pd.DataFrame | None = None) -> pd.Dat
 
 def read_stays(clinical: pd.DataFrame) -> pd.DataFrame:
     """Return each patient's stay: `start` (datetime64) and `days`, indexed by patient."""
-    start = pd.to_datetime(clinical["visit_start_datetime"], errors="coerce").dt.normalize()
+    written = clinical["visit_start_datetime"]
+    start = pd.to_datetime(written, errors="coerce", format="mixed").dt.normalize()
     days = pd.to_numeric(clinical["length_of_stay"], errors="coerce")
     stays = pd.DataFrame({"start": start, "days": days})
     return stays.set_index(clinical["to_patient_id"].to_numpy())

@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         level=logging.INFO if fabric.is_global_zero else logging.WARNING, format="%(message)s"
     )
     config = _config(options)
-    parts = load_parts(options.cohort)
+    parts = load_parts(options.cohort, options.size)
     train, validation = parts["train"], parts["validation"]
     out = Path(options.out) if options.out else work_root() / "models" / f"{options.cohort}-trained"
     start, taught_on = _start(options.start, options.seed)

@@ -32,6 +32,9 @@ __all__ = [
 # Part of every cache key and of every stored model: change it whenever `preprocess` changes.
 PREPROCESSING = "letterbox-p1-p99-central80-v1"
 
+# Part of every cache key: raise it whenever files come to be read otherwise than before.
+READING = 2
+
 LARGEST_FILE = 200_000_000  # bytes
 CENTRAL_PART = 0.8  # share of each side that sets the grey scale: collars and letters are outside
 # Greys closer together, as a share of the brighter, are one: float32 tells 1 in 10 million apart.

@@ -93,8 +93,10 @@ def write_review(pictures: Sequence[str | Path], out: str | Path, *, films: int 
 def _tile(path: Path, number: int) -> np.ndarray:
     """Return one film (448, 448) with bright borders, a dim middle and its number."""
     tile = np.zeros((TILE, TILE), np.uint8)
-    film = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if film is not None:
+    film = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    if film is None:
+        cv2.putText(tile, "cannot be read", (60, TILE // 2), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
+    else:
         height, width = film.shape
         scale = TILE / max(height, width)
         shape = (max(1, round(width * scale)), max(1, round(height * scale)))

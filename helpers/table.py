@@ -96,7 +96,7 @@ def decode_numbers(
 def decode_dates(values: pd.Series, *, format: str | None = None, named: bool = True) -> pd.Series:
     """Read dates; others but blanks become NaT, with one warning that names them, if `named`."""
     stripped = values.fillna("").astype("string").str.strip()
-    dates = pd.to_datetime(stripped, format=format, errors="coerce")
+    dates = pd.to_datetime(stripped, format=format or "mixed", errors="coerce")
     _warn_of(stripped[dates.isna() & (stripped != "")], values.name, named)
     return dates.dt.normalize()
 

@@ -6,15 +6,16 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from helpers.cohorts import load_cohort, select_index_films, work_file
+from helpers.cohorts import load_cohort, work_file
 from helpers.imputation import label_films, load_labels
 from helpers.radiographs import Radiographs
+from helpers.readable import load_readable, select_readable_index_films
 from helpers.splits import PARTS, check_disjoint, load_split
 
 MEAN_FILM_SIDE = 16  # px; enough to tell a chest from a cat, too little to tell a patient
 
 
-def load_parts(name: str) -> dict[str, pd.DataFrame]:
+def load_parts(name: str, size: int | None = None) -> dict[str, pd.DataFrame]:
     """Load training, validation and test films of a cohort as notebooks 04 and 05 use them.
 
     Of ieee8023 all films, with the labels of notebook 02: training patients with an unknown outcome
@@ -25,6 +26,8 @@ def load_parts(name: str) -> dict[str, pd.DataFrame]:
     ----------
     name
         ``ieee8023`` or ``sbu``.
+    size
+        Side of the films in px, by default the profile's; films that cannot be read are left out.
 
     Returns
     -------
@@ -44,9 +47,9 @@ def load_parts(name: str) -> dict[str, pd.DataFrame]:
     split = work_file("split.csv", made_by="01_explore_the_cohorts")
     if name == "ieee8023":
         labels = load_labels(work_file("labels.csv", made_by="02_impute_the_labels"))
-        films = label_films(load_split(split, load_cohort(name)), labels, "risk")
+        films = label_films(load_split(split, load_readable(name, size)), labels, "risk")
     else:
-        films = load_split(split, select_index_films(load_cohort(name)))
+        films = load_split(split, select_readable_index_films(load_cohort(name), size))
         films = films[films["label_source"] == "observed"]
     parts = {part: films[films["part"] == part].reset_index(drop=True) for part in PARTS}
     observed = [part for part in PARTS if parts[part]["label_source"].eq("observed").all()]

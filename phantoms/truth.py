@@ -49,7 +49,7 @@ def truth(root: str | Path, name: str) -> pd.DataFrame:
     FileNotFoundError
         If the cohorts have not been made.
     """
-    root = Path(root)
+    root = Path(root).absolute()  # as the loaders give paths
     path = root / "truth" / f"{name}.csv"
     if not path.is_file():
         raise FileNotFoundError(

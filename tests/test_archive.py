@@ -125,6 +125,14 @@ def test_index_rules():
     ]
 
 
+def test_dates_written_in_two_ways_lose_nobody():
+    written = ["1900-12-29 09:15:00", "1901-01-03", "1901-01-04 10:00:00"]
+    patients = ["A000001", "A000002", "A000003"]
+    clinical = pd.DataFrame({"to_patient_id": patients, "visit_start_datetime": written})
+    stays = read_stays(clinical.assign(length_of_stay="4"))
+    assert stays["start"].dt.strftime("%m-%d").tolist() == ["12-29", "01-03", "01-04"]
+
+
 def test_dates_that_were_shifted_apart_are_noticed():
     index = small_index([{"patient_id": f"A{number:06d}"} for number in range(4)])
     clinical = pd.DataFrame({"to_patient_id": index["patient_id"], "length_of_stay": "4"})

@@ -957,6 +957,7 @@ def test_compressed_frames_that_nobody_counted_are_noticed(syntax):
         ({"PixelSpacing": [0.2, 0.1], "ImagerPixelSpacing": [0.1, 0.1]}, (40, 30)),
         ({"ImagerPixelSpacing": [0.143, 0.1429]}, (40, 60)),  # rounded by the maker
         ({"NominalScannedPixelSpacing": [0.2, 0.2], "PixelAspectRatio": [2, 1]}, (40, 60)),
+        ({"PixelSpacing": [0.143, 143], "ImagerPixelSpacing": [0.2, 0.1]}, (40, 30)),  # a slip
         ({"PixelSpacing": [0, 0]}, (40, 60)),  # nothing is said
         ({"PixelSpacing": [0.1]}, (40, 60)),
         ({"PixelSpacing": []}, (40, 60)),

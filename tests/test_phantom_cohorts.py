@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from helpers.cohorts import load_sbu, participant_flow, select_index_films
+from helpers.cohorts import load_hannover, load_sbu, participant_flow, select_index_films
 from phantoms import make_cohorts, truth
 from phantoms.publish import cohorts, later_metadata
 from phantoms.publish.ieee8023.tables import COLUMNS, LATER_FINDINGS
@@ -161,6 +161,12 @@ def test_masks_show_the_field_of_the_published_picture(root, name):
             assert picture.width / picture.height == pytest.approx(
                 mask.width / mask.height, rel=0.02
             )
+
+
+def test_truth_names_films_as_the_loaders_do(root, monkeypatch):
+    monkeypatch.chdir(root)
+    films = load_hannover(Path("hannover"))["image_path"]
+    assert films.isin(truth(".", "hannover")["image_path"]).all()
 
 
 def test_missing_truth_names_the_command(tmp_path):

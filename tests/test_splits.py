@@ -15,6 +15,7 @@ from helpers.splits import (
     PARTS,
     check_disjoint,
     exclude_shared_patients,
+    load_duplicates,
     load_split,
     save_split,
     split_patients,
@@ -183,6 +184,17 @@ def test_all_films_of_a_shared_patient_leave_the_external_test():
     elsewhere = pair("other/5-0.png", "other/2-1.png")
     with pytest.raises(ValueError, match="made for data in another place"):
         exclude_shared_patients(here, elsewhere, there)
+
+
+def test_copies_that_are_not_where_they_were_guard_nothing(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    table = tmp_path / "duplicates.csv"
+    pair(str(tmp_path / "a.png"), str(tmp_path / "b.png")).to_csv(table, index=False)
+    assert len(load_duplicates(table)) == 1
+    (tmp_path / "b.png").unlink()
+    with pytest.raises(ValueError, match=r"1 of the 2 files .* Run notebook 01 again"):
+        load_duplicates(table)
 
 
 def serial_films():

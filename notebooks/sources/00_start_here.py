@@ -53,10 +53,10 @@ data_in_use()
 # %%
 from helpers.cohorts import is_phantom, load_cohort, select_index_films
 from helpers.figures import plot_films
-from helpers.radiographs import Radiographs
+from helpers.radiographs import Radiographs, exclude_unreadable
 
 name = next((name for name in ("sbu", "ieee8023") if is_phantom(name)), None)
-films = select_index_films(load_cohort(name or "sbu")).head(8)
+films = exclude_unreadable(select_index_films(load_cohort(name or "sbu")).head(20), 128).head(8)
 films[["site", "view", "sex", "age"]].reset_index(drop=True)
 
 # %%

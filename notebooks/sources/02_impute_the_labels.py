@@ -33,12 +33,12 @@ data_in_use()
 import pandas as pd
 from IPython.display import Markdown, display
 
-from helpers.cohorts import load_cohort, work_file
-from helpers.splits import load_split
+from helpers.cohorts import work_file
+from helpers.readable import load_readable
+from helpers.splits import load_duplicates, load_split
 
-films = load_split(
-    work_file("split.csv", made_by="01_explore_the_cohorts"), load_cohort("ieee8023")
-)
+made_by = "01_explore_the_cohorts"
+films = load_split(work_file("split.csv", made_by=made_by), load_readable("ieee8023"))
 patients = films.drop_duplicates("patient_id").set_index("patient_id")
 outcome = patients["died"].map({True: "died", False: "survived"}).fillna("unknown")
 pd.crosstab(outcome.rename("patients"), patients["part"], margins=True)
@@ -372,11 +372,10 @@ Markdown(
 # %%
 from helpers.cohorts import select_index_films
 from helpers.label_effects import crossfit, film_features
-from helpers.radiographs import exclude_unreadable
 
-index_films = exclude_unreadable(select_index_films(films), 128)
+index_films = select_index_films(films)
 seen = film_features(index_films)
-copies = pd.read_csv(work_file("duplicates.csv", made_by="01_explore_the_cohorts"))
+copies = load_duplicates(work_file("duplicates.csv", made_by=made_by))
 predictions = {
     method: crossfit(films, index_films, seen, duplicates=copies, method=method)
     for method in tqdm(["complete_case", *methods], desc="models")

@@ -29,7 +29,7 @@ data_in_use()
 # %%
 import pandas as pd
 
-from helpers.cohorts import load_cohort, profile, work_root
+from helpers.cohorts import profile, work_root
 from helpers.training_data import load_parts
 
 parts = load_parts("ieee8023")
@@ -82,9 +82,10 @@ import torch
 
 from helpers.figures import plot_films
 from helpers.radiographs import Radiographs, normalise
+from helpers.readable import SIZES
 from helpers.training import augment
 
-size = 128 if profile() == "quick" else 224
+size = SIZES[profile()]
 one = Radiographs(train.head(1), size)
 six = augment(normalise(one.batch([0] * 6)), torch.Generator().manual_seed(0))
 grey = (six[:, 0] * 0.226 + 0.449).clamp(0, 1).numpy()  # undo the normalisation, to look at it
@@ -202,9 +203,10 @@ Markdown(
 import matplotlib.pyplot as plt
 
 from helpers.cohorts import cohort_root, is_phantom
+from helpers.readable import load_readable
 from helpers.training import predict_severity
 
-asked = predict_severity(load_cohort("ieee8023"))
+asked = predict_severity(load_readable("ieee8023"))
 asked = asked.drop(
     columns=["died", "label_source"]
 )  # no outcome is needed, so every film can be asked

@@ -27,11 +27,12 @@ data_in_use()
 # patients, later ones too.) The parts were fixed in notebook 01.
 
 # %%
-from helpers.cohorts import load_cohort, select_index_films, work_file, work_root
+from helpers.cohorts import load_cohort, work_file, work_root
+from helpers.readable import select_readable_index_films
 from helpers.splits import load_split
 
 split = work_file("split.csv", made_by="01_explore_the_cohorts")
-index = load_split(split, select_index_films(load_cohort("sbu")))
+index = load_split(split, select_readable_index_films(load_cohort("sbu")))
 index = index[index["label_source"] == "observed"]
 train, validation, test = (index[index["part"] == part] for part in ("train", "validation", "test"))
 index.groupby("part", observed=True)["died"].agg(patients="size", deaths="sum")
@@ -219,7 +220,7 @@ Markdown("\n".join(rivals_at_sbu))
 # outcomes were observed and whom no model was trained on, asked at their first film:
 
 # %%
-old = load_split(split, select_index_films(load_cohort("ieee8023")))
+old = load_split(split, select_readable_index_films(load_cohort("ieee8023")))
 old_test = old[(old["part"] == "test") & (old["label_source"] == "observed")]
 old_deaths = old_test.groupby("patient_id")["died"].max().sum()
 pd.Series(

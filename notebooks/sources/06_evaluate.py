@@ -37,7 +37,8 @@ data_in_use()
 import pandas as pd
 
 from helpers.cohorts import load_cohort, select_index_films, work_file
-from helpers.splits import exclude_shared_patients, load_split
+from helpers.readable import load_readable, select_readable_index_films
+from helpers.splits import exclude_shared_patients, load_duplicates, load_split
 from helpers.training import RiskModel, predict
 
 models = {
@@ -45,14 +46,16 @@ models = {
     for name, made_by in {"iteration1": "04_train_resnet18", "iteration2": "05_fine_tune"}.items()
 }
 split = work_file("split.csv", made_by="01_explore_the_cohorts")
-old, sbu = (load_split(split, load_cohort(name)) for name in ("ieee8023", "sbu"))
+old = load_split(split, load_readable("ieee8023"))
+sbu = load_split(split, load_cohort("sbu"))
 old_index, sbu_index = (
-    films[films["label_source"] == "observed"] for films in map(select_index_films, (old, sbu))
+    films[films["label_source"] == "observed"]
+    for films in map(select_readable_index_films, (old, sbu))
 )
 
 # %%
-duplicates = pd.read_csv(work_file("duplicates.csv", made_by="01_explore_the_cohorts"))
-everyone = load_cohort("hannover")
+duplicates = load_duplicates(work_file("duplicates.csv", made_by="01_explore_the_cohorts"))
+everyone = load_readable("hannover")
 external = select_index_films(exclude_shared_patients(everyone, duplicates, old))
 never_taught = exclude_shared_patients(everyone, duplicates, old[old["part"] == "train"])
 at_hannover = everyone["patient_id"].nunique()
@@ -341,7 +344,7 @@ sbu_later = sbu.assign(is_icu=sbu["patient_id"].map(later["is_icu"]))
 in_care = exclude_shared_patients(as_endpoint(everyone, "went_icu"), duplicates, old)
 whom = {
     "SBU: death": sbu_index,
-    "SBU: intensive care": select_index_films(as_endpoint(sbu_later, "is_icu")),
+    "SBU: intensive care": select_readable_index_films(as_endpoint(sbu_later, "is_icu")),
     "ieee8023: death": old_index,
     "ieee8023: intensive care": select_index_films(as_endpoint(old, "went_icu")),
     "Hannover: death": external,

@@ -28,14 +28,15 @@ data_in_use()
 # Iteration 2 from notebook 05, and one film of each SBU patient in the test part.
 
 # %%
-from helpers.cohorts import load_cohort, select_index_films, work_file
+from helpers.cohorts import load_cohort, work_file
 from helpers.radiographs import Radiographs, normalise
+from helpers.readable import select_readable_index_films
 from helpers.splits import load_split
 from helpers.training import RiskModel, predict
 
 model = RiskModel.load(work_file("models/iteration2.safetensors", made_by="05_fine_tune"))
 split = work_file("split.csv", made_by="01_explore_the_cohorts")
-index = load_split(split, select_index_films(load_cohort("sbu")))
+index = load_split(split, select_readable_index_films(load_cohort("sbu")))
 index = index[index["label_source"] == "observed"].reset_index(drop=True)
 
 # %%
