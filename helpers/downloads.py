@@ -38,12 +38,15 @@ class Source:
         The publisher's repository.
     commit : str
         The commit whose files are meant; may be abbreviated, if no other commit begins alike.
+    table : str
+        The file without which a folder is not this cohort.
     megabytes : int
         What its files take on disk, roughly; twice that while they are fetched.
     """
 
     url: str
     commit: str
+    table: str
     megabytes: int
 
 
@@ -51,16 +54,19 @@ SOURCES = {
     "ieee8023": Source(
         "https://github.com/ieee8023/covid-chestxray-dataset.git",
         "6a4242344473ccb5ed0d2148d8c7bfb1691e4ed8",
+        table="metadata.csv",
         megabytes=600,
     ),
     "hannover": Source(
         "https://github.com/ml-workgroup/covid-19-image-repository.git",
         "ad7ab09",
+        table="data.csv",
         megabytes=100,
     ),
     "segmentations": Source(
         "https://github.com/GeneralBlockchain/covid-19-chest-xray-segmentations-dataset.git",
         "377a49490e910a66a7f7aee1b92cdc3d5ac4bddf",
+        table="structure.csv",
         megabytes=50,
     ),
 }
@@ -117,6 +123,11 @@ def fetch(
     if name == "sbu":
         return _fetch_sbu(target, url, every, size, processes, progress)
     if target.is_dir() and any(target.iterdir()):
+        if not (target / SOURCES[name].table).is_file():
+            raise DownloadError(
+                f"{target.parent.name}/{name} holds files, but not {SOURCES[name].table}. They may "
+                "be somebody's, so nothing was fetched: move them away and repeat the command."
+            )
         if (left := target.with_name(f".{name}.partial")).is_dir():
             remove(left)  # of a run that was killed at the very end
         return target

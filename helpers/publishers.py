@@ -185,5 +185,6 @@ def _require_pictures(folder: Path, present: pd.Series, cohort: str) -> None:
     if len(present) and not present.any():
         raise FileNotFoundError(
             f"The {cohort} cohort has its table, but none of the {len(present):,} pictures that it "
-            f"lists is in {folder.name}/: fetch them with `python -m helpers.downloads {cohort}`."
+            f"lists is in {folder.name}/: move the cohort's folder away, and fetch it with "
+            f"`python -m helpers.downloads {cohort}`."
         )

@@ -113,6 +113,11 @@ def test_returns_what_is_there(tmp_path, monkeypatch):
     (tmp_path / "hannover" / "data.csv").write_text("mine")
     assert fetch("hannover", tmp_path) == tmp_path / "hannover"
     assert contents(tmp_path / "hannover") == {"data.csv": b"mine"}
+    (tmp_path / "segmentations").mkdir()
+    (tmp_path / "segmentations" / "notes.txt").write_text("mine")
+    with pytest.raises(DownloadError, match=r"but not structure\.csv.*move them away"):
+        fetch("segmentations", tmp_path)
+    assert contents(tmp_path / "segmentations") == {"notes.txt": b"mine"}
 
 
 def test_fills_an_empty_folder(published, tmp_path):
@@ -265,7 +270,7 @@ def test_killed_fetch_goes_on(published, tmp_path, own_git_settings, transfer):
     )
     script = (
         "import sys; from helpers import downloads, repositories; repositories._BATCH = 4;"
-        "source = downloads.Source(sys.argv[1], sys.argv[2], 1);"
+        "source = downloads.Source(sys.argv[1], sys.argv[2], 'metadata.csv', 1);"
         "downloads.SOURCES['ieee8023'] = source; downloads.fetch('ieee8023', sys.argv[3])"
     )
     arguments = [str(published), SOURCES["ieee8023"].commit, str(root)]
