@@ -1,5 +1,7 @@
 """Files that are there whole or not at all, and what is no file though it has a name."""
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,3 +23,20 @@ def is_pipe(path: str | Path) -> bool:
     """Whether opening it might wait for ever: it exists and is neither a file nor a folder."""
     path = Path(path)
     return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def require_text(paths: Iterable[str | Path]) -> None:
+    """Refuse names that are no UTF-8, such as those of an archive from an old Windows computer.
+
+    Raises
+    ------
+    ValueError
+        With their number: tables and stores hold names as text.
+    """
+    odd = [path for path in paths if os.fsencode(path).decode("utf-8", "replace") != str(path)]
+    if odd:
+        shown = os.fsencode(odd[0]).decode("utf-8", "replace")
+        raise ValueError(
+            f"{len(odd)} files or folders have names that are no UTF-8, such as {shown}: tables "
+            "cannot hold them. Rename them."
+        )

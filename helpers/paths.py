@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from helpers.files import require_text
+
 PROJECT = Path(__file__).resolve().parents[1]
 COHORTS = ("ieee8023", "sbu", "hannover")
 PROFILES = ("quick", "full")
@@ -34,7 +36,7 @@ def cohort_root(name: str) -> Path:
     Raises
     ------
     ValueError
-        If no cohort has this name.
+        If no cohort has this name, or its folder has one that is no UTF-8.
     FileNotFoundError
         If the cohort is in none of these places, or ``CXR_DATA`` is no folder.
     """
@@ -52,6 +54,7 @@ def cohort_root(name: str) -> Path:
         candidates.insert(0, folder.resolve() / name)
     for candidate in candidates:
         if candidate.is_dir():
+            require_text([candidate])
             return candidate
     raise FileNotFoundError(
         f"There is no {name} cohort yet. Make the phantoms with `python -m phantoms`, "

@@ -20,7 +20,7 @@ from helpers.clinical import (
     check_predictors,
 )
 from helpers.dicom_file import plain_source
-from helpers.files import PIPE, is_pipe
+from helpers.files import PIPE, is_pipe, require_text
 from helpers.keys import keyed_name, load_key
 from helpers.quarantine import quiet
 from helpers.table import decode, decode_dates, decode_numbers, eligible, one_table, read_table
@@ -208,6 +208,7 @@ def _read_headers(root: Path) -> pd.DataFrame:
             "fetch them with `python -m helpers.downloads sbu`, or make the phantoms with "
             "`python -m phantoms`."
         )
+    require_text(paths)
     with quiet():
         return pd.DataFrame([_read_header(path) for path in paths])
 

@@ -1,11 +1,13 @@
 """Files that are there whole or not at all."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from helpers.csv_files import read_csv
-from helpers.files import write_whole
+from helpers.files import require_text, write_whole
 
 
 def test_several_write_at_the_same_time_and_nobody_sees_half(tmp_path):
@@ -34,3 +36,10 @@ def test_a_table_that_was_cut_off_is_refused(tmp_path, cut):
     (tmp_path / "table.csv").write_text(whole[:-cut])
     with pytest.raises(ValueError, match=r"(cut off|no UTF-8 CSV)"):
         read_csv(tmp_path / "table.csv", ["a"])
+
+
+def test_names_that_are_no_text_are_told():
+    odd = os.fsdecode(b"films/M\xfcller.dcm")
+    require_text(["films/M\u00fcller.dcm", Path("films/a.dcm")])
+    with pytest.raises(ValueError, match=r"1 files .* no UTF-8, such as films/M.ller\.dcm"):
+        require_text(["films/a.dcm", odd])
