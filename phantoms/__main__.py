@@ -8,6 +8,7 @@ from pathlib import Path
 
 from phantoms.publish import make_cohorts
 
+SMALLEST_SCALE = 0.5  # below, ieee8023 has only a handful of known deaths
 DEFAULT_ROOT = Path(__file__).resolve().parents[1] / "data" / "phantom"
 
 
@@ -23,9 +24,14 @@ def main(arguments: list[str] | None = None) -> None:
         f"Making phantom ieee8023, sbu and hannover (scale {options.scale:g}, seed {options.seed})"
     )
     start = time.perf_counter()
-    root = make_cohorts(
-        options.root, scale=options.scale, seed=options.seed, processes=options.processes
-    )
+    if options.scale < SMALLEST_SCALE:
+        print("So few patients may hold too few deaths to be split: the notebooks may stop there.")
+    try:
+        root = make_cohorts(
+            options.root, scale=options.scale, seed=options.seed, processes=options.processes
+        )
+    except (ValueError, FileExistsError) as error:
+        parser.error(str(error))
     size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
     print(f"Ready in {time.perf_counter() - start:.0f} s: {size / 1e6:.0f} MB in {options.root}")
 

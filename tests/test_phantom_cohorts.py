@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from helpers.cohorts import load_hannover, load_sbu, participant_flow, select_index_films
 from phantoms import make_cohorts, truth
+from phantoms.__main__ import main
 from phantoms.publish import cohorts, later_metadata
 from phantoms.publish.ieee8023.tables import COLUMNS, LATER_FINDINGS
 from phantoms.truth import load_masks
@@ -130,6 +131,18 @@ def test_bad_arguments_are_refused(tmp_path, bad):
 
 
 # -------------------------------------------------------------------------------- the truth
+
+
+def test_the_command_line_says_what_is_wrong(tmp_path, capsys):
+    for arguments, message in (
+        (["--scale", "nan"], "expected scale > 0"),
+        (["--seed", "-1"], "expected seed >= 0"),
+        (["--root", str(Path(__file__))], "found a file"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["--root", str(tmp_path / "new"), *arguments])
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("name", SITES)
