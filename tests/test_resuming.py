@@ -168,7 +168,7 @@ def test_more_processes_than_films_a_batch_are_refused(parts, monkeypatch):
 
 def test_the_command_line_stores_a_calibrated_model_and_goes_on(parts, tmp_path, monkeypatch):
     parts["validation"]["part"] = "validation"
-    monkeypatch.setattr(launch, "load_parts", lambda cohort: {"ieee8023": parts}[cohort])
+    monkeypatch.setattr(launch, "load_parts", lambda cohort, size: {"ieee8023": parts}[cohort])
     monkeypatch.setattr(launch, "is_phantom", lambda cohort: cohort == "ieee8023")
     out = tmp_path / "models" / "first"
     settings = ["--size", "32", "--epochs", "1", "--batch-size", "7", "--accelerator", "cpu"]
@@ -189,7 +189,7 @@ def test_the_command_line_stores_a_calibrated_model_and_goes_on(parts, tmp_path,
 
 def test_a_model_remembers_the_phantoms_that_taught_its_start(parts, tmp_path, monkeypatch):
     parts["validation"]["part"] = "validation"
-    monkeypatch.setattr(launch, "load_parts", lambda cohort: parts)
+    monkeypatch.setattr(launch, "load_parts", lambda cohort, size: parts)
     monkeypatch.setattr(launch, "is_phantom", lambda cohort: cohort == "ieee8023")
     first, second = tmp_path / "first", tmp_path / "second"
     settings = ["--size", "32", "--epochs", "0", "--batch-size", "7", "--accelerator", "cpu"]

@@ -821,7 +821,7 @@ measured = {
     for name, heat in (drawn | {"centred blob": blob}).items()
 }
 road_words = {
-    name: f"{gain.mean():.2f} ({gain.min():.2f} to {gain.max():.2f})"
+    name: f"{gain.mean():.2f} ({gain.min():.2f} to {gain.max():.2f})".replace("-", "−")
     for name, gain in measured.items()
 }
 table = pd.DataFrame({"ROAD (logits): mean, lowest to highest film": road_words})
