@@ -17,6 +17,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from benchmarks.study_real import auroc_within
 from helpers.cohorts import is_phantom, load_cohort, select_index_films, work_file
+from helpers.duplicates import load_duplicates
 from helpers.evaluation import bootstrap_interval
 from helpers.reporting import markdown_table
 from helpers.splits import exclude_shared_patients
@@ -56,7 +57,7 @@ def one_film_each(names: Sequence[str]) -> pd.DataFrame:
     """Index films with an observed outcome, a row a patient."""
     cohorts = {name: load_cohort(name) for name in names}
     if {"ieee8023", "hannover"} <= set(names):
-        duplicates = pd.read_csv(work_file("duplicates.csv", made_by="01_explore_the_cohorts"))
+        duplicates = load_duplicates(work_file("duplicates.csv", made_by="01_explore_the_cohorts"))
         cohorts["hannover"] = exclude_shared_patients(
             cohorts["hannover"], duplicates, cohorts["ieee8023"]
         )

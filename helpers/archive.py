@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -23,7 +22,8 @@ from helpers.executors import in_order
 from helpers.files import write_whole
 from helpers.keys import key_id, keyed_name
 from helpers.object_store import ObjectStore
-from helpers.sbu import MANIFEST
+from helpers.picture_files import picture_at
+from helpers.sbu_films import MANIFEST
 
 __all__ = ["ArchiveError", "Conversion", "picture_bytes", "working_bytes"]
 
@@ -240,7 +240,7 @@ def _eligible(rows: pd.DataFrame) -> pd.Series:
 
 def _check_picture(path: Path, size: int) -> None:
     """Make sure that a picture that was written can be read before its source is deleted."""
-    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    picture = picture_at(path, cv2.IMREAD_UNCHANGED)
     if picture is None or picture.ndim != 2 or not 0 < max(picture.shape) <= size:
         path.unlink(missing_ok=True)
         raise ArchiveError(

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+# What tables raise that are none, or were cut off within quotes.
+_DAMAGED = (UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError)
+
 
 def read_csv(path: Path, required: Sequence[str], *, comment: str | None = None) -> pd.DataFrame:
     """Read a table as strings, blanks as "".
@@ -39,13 +42,18 @@ def read_csv(path: Path, required: Sequence[str], *, comment: str | None = None)
                 index_col=False,
                 comment=comment,
             )
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        short = _short_rows(path, len(raw.columns), comment)
+    except _DAMAGED as error:
         raise ValueError(f"{path.name} is no UTF-8 CSV table ({error})") from error
     except pd.errors.ParserWarning as error:
         raise ValueError(
             f"{path.name} has rows longer than its header, so nobody knows which column is which"
         ) from error
-    _require_whole_rows(path, len(raw.columns), comment)
+    if short:
+        raise ValueError(
+            f"{path.name} has {len(short)} rows shorter than its header, one of {short[-1]} fields "
+            f"instead of {len(raw.columns)}: it was cut off, or damaged by hand"
+        )
     missing = [column for column in required if column not in raw]
     if missing:
         raise ValueError(
@@ -55,13 +63,8 @@ def read_csv(path: Path, required: Sequence[str], *, comment: str | None = None)
     return raw
 
 
-def _require_whole_rows(path: Path, fields: int, comment: str | None) -> None:
-    """Refuse rows shorter than the header: a table that was cut off ends in one."""
+def _short_rows(path: Path, fields: int, comment: str | None) -> list[int]:
+    """Lengths of the rows shorter than the header: a table that was cut off ends in one."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = (line for line in file if not (comment and line.startswith(comment)))
-        short = [len(row) for row in csv.reader(lines) if 0 < len(row) < fields]
-    if short:
-        raise ValueError(
-            f"{path.name} has {len(short)} rows shorter than its header, one of {short[-1]} fields "
-            f"instead of {fields}: it was cut off, or damaged by hand. Fetch it again"
-        )
+        return [len(row) for row in csv.reader(lines) if 0 < len(row) < fields]

@@ -107,6 +107,24 @@ def find_duplicates(
     return table
 
 
+def load_duplicates(path: str | Path) -> pd.DataFrame:
+    """Read the pairs of copies that notebook 01 has stored.
+
+    Raises
+    ------
+    ValueError
+        If a file of a pair is not where it was: the table would guard nothing.
+    """
+    pairs = pd.read_csv(path, dtype={"path_a": str, "path_b": str})
+    files = {*pairs["path_a"], *pairs["path_b"]}
+    if missing := [file for file in files if not Path(file).exists()]:
+        raise ValueError(
+            f"{len(missing)} of the {len(files)} files in {Path(path).name} are not where they "
+            "were: data have been moved or made anew. Run notebook 01 again."
+        )
+    return pairs
+
+
 def _film(path: str) -> "_Film | str":
     """Describe a film, or say why it cannot be read (a bad file must not end a long run)."""
     try:

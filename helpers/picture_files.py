@@ -4,7 +4,9 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
+import cv2
 import imagecodecs
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -158,3 +160,12 @@ def check_shape(width: int, height: int) -> None:
             f"The picture has {width} × {height} px; at most {LARGEST_AREA / 1e6:.0f} "
             "million px are read. Scale it down."
         )
+
+
+def picture_at(path: Path, flags: int) -> np.ndarray | None:
+    """Decode a picture file of our own as ``cv2.imread`` does; None if it is none.
+
+    But in folders of any name, which that function cannot open everywhere.
+    """
+    data = np.fromfile(path, np.uint8)
+    return cv2.imdecode(data, flags) if len(data) else None  # OpenCV raises where there is nothing

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.files import write_whole
+from helpers.picture_files import picture_at
 
 __all__ = ["review_sheet", "write_review"]
 
@@ -35,7 +36,7 @@ def review_sheet(pictures: Sequence[str | Path], *, columns: int = 4) -> np.ndar
     Returns
     -------
     numpy.ndarray
-        uint8 (height, width), in tiles of 448 pixels. A picture that cannot be read stays black.
+        uint8 (height, width), in tiles of 448 pixels. A picture that cannot be read says so.
     """
     rows = -(-len(pictures) // columns)
     side = TILE + _GAP
@@ -93,7 +94,7 @@ def write_review(pictures: Sequence[str | Path], out: str | Path, *, films: int 
 def _tile(path: Path, number: int) -> np.ndarray:
     """Return one film (448, 448) with bright borders, a dim middle and its number."""
     tile = np.zeros((TILE, TILE), np.uint8)
-    film = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    film = picture_at(path, cv2.IMREAD_GRAYSCALE)
     if film is None:
         cv2.putText(tile, "cannot be read", (60, TILE // 2), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
     else:

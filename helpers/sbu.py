@@ -4,11 +4,9 @@ Films come as published (DICOM files at any depth) or as `helpers.downloads` lea
 and a manifest in which keyed hashes stand for patients); the clinical table is the same for both.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-import pydicom
 
 from helpers.clinical import (
     KNOWN_AT_ADMISSION,
@@ -19,23 +17,10 @@ from helpers.clinical import (
     SBU_REQUIRED,
     check_predictors,
 )
-from helpers.dicom_file import plain_source
-from helpers.files import PIPE, is_pipe, require_text
-from helpers.keys import keyed_name, load_key
-from helpers.quarantine import quiet
+from helpers.sbu_films import MANIFEST, names_of, read_films, refusals
 from helpers.table import decode, decode_dates, decode_numbers, eligible, one_table, read_table
 
-MANIFEST = "manifest.csv"
 SBU_VIEWS = {"AP": "AP", "PA": "PA", "LATERAL": "lateral", "LL": "lateral", "RL": "lateral"}
-SBU_HEADER = {
-    "patient_id": "PatientID",
-    "study": "StudyInstanceUID",
-    "study_date": "StudyDate",
-    "study_description": "StudyDescription",
-    "modality": "Modality",
-    "series_number": "SeriesNumber",
-    "view": "ViewPosition",
-}
 _SHOWN_OTHERWISE = ("age.splits", "gender_concept_name")  # as age, age_band and sex
 
 
@@ -73,11 +58,11 @@ def load_sbu(
         If a predictor is not known at admission; says why.
     """
     root = Path(root).absolute()
-    clinical = _read_clinical(root)
+    films = read_films(root)
+    clinical = _read_clinical(root, key)
     if predictors is None:
         predictors = [name for name in KNOWN_AT_ADMISSION if name in clinical]
     check_predictors(predictors, clinical.columns)
-    films = _read_films(root, clinical, key)
     joined = films.merge(clinical, left_on="patient_id", right_on="to_patient_id", how="left")
     bands = decode(joined["age.splits"], {band: band for band in SBU_AGE_BANDS})
     stay = decode_numbers(joined["length_of_stay"])
@@ -102,7 +87,7 @@ def load_sbu(
     )
     table["after_outcome"] = (table["day"].astype("Float64") > stay).fillna(False).astype(bool)
     checks = {
-        **{reason: joined["refused"] == reason for reason in _refusals(joined["refused"])},
+        **{reason: joined["refused"] == reason for reason in refusals(joined["refused"])},
         "no radiograph (CR, DX)": ~joined["modality"].isin(["CR", "DX"]),
         "no row in the clinical table": joined["to_patient_id"].isna(),
         **chest_checks(table),
@@ -132,60 +117,23 @@ def written_later(root: str | Path, *, key: bytes | None = None) -> pd.DataFrame
         A row a patient, indexed by ``patient_id``; never to be joined as predictors.
     """
     root = Path(root).absolute()
-    clinical = _read_clinical(root)
-    if (root / MANIFEST).is_file():
-        clinical["to_patient_id"] = _names_of(clinical["to_patient_id"], key)
+    clinical = _read_clinical(root, key)
     others = [name for name in clinical if name not in KNOWN_AT_ADMISSION]
     table = clinical[others].set_index("to_patient_id").rename_axis("patient_id")
     return table.apply(_typed)
 
 
-def _read_clinical(root: Path) -> pd.DataFrame:
+def _read_clinical(root: Path, key: bytes | None) -> pd.DataFrame:
+    """Return a row a patient, named as in the films."""
     clinical = read_table(root, SBU_CLINICAL_FILE, "sbu", SBU_REQUIRED)
     if clinical["to_patient_id"].duplicated().any():
         raise ValueError(
             f"{SBU_CLINICAL_FILE} must have one row a patient, but to_patient_id repeats. "
             "Put the file there as published."
         )
+    if (root / MANIFEST).is_file():
+        clinical["to_patient_id"] = names_of(clinical["to_patient_id"], key)
     return clinical
-
-
-def _read_films(root: Path, clinical: pd.DataFrame, key: bytes | None) -> pd.DataFrame:
-    """Return a row a film, from headers or from the manifest; patients named as in `clinical`."""
-    if not (root / MANIFEST).is_file():
-        return _read_headers(root)
-    text = ["picture", "patient", "study", "view", "modality", "status", "reason"]
-    types = dict.fromkeys(text, "string") | dict.fromkeys(["chest", "companion"], "boolean")
-    films = pd.read_csv(root / MANIFEST, dtype=types)
-    lacking = sorted({*types, "day", "series_number"} - {*films})
-    if lacking:
-        raise ValueError(
-            f"sbu: {MANIFEST} in {root.name}/ lacks the columns {', '.join(lacking)}, so it is of "
-            "another conversion. Fetch the cohort with `python -m helpers.downloads sbu`, or keep "
-            "what else was converted in another folder."
-        )
-    clinical["to_patient_id"] = _names_of(clinical["to_patient_id"], key)
-    return pd.DataFrame(
-        {
-            "image_path": str(root / "films") + "/" + films["picture"].fillna(""),
-            "patient_id": films["patient"],
-            "study": films["study"],
-            "days": films["day"],
-            "study_description": films["chest"].map({True: "CHEST", False: "OTHER"}),
-            "modality": films["modality"],
-            "series_number": films["series_number"].astype("Int64").astype("string"),
-            "view": films["view"].replace("unknown", ""),
-            "companion": films["companion"].fillna(False).astype(bool),
-            "refused": films["status"].map(
-                {"quarantined": "in quarantine", "refused": "no readable film", "converted": ""}
-            ),
-        }
-    )
-
-
-def _names_of(patients: pd.Series, key: bytes | None) -> pd.Series:
-    key = load_key() if key is None else key
-    return patients.map(lambda number: keyed_name(key, "patient", number)).astype("string")
 
 
 def _days(joined: pd.DataFrame) -> pd.Series:
@@ -193,48 +141,6 @@ def _days(joined: pd.DataFrame) -> pd.Series:
         return joined["days"].astype("Float64")
     study = decode_dates(joined["study_date"], format="%Y%m%d", named=False)
     return (study - decode_dates(joined["visit_start_datetime"], named=False)).dt.days
-
-
-def dicom_files(root: Path) -> Iterator[Path]:
-    """Yield the DICOM films below a folder, by their ending in any letters."""
-    return root.rglob("*.[dD][cC][mM]")
-
-
-def _read_headers(root: Path) -> pd.DataFrame:
-    paths = sorted(dicom_files(root))
-    if not paths:
-        raise FileNotFoundError(
-            f"The sbu cohort needs DICOM films (*.dcm) below {root.name}/, and there are none: "
-            "fetch them with `python -m helpers.downloads sbu`, or make the phantoms with "
-            "`python -m phantoms`."
-        )
-    require_text(paths)
-    with quiet():
-        return pd.DataFrame([_read_header(path) for path in paths])
-
-
-def _read_header(path: Path) -> dict[str, object]:
-    tags = [*SBU_HEADER.values(), "ReferencedImageSequence"]
-    try:
-        if is_pipe(path):
-            raise ValueError(PIPE)
-        with path.open("rb") as file:
-            header = pydicom.dcmread(
-                plain_source(file), stop_before_pixels=True, specific_tags=tags, force=True
-            )
-        values = {column: str(header.get(tag, "") or "") for column, tag in SBU_HEADER.items()}
-        companion = bool(header.get("ReferencedImageSequence"))
-    except Exception:  # pydicom raises a zoo of types on damaged files; a bad file becomes a row
-        values, companion = dict.fromkeys(SBU_HEADER, ""), False
-        return {"image_path": str(path), **values, "companion": companion, "refused": _UNREADABLE}
-    return {"image_path": str(path), **values, "companion": companion, "refused": ""}
-
-
-_UNREADABLE = "unreadable DICOM header"
-
-
-def _refusals(refused: pd.Series) -> list[str]:
-    return sorted({_UNREADABLE, *refused[refused != ""]})
 
 
 def _typed(published: pd.Series) -> pd.Series:

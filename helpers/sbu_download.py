@@ -17,7 +17,7 @@ from helpers.idc import agrees, load_index, read_index, read_stays
 from helpers.keys import NoKey, load_key
 from helpers.object_store import ENDPOINT, ObjectStore, StoreError
 from helpers.repositories import DownloadError
-from helpers.sbu import MANIFEST, dicom_files
+from helpers.sbu_films import MANIFEST, dicom_files
 
 __all__ = ["candidates", "fetch_sbu"]
 

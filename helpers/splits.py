@@ -19,7 +19,6 @@ __all__ = [
     "check_disjoint",
     "exclude_shared_patients",
     "find_duplicates",
-    "load_duplicates",
     "load_split",
     "save_split",
     "split_patients",
@@ -177,24 +176,6 @@ def check_disjoint(cohort: pd.DataFrame, duplicates: pd.DataFrame | None = None)
             f"{len(torn)} pairs of copies of a film lie in different parts, of "
             f"{len(offending)} patients: {_named(offending)}. Pass duplicates to split_patients."
         )
-
-
-def load_duplicates(path: str | Path) -> pd.DataFrame:
-    """Read the pairs of copies that notebook 01 has stored.
-
-    Raises
-    ------
-    ValueError
-        If a file of a pair is not where it was: the table would guard nothing.
-    """
-    pairs = pd.read_csv(path, dtype={"path_a": str, "path_b": str})
-    files = {*pairs["path_a"], *pairs["path_b"]}
-    if missing := [file for file in files if not Path(file).exists()]:
-        raise ValueError(
-            f"{len(missing)} of the {len(files)} files in {Path(path).name} are not where they "
-            "were: data have been moved or made anew. Run notebook 01 again."
-        )
-    return pairs
 
 
 def exclude_shared_patients(

@@ -508,12 +508,15 @@ def test_a_film_that_always_fails_is_refused_and_the_next_one_taken(
     assert failed and table["reason"].str.contains("ended the process", na=False).sum() == 1
 
 
+@pytest.mark.parametrize("left", [0, 99])
 def test_a_picture_that_cannot_be_read_again_is_not_taken_for_done(
-    collection, server, monkeypatch, tmp_path
+    collection, server, monkeypatch, tmp_path, left
 ):
     whole = dicom._write_whole
     with monkeypatch.context() as patch:
-        patch.setattr(dicom, "_write_whole", lambda png, parts, data: whole(png, parts, data[:99]))
+        patch.setattr(
+            dicom, "_write_whole", lambda png, parts, data: whole(png, parts, data[:left])
+        )
         with pytest.raises(DownloadError, match="cannot be read again"):
             get(collection, server)
     (tmp_path / "again" / "sbu").mkdir(parents=True)

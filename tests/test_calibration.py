@@ -58,6 +58,15 @@ def test_a_constant_risk_is_no_discrimination_and_has_no_slope():
     assert result.intercept == pytest.approx(0, abs=1e-6) and np.isnan(result.slope)
 
 
+@pytest.mark.parametrize("spread", [1e-8, 1e-7, 1e-6])
+def test_logits_too_nearly_alike_have_no_slope(spread):
+    rng = np.random.default_rng(0)
+    died = rng.random(60) < 0.3
+    risk = expit(-1 + spread * rng.normal(size=60))
+    result = calibration(died, risk)
+    assert np.isnan(result.slope) and np.isfinite(result.intercept)
+
+
 def test_perfect_separation_has_no_slope_but_no_crash():
     assert np.isnan(calibration([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]).slope)
     assert np.isnan(calibration([0, 0, 1, 1], [0.9, 0.8, 0.2, 0.1]).slope)

@@ -343,6 +343,17 @@ def test_review_shows_letters_at_the_border(tmp_path):
     assert middle.mean() < 60  # dimmed
 
 
+@pytest.mark.parametrize("damaged", [b"", b"\x89PNG\r\n\x1a\n and no more"])
+def test_a_picture_that_cannot_be_read_says_so_on_its_sheet(tmp_path, damaged):
+    folder = tmp_path / os.fsdecode(b"Aufn\xe4hmen")
+    folder.mkdir()
+    (folder / "a.png").write_bytes(damaged)
+    (folder / "b.png").write_bytes(cv2.imencode(".png", np.zeros((40, 30), np.uint8))[1])
+    bad, black = (review_sheet([folder / name], columns=1) for name in ("a.png", "b.png"))
+    middle = np.s_[TILE // 3 : 2 * TILE // 3, 20 : TILE - 20]
+    assert bad[middle].max() == 255 and black[middle].max() < 60
+
+
 def test_review_pages_and_table(tmp_path):
     paths = []
     for number in range(5):

@@ -75,6 +75,11 @@ def test_verdicts_follow_the_intervals():
         "blob": Interval(1.0, np.nan, np.nan),  # every film says the same
     }
     lines = list(in_words("pointing", found))
+    close = {"x": Interval(0.05, 0.001, 0.1), "y": Interval(0.05, -0.001, 0.1)}
+    assert [line[line.index("(") :] for line in in_words("pointing", close)] == [
+        "(+0.001 to +0.100)",  # two digits would give both the same bound
+        "(−0.001 to +0.100)",
+    ]
     assert (
         "**ahead of** x" in lines[0]
         and "**behind** y" in lines[1]

@@ -1,6 +1,7 @@
 """The programs of docs/large-archives.md do what the page says."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -125,6 +126,18 @@ def test_command_line(archive, expected, tmp_path, caplog):
     with pytest.raises(SystemExit) as caught:
         main([str(archive), str(tmp_path), "--size", "0"])
     assert caught.value.code == 2
+    with pytest.raises(SystemExit) as caught:
+        main([str(archive), str(archive / "study0" / "..")])
+    assert caught.value.code == 2
+    assert not (archive / "manifest.csv").exists()
+
+
+def test_pictures_below_the_archive_are_no_films_of_it(archive, caplog):
+    caplog.set_level(logging.INFO)
+    for _ in range(2):
+        main([str(archive), str(archive / "study0" / ".." / "pictures"), "--processes", "1"])
+        assert "12 converted, 1 refused" in caplog.text
+        caplog.clear()
 
 
 def test_files_come_in_the_same_order(archive):

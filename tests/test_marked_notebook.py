@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset
 
 from helpers.clinical import SBU_CLINICAL_FILE
 from helpers.dicom_attributes import MEANINGS
-from helpers.sbu import SBU_HEADER
+from helpers.sbu_films import SBU_HEADER
 
 PROJECT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = PROJECT / "notebooks"

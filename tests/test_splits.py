@@ -8,14 +8,13 @@ import pandas as pd
 import pytest
 
 from helpers import duplicates
-from helpers.duplicates import find_duplicates
+from helpers.duplicates import find_duplicates, load_duplicates
 from helpers.patient_groups import group_patients
 from helpers.pixels import read_radiograph
 from helpers.splits import (
     PARTS,
     check_disjoint,
     exclude_shared_patients,
-    load_duplicates,
     load_split,
     save_split,
     split_patients,

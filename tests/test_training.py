@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from helpers.augmentation import change, draw_changes
 from helpers.cache import FilmCache
-from helpers.cohorts import load_cohort
+from helpers.cohorts import load_cohort, select_index_films
 from helpers.imputation import impute_survival, save_labels
 from helpers.models import RiskModel, build_resnet18
 from helpers.radiographs import Radiographs, normalise
@@ -246,6 +247,23 @@ def test_parts_are_those_of_the_notebooks(monkeypatch, tmp_path):
     monkeypatch.setattr("helpers.paths.work_root", lambda: tmp_path)
     with pytest.raises(FileNotFoundError, match="01_explore_the_cohorts"):
         load_parts("sbu")
+
+
+def test_a_film_that_cannot_be_read_teaches_nothing_and_stops_nothing(
+    phantom_root, monkeypatch, tmp_path
+):
+    cohort = load_cohort("sbu")
+    split = save_split(split_patients(cohort, seed=0), tmp_path / "split.csv")
+    cut = tmp_path / "cut.dcm"
+    first = cohort.index[cohort["image_path"] == select_index_films(cohort)["image_path"].iloc[0]]
+    cut.write_bytes(Path(cohort.loc[first[0], "image_path"]).read_bytes()[:-5000])
+    cohort.loc[first, "image_path"] = str(cut)
+    monkeypatch.setattr("helpers.training_data.load_cohort", {"sbu": cohort}.get)
+    monkeypatch.setattr("helpers.training_data.work_file", lambda name, made_by: split)
+    monkeypatch.setattr("helpers.cache.PROJECT", tmp_path)
+    parts = load_parts("sbu", 64)
+    assert str(cut) not in set(pd.concat(parts.values())["image_path"])
+    assert sum(len(Radiographs(part, 64)) for part in parts.values()) > 10
 
 
 def test_imputed_risks_teach_as_soft_targets_and_never_judge(phantom_root, monkeypatch, tmp_path):

@@ -35,7 +35,8 @@ from IPython.display import Markdown, display
 
 from helpers.cohorts import work_file
 from helpers.readable import load_readable
-from helpers.splits import load_duplicates, load_split
+from helpers.duplicates import load_duplicates
+from helpers.splits import load_split
 
 made_by = "01_explore_the_cohorts"
 films = load_split(work_file("split.csv", made_by=made_by), load_readable("ieee8023"))

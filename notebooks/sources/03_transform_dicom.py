@@ -366,7 +366,6 @@ plot_films([edge], [f"BurnedInAnnotation: {answer}"], columns=1).set_size_inches
 # in (`helpers.review.write_review`). Look along the edges for letters.
 
 # %%
-import cv2
 import matplotlib.pyplot as plt
 
 from helpers.dicom import convert
@@ -507,8 +506,10 @@ list(zip(broken, refused["reason"], strict=True))
 # or black.
 
 # %%
+from helpers.radiographs import read_radiograph
+
 sample = converted["png_path"].dropna().head(8)
-_ = plot_films([cv2.imread(path, cv2.IMREAD_GRAYSCALE) for path in sample], [""] * len(sample))
+_ = plot_films([read_radiograph(path) for path in sample], [""] * len(sample))
 
 # %% [markdown]
 # *Figure: eight converted films, each in its own proportions. Air is to be dark and bone bright;

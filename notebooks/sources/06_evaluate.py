@@ -38,7 +38,8 @@ import pandas as pd
 
 from helpers.cohorts import load_cohort, select_index_films, work_file
 from helpers.readable import load_readable, select_readable_index_films
-from helpers.splits import exclude_shared_patients, load_duplicates, load_split
+from helpers.duplicates import load_duplicates
+from helpers.splits import exclude_shared_patients, load_split
 from helpers.training import RiskModel, predict
 
 models = {
