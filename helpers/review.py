@@ -96,7 +96,7 @@ def _tile(path: Path, number: int) -> np.ndarray:
     tile = np.zeros((TILE, TILE), np.uint8)
     film = picture_at(path, cv2.IMREAD_GRAYSCALE)
     if film is None:
-        cv2.putText(tile, "cannot be read", (60, TILE // 2), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
+        cv2.putText(tile, "cannot be read", (60, TILE // 3), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
     else:
         height, width = film.shape
         scale = TILE / max(height, width)
