@@ -76,12 +76,13 @@ def frontal(patient: Patient, frame: Frame) -> Scene:
     attenuation -= (1 - body.lung_density) * air
     attenuation -= airways(x, y, profile, body, pose)
     attenuation = np.maximum(frame.blur(attenuation, 1.0), 0)
-    bones = frontal_bones(body, pose, frame)
+    bones = np.float32(patient.bones) * frontal_bones(body, pose, frame)
     attenuation += bones - _gas(patient, x, y, diaphragm, frame, body, pose)
+    vessels = np.float32(patient.vessels) * pulmonary_vessels(patient, frame, body, pose)
     return Scene(
         attenuation=np.maximum(attenuation, 0),
         bones=bones,
-        vessels=pulmonary_vessels(patient, frame, body, pose) * np.minimum(air / 100, 1),
+        vessels=vessels * np.minimum(air / 100, 1),
         air=air,
         lungs=lungs,
         left=x > (left + right) / 2,

@@ -44,6 +44,8 @@ class Patient:
     rotation : float, degrees
     anatomy_seed : int, the same on every film of a patient, so the skeleton is the same
     film_seed : int, this exposure
+    bones, vessels : float, how strongly they show, 1 as in every cohort
+    roughness : float, how much lines and streaks break up opacities, 1 as in every cohort
     """
 
     sex: Sex
@@ -61,6 +63,9 @@ class Patient:
     rotation: float
     anatomy_seed: int
     film_seed: int
+    bones: float = 1.0
+    vessels: float = 1.0
+    roughness: float = 1.0
 
 
 # Where notebook 01 draws the variables: causes to the left of their effects.

@@ -177,7 +177,9 @@ def texture(
     network = 0.8 - np.sqrt(np.square(septa) + np.float32(0.12))  # lines between lobules
     rough = 0.11 * pattern.streaks * streaks + 0.17 * pattern.reticular * network
     rough += 0.13 * resample(coarse_frame(frame).clouds(rng, (30, 14), (1, 0.8)), frame)
-    rough /= np.sqrt(1 + np.square(rough / np.float32(0.26)))  # no holes
+    rough *= np.float32(patient.roughness)
+    most = np.float32(min(0.26 * patient.roughness, 0.8))  # no holes
+    rough /= np.sqrt(1 + np.square(rough / most))
     return 1 + np.maximum(mixed, 0.2) * rough
 
 

@@ -47,6 +47,9 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         rotation=float(np.clip(4.5 * rng.standard_normal(), -14, 14)),
         anatomy_seed=int(rng.integers(2**31)),
         film_seed=int(rng.integers(2**31)),
+        bones=uniform("bones", rng),
+        vessels=uniform("vessels", rng),
+        roughness=float(np.exp(uniform("log roughness", rng))),
     )
 
 

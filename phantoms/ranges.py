@@ -17,6 +17,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "inspiration": (-2.2, 1.6),  # sd
     "opacity": (0.0, 0.95),
     "heart": (0.38, 0.70),
+    "bones": (0.0, 1.4),
+    "vessels": (0.0, 1.7),
+    "log roughness": (-0.7, 1.6),
     "aspect": (0.68, 1.22),
     "lung_share": (0.54, 1.06),  # above 1 the ribs are cut off
     "top": (-0.1, 0.8),  # of the film's height that the lungs leave free
