@@ -37,13 +37,14 @@ def lateral(patient: Patient, frame: Frame) -> Scene:
     trachea = 1 - ((x - 0.08 * y + 4) / np.float32(body.trachea)) ** 2
     until_carina = np.clip((0.36 * body.height - y) / 10, 0, 1)
     attenuation -= 1.7 * body.trachea * np.sqrt(np.maximum(trachea, 0)) * until_carina
-    bones = _bones(body, frame)
+    bones = np.float32(patient.bones) * _bones(body, frame)
     attenuation = frame.blur(np.maximum(attenuation, 0), 1.5) + bones
     rng = np.random.default_rng([patient.anatomy_seed, _MARKINGS])
+    markings = np.float32(patient.vessels) * _markings(x, y, rng, frame, body)
     return Scene(
         attenuation=np.maximum(attenuation, 0),
         bones=bones,
-        vessels=_markings(x, y, rng, frame, body) * np.minimum(air / 80, 1),
+        vessels=markings * np.minimum(air / 80, 1),
         air=0.6 * air,
         lungs=(q < 1) & (y > 0) & (y < diaphragm) & (air > 25),
         left=np.zeros(frame.shape, dtype=bool),
