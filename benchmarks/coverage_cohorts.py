@@ -99,7 +99,7 @@ def coverage(
             {
                 "measure": measure,
                 "interval": method,
-                "truth": f"{truth[measure]:.3f}",
+                "truth": f"{truth[measure]:.3f}".replace("-", "−"),
                 "coverage": f"{Interval(hits / len(low), *reach):.1%}",
                 AIM_NAME: "yes" if AIM[0] <= hits / len(low) <= AIM[1] else "**no**",
                 "too low": f"{np.mean(high < truth[measure]):.1%}",

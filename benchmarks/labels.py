@@ -25,6 +25,7 @@ from benchmarks.drawn_labels import (
     rates,
 )
 from helpers.cohorts import is_phantom, load_cohort, select_index_films
+from helpers.duplicates import find_duplicates
 from helpers.imputation import impute_survival
 from helpers.imputers import METHODS
 from helpers.intervals import Interval
@@ -52,7 +53,9 @@ def main() -> None:
         films = load_cohort("ieee8023")
         print(invented_deaths(films, kind) + "\n")
         index_films = exclude_unreadable(select_index_films(films), SIZE)
-        print(effects_here(films, index_films, film_features(index_films, size=SIZE), kind))
+        features = film_features(index_films, size=SIZE)
+        copies = find_duplicates(films["image_path"])
+        print(effects_here(films, index_films, features, kind, copies))
 
 
 def invented_deaths(films: pd.DataFrame, kind: str) -> str:
@@ -75,16 +78,21 @@ def invented_deaths(films: pd.DataFrame, kind: str) -> str:
 
 
 def effects_here(
-    films: pd.DataFrame, index_films: pd.DataFrame, features: np.ndarray, kind: str
+    films: pd.DataFrame,
+    index_films: pd.DataFrame,
+    features: np.ndarray,
+    kind: str,
+    duplicates: pd.DataFrame | None = None,
 ) -> str:
     """Judge the light model on observed outcomes by what it was trained on, over seeds.
 
-    The risks of a patient are averaged over the seeds (of folds and imputation) before judging;
-    the range of the seeds stands beside the interval of the patients.
+    Patients who share a film are in one fold. The risks of a patient are averaged over the seeds
+    (of folds and imputation) before judging; the range of the seeds stands beside the interval of
+    the patients.
     """
     tables = {
         method: [
-            crossfit(films, index_films, features, method=method, seed=seed)
+            crossfit(films, index_films, features, duplicates=duplicates, method=method, seed=seed)
             for seed in range(CROSSFITS)
         ]
         for method in METHODS

@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from helpers.batches import BATCH, downloaded
 from helpers.deidentify import MANIFEST_TYPES, deidentify_film, film_lost, manifest
+from helpers.dicom_picture import CONVERSION
 from helpers.executors import in_order
 from helpers.files import write_whole
 from helpers.keys import key_id, keyed_name
@@ -213,15 +214,17 @@ class Conversion:
         return table
 
     def _check_settings(self) -> None:
-        """Refuse to mix pictures of two sizes, or names of two keys."""
+        """Refuse to mix pictures of two sizes or two versions, or names of two keys."""
         path = self.folder / ".settings.json"
-        ours = {"size": self.size, "key": key_id(self.key)}
+        ours = {"size": self.size, "key": key_id(self.key), "conversion": CONVERSION}
         if not path.is_file():
             write_whole(path, json.dumps(ours).encode())
             return
         theirs = json.loads(path.read_text())
         if theirs != ours:
-            what = "size" if theirs["size"] != self.size else "key for names"
+            names = {"size": "size", "key": "key for names"}
+            differ = (name for key, name in names.items() if theirs.get(key) != ours[key])
+            what = next(differ, "version of the conversion")
             raise ArchiveError(
                 f"The films in {self.folder.name}/ were made with another {what}: expected "
                 f"{theirs}, got {ours}. Use the same, or remove films/ and manifest.csv there."

@@ -24,6 +24,10 @@ PNG_SETTINGS = (
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
 )
 
+# Kept beside every picture that was made of a DICOM film: raise it, and READING in helpers/pixels,
+# whenever a film comes to give another picture than before.
+CONVERSION = 2
+
 _SQUARE = 0.01  # a side longer than the other by less than this is rounding
 _MOST_STRETCHED = 4
 

@@ -21,10 +21,13 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
+from helpers.dicom_picture import CONVERSION
+
 __all__ = ["MANIFEST", "FolderInUse", "Ledger"]
 
 MANIFEST = "manifest.csv"
-_KNOWN_BY = ["size", "bytes", "modified"]  # of a picture (pixels); of a film's file, in bytes, ns
+# A picture's size (pixels) and how it was made of a film; of the film's file, in bytes and ns.
+_KNOWN_BY = ["size", "conversion", "bytes", "modified"]
 _BATCH = 200  # rows
 _SECONDS = 5.0  # that rows wait at most
 _PIECE = 10_000  # rows
@@ -39,8 +42,9 @@ class Ledger:
 
     While a run is in it, the hidden folder ``.rows`` holds batches of rows and the temporary files
     of pictures; at the end ``manifest.csv`` has all rows, in the order in which they came first.
-    A film is done if its row is there, its file has the size and time of then, and its picture
-    exists. Rows that say ``"again": True`` are written but never count as done.
+    A film is done if its row is there, its file has the size and time of then, its picture exists,
+    and films still give the pictures that they gave. Rows that say ``"again": True`` are written
+    but never count as done.
 
     Parameters
     ----------
@@ -93,7 +97,7 @@ class Ledger:
         """Yield the paths whose films are left to do; all are remembered, in their order."""
         for path in map(str, paths):
             key = _key(path, self._size)
-            known = [self._size, *_file_of(path)]
+            known = [self._size, CONVERSION, *_file_of(path)]
             self._asked.append(key)
             at = bisect_left(self._keys, key)
             if at < len(self._keys) and self._keys[at] == key and self._stamps[at] == _hash(known):
@@ -105,7 +109,7 @@ class Ledger:
         """Keep the row of the oldest film that `undone` gave out and that has none yet."""
         known = self._under_way.popleft()
         if row.get("again"):
-            known = [self._size, "", ""]
+            known = [self._size, CONVERSION, "", ""]
         self._fresh.append([*(row.get(name) for name in self._columns[: -len(known)]), *known])
         if len(self._fresh) >= _BATCH or time.monotonic() - self._saved > _SECONDS:
             self._save()

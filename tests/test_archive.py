@@ -578,6 +578,13 @@ def test_another_key_is_noticed(collection, server, monkeypatch, tmp_path):
         get(collection, server)
 
 
+def test_pictures_of_another_version_are_noticed(collection, server, monkeypatch):
+    get(collection, server)
+    monkeypatch.setattr("helpers.archive.CONVERSION", 0)
+    with pytest.raises(DownloadError, match="another version of the conversion"):
+        get(collection, server)
+
+
 def test_films_brought_as_dicom_stay(collection, server):
     write_dicom(collection / "sbu" / "mine.dcm")
     before = contents(collection)

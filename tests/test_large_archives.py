@@ -21,6 +21,7 @@ from distributed import Client, LocalCluster
 
 from helpers import dicom, executors
 from helpers.dicom import convert
+from helpers.dicom_picture import CONVERSION
 from helpers.executors import ProcessPool, WorkersLost, in_order
 from helpers.ledger import FolderInUse
 from tests.dicom_films import make_film
@@ -342,7 +343,7 @@ def test_what_is_done_is_not_read_again(few, converted, tmp_path):
     assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".csv"] + 5 * [".png"]
 
 
-def test_only_what_changed_is_done_again(few, converted, tmp_path):
+def test_only_what_changed_is_done_again(few, converted, tmp_path, monkeypatch):
     out = tmp_path / "out"
     first = convert(few, out)
     whole = result(out, first)
@@ -357,6 +358,11 @@ def test_only_what_changed_is_done_again(few, converted, tmp_path):
     assert len(pd.read_csv(out / "manifest.csv", encoding_errors="replace")) == 10
     pd.testing.assert_frame_equal(convert(few, out, size=20), small)
     assert len(converted) == 12
+    monkeypatch.setattr("helpers.ledger.CONVERSION", CONVERSION + 1)
+    convert(few, out, size=20)  # films give other pictures than before
+    assert len(converted) == 17
+    convert(few, out, size=20)
+    assert len(converted) == 17
 
 
 def test_failures_that_may_pass_are_tried_again(few, converted, tmp_path):

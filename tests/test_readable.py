@@ -7,7 +7,7 @@ import pytest
 from films import films_in
 
 from helpers.cache import FilmCache
-from helpers.readable import load_readable, select_readable_index_films
+from helpers.readable import choose_readable, load_readable, select_readable_index_films
 from helpers.table import one_table, start_flow
 
 
@@ -39,3 +39,11 @@ def test_a_patient_s_next_film_takes_the_place_of_one_that_cannot_be_read(cohort
 def test_a_cohort_is_loaded_without_them(cohort, monkeypatch):
     monkeypatch.setattr("helpers.readable.load_cohort", {"sbu": cohort}.get)
     assert load_readable("sbu")["patient_id"].tolist() == ["a", "b"]
+
+
+def test_examples_are_films_that_can_be_read(cohort):
+    """Of each patient one, without a flow to count in; who has none that can be read has none."""
+    plain = pd.DataFrame(cohort).reset_index(drop=True)
+    plain.attrs = {}
+    chosen = choose_readable(plain, lambda table: table.groupby("patient_id").head(1), 64)
+    assert dict(zip(chosen["patient_id"], chosen["day"], strict=True)) == {"a": 1, "b": 0}

@@ -156,9 +156,13 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from helpers.figures import plot_films
 from helpers.radiographs import read_radiograph
+from helpers.readable import choose_readable
 
 set_matplotlib_formats("jpeg", pil_kwargs={"quality": 88})  # films take a third of the space
-examples = films.groupby(["site", "view"], observed=True).sample(1, random_state=3)
+shuffled = films.sample(frac=1, random_state=3)
+examples = choose_readable(
+    shuffled, lambda table: table.groupby(["site", "view"], observed=True).head(1)
+).sort_values(["site", "view"])
 titles = [f"{site}, {view}" for site, view in zip(examples["site"], examples["view"], strict=True)]
 
 
@@ -345,7 +349,10 @@ if some_phantom:
 # %%
 phantom_films = films[films["site"].map(is_phantom).astype(bool)]
 if some_phantom:
-    drawn = phantom_films.groupby("site", observed=True).sample(4, random_state=1)
+    drawn = choose_readable(
+        phantom_films.sample(frac=1, random_state=1),
+        lambda table: table.groupby("site", observed=True).head(4),
+    ).sort_values("site")
     titles = [f"{site}, {view}" for site, view in zip(drawn["site"], drawn["view"], strict=True)]
     figure = plot_films([half(path) for path in drawn["image_path"]], titles)
 

@@ -1,0 +1,97 @@
+"""Few patients: what benchmarks/coverage_few.py simulates is what it says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import coverage_few as few
+from benchmarks.coverage_cohorts import coverage as count
+from benchmarks.coverage_cohorts import draw_films, pool, split
+from helpers.paths import PROJECT
+
+PAGE = PROJECT / "docs" / "coverage-few.md"
+
+
+@pytest.fixture(scope="module")
+def patients():
+    return pool(draw_films(30_000, seed=5))
+
+
+def test_a_few_features_show_the_disease_and_none_another(patients):
+    seen = few.features(patients, np.random.default_rng(0))
+    risk = np.argsort(np.argsort(patients["risk"]))
+    found = [abs(np.corrcoef(risk, column)[0, 1]) for column in seen.T]
+    assert min(found[:3]) > 0.2 and max(found[3:]) < 0.03
+    assert seen.std(axis=0) == pytest.approx(1, abs=0.03)
+
+
+def test_ridge_is_that_of_scikit_learn(patients):
+    from sklearn.linear_model import Ridge
+
+    some = patients.iloc[:200]
+    seen = few.features(some, np.random.default_rng(0))
+    died = some["died"].to_numpy(bool)
+    fitted = Ridge(alpha=few.PENALTY).fit(seen, died)
+    np.testing.assert_allclose(few.ridge(seen, died), fitted.coef_)
+
+
+def test_folds_share_deaths_out_evenly():
+    died = np.arange(68) < 9
+    fold = few.deal(died, np.random.default_rng(1))
+    assert sorted(np.bincount(fold)) == [13, 13, 14, 14, 14]
+    assert sorted(np.bincount(fold[died])) == [1, 2, 2, 2, 2]
+    assert (fold != few.deal(died, np.random.default_rng(2))).any()
+
+
+def test_a_model_of_few_patients_falls_behind_what_needs_no_training(patients):
+    truth = few.true_of_training(pool(draw_films(80_000, seed=6)), 68)
+    assert truth[few.UNTRAINED] < -0.02 < 0.55 < truth[few.TRAINED]
+    larger = few.true_of_training(pool(draw_films(80_000, seed=6)), 680)
+    assert larger[few.TRAINED] > truth[few.TRAINED] + 0.02
+
+
+def test_cross_validated_intervals_of_both_kinds():
+    cohort = next(split(draw_films(68, seed=7), 68))
+    found = few.cross_validated(cohort)
+    assert {method for _, method in found} == set(few.METHODS)
+    for name in (few.TRAINED, few.UNTRAINED):
+        alone, both = (found[name, method] for method in few.METHODS)
+        assert alone.estimate == both.estimate
+        assert both.low < alone.low < alone.high < both.high
+
+
+def test_films_of_a_patient_are_alike_and_as_many_as_on_the_real_films():
+    drawn, patient = few.alike({1: 0, 2: 20_000}, 1, np.random.default_rng(0))
+    pairs = drawn[:, 0].reshape(-1, 2)
+    assert np.corrcoef(pairs.T)[0, 1] == pytest.approx(few.SAME_PATIENT, abs=0.03)
+    assert (patient.reshape(-1, 2)[:, 0] == patient.reshape(-1, 2)[:, 1]).all()
+    for films_of, films in ((few.SCORED, 64), (few.OUTLINED, 55)):
+        assert len(few.alike(films_of, 1, np.random.default_rng(0))[0]) == films
+
+
+def test_truths_of_rank_correlations_and_heat_scores():
+    generator = np.random.default_rng(0)
+    films = few.scored_films({1: 20_000}, generator)
+    assert films["score"].between(0, 8).all() and films["score"].nunique() == 25
+    true = few.true_ranks()
+    assert few.ranks(films) == pytest.approx(true, abs=0.02)
+    heated = few.heated_films({1: 20_000}, generator)
+    for name, value in few.true_heat().items():
+        assert heated[name].mean() == pytest.approx(value, abs=0.01)
+
+
+def test_intervals_of_rank_correlations_and_heat_scores_hold_the_truth():
+    for judge, true in (
+        (few.rank_correlations, few.true_ranks),
+        (few.heat_scores, few.true_heat),
+    ):
+        found = count(map(judge, map(np.random.default_rng, range(12))), true())
+        shares = [float(text.split("%")[0]) / 100 for text in found["coverage"]]
+        assert min(shares) >= 0.6
+
+
+def test_the_page_is_of_this_benchmark():
+    text = PAGE.read_text()
+    assert few._how() in text
+    measures = pd.Series([line.split("|")[1].strip() for line in text.splitlines() if "|" in line])
+    assert {few.TRAINED, few.UNTRAINED, few.RANKS, few.RANKS_APART, *few.HITS} <= set(measures)
