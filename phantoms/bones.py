@@ -86,11 +86,6 @@ def _slopes(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray]:
     return np.maximum(pitch, 0.25) * round_back * _PITCH[:, None, None], offsets
 
 
-def rib_line(index: int, side: int, posterior: bool, body: Body, pose: Pose) -> FloatArray:
-    """Centre line (n, 2) of one rib: `index` 0 for the first, `side` -1 for the patient's right."""
-    return rib_lines(posterior, body, pose)[index, (side + 1) // 2]
-
-
 def _angles(posterior: bool, body: Body, across: FloatArray) -> FloatArray:
     """Way around the chest (ribs, 2, n), radians: 0 at the spine, half pi at the side."""
     if posterior:

@@ -68,29 +68,6 @@ class Patient:
     roughness: float = 1.0
 
 
-# Where notebook 01 draws the variables: causes to the left of their effects.
-PLACES: dict[str, tuple[float, float]] = {
-    "age": (0.0, 6.0),
-    "comorbidity": (1.0, 7.0),
-    "sex": (0.0, 4.0),
-    "site": (0.0, 1.0),
-    "day": (2.0, 8.0),
-    "severity": (2.0, 4.5),
-    "heart size": (3.5, 8.0),
-    "opacity": (3.5, 7.0),
-    "density": (3.5, 6.0),
-    "death": (3.5, 5.0),
-    "laboratory values": (3.5, 4.0),
-    "number of films": (3.5, 3.0),
-    "intensive care": (3.0, 2.0),
-    "intubation": (3.0, 1.0),
-    "devices": (4.5, 2.0),
-    "view": (4.5, 1.0),
-    "look of film": (3.0, 0.0),
-    "recording": (4.5, 4.0),
-}
-
-
 def comorbidity_probability(age: ArrayLike) -> np.ndarray:
     """Return the probability of each of two chronic conditions at ``age`` (years)."""
     return expit(c.COMORBIDITY_AT_60 + c.AGE_COMORBIDITY.coefficient * _decades(age))
@@ -153,22 +130,10 @@ def causal_table() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
-def recording_table() -> pd.DataFrame:
-    """Return what is missing in each collection, and why: site, what, mechanism."""
-    return pd.DataFrame(c.RECORDING, columns=["site", "what", "mechanism"])
-
-
-def causal_diagram() -> tuple[dict[str, tuple[float, float]], list[tuple[str, str]]]:
-    """Return the places of the variables and the arrows between them, to draw.
-
-    Returns
-    -------
-    places : dict of name to (x, y); causes lie to the left of their effects
-    edges : list of (cause, effect)
-    """
+def causal_arrows() -> list[tuple[str, str]]:
+    """Return every arrow of the model: (cause, effect)."""
     edges = [(a.cause, a.effect) for a in c.ARROWS]
-    edges += [(cause, effect) for cause, effect, _ in c.STRUCTURAL_ARROWS]
-    return dict(PLACES), edges
+    return edges + [(cause, effect) for cause, effect, _ in c.STRUCTURAL_ARROWS]
 
 
 def _decades(age: ArrayLike) -> np.ndarray:

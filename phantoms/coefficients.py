@@ -173,19 +173,6 @@ STRUCTURAL_ARROWS: tuple[tuple[str, str, str], ...] = (
     ("death", "recording", "New York hides the sex of the few who died young, lest they be known"),
 )
 
-# What is missing where, and why.
-RECORDING: tuple[tuple[str, str, str], ...] = (
-    ("ieee8023", "survival, 70 %", "case reports state it more often than teaching files, and more "
-     "often the severer the illness; not because of the outcome itself"),
-    ("ieee8023", "clinical values, 40 to 98 %", "by source, whatever the value"),
-    ("ieee8023", "age of Hannover patients", "redacted by the hospital"),
-    ("sbu", "sex, 2 %", "hidden for every death under 60 and for a handful of survivors"),
-    ("sbu", "exact age", "published in three bands"),
-    ("sbu", "laboratory values, 5 to 85 %", "at random; an arterial pH is rarely measured"),
-    ("hannover", "age, size, weight", "redacted for everybody"),
-    ("hannover", "death_offset", "blank means survived or unknown; here nobody is unknown"),
-)  # fmt: skip
-
 COMORBIDITY_AT_60 = -1.0  # log odds of each of two conditions at 60 years: 27 %
 OPACITY_AT_0 = 0.30  # opaque share at severity 0: moderate disease, as most admitted patients show
 OPACITY_SD_PATIENT = 0.125  # how differently equally ill patients look; limits what a film can tell

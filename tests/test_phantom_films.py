@@ -6,7 +6,7 @@ from phantom_patient import PATIENT
 
 from phantoms.anatomy import Scene, frontal
 from phantoms.body import draw_body, pose_body
-from phantoms.bones import rib_line
+from phantoms.bones import rib_lines
 from phantoms.devices import add_devices
 from phantoms.film import Film, render, render_abdomen, render_ct
 from phantoms.grid import Frame
@@ -324,10 +324,10 @@ def test_a_second_exposure_differs_and_keeps_the_skeleton():
     ribs = []
     for patient in (first, second):
         body = draw_body(patient)
-        ribs.append(rib_line(4, -1, True, body, pose_body(patient, body)))
+        ribs.append(rib_lines(True, body, pose_body(patient, body)))
     assert np.array_equal(*ribs)
     other = draw_body(replace(PATIENT, anatomy_seed=8))
-    assert not np.allclose(ribs[0], rib_line(4, -1, True, other, pose_body(PATIENT, other)))
+    assert not np.allclose(ribs[0], rib_lines(True, other, pose_body(PATIENT, other)))
 
 
 def test_a_seed_replaces_the_films_own():

@@ -309,9 +309,9 @@ from helpers.figures import plot_causal_diagram
 
 some_phantom = any(is_phantom(name) for name in cohorts)
 if some_phantom:
-    from phantoms.causes import causal_diagram, causal_table
+    from phantoms.causes import causal_arrows, causal_table
 
-    ax = plot_causal_diagram(causal_diagram()[1], highlight=("severity", "site"))
+    ax = plot_causal_diagram(causal_arrows(), highlight=("severity", "site"))
 
 # %% [markdown]
 # *Figure: on phantoms, the causal model as a diagram, causes left of their effects; thick lines leave *severity* (orange, solid) and
