@@ -62,7 +62,7 @@ def plot_missingness(
 
 
 def plot_participant_flow(flow: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw how many radiographs of one cohort remain after each exclusion, from top to bottom.
+    """Draw how many pictures of one cohort remain after each exclusion, from top to bottom.
 
     `flow` is the table of ``participant_flow`` for one cohort; steps that exclude nothing are left
     out.
@@ -90,10 +90,10 @@ def plot_participant_flow(flow: pd.DataFrame, ax: Axes | None = None) -> Axes:
         places, after + removed, steps["radiographs"], steps["patients"], strict=True
     ):
         sign = "" if place in (places[0], places[-1]) else "−"
-        text = f" {sign}{films} radiographs, {sign if patients else ''}{patients} patients"
+        text = f" {sign}{films} pictures, {sign if patients else ''}{patients} patients"
         ax.text(left, place, text, va="center", fontsize=8)
     ax.set_yticks(places, [fill(step.removeprefix("excluded: "), 32) for step in steps["step"]])
-    ax.set(xlabel="radiographs", xlim=(0, start * 1.75))
+    ax.set(xlabel="pictures", xlim=(0, start * 1.75))
     ax.set_xticks([tick for tick in ax.get_xticks() if tick <= start])
     ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     return ax

@@ -15,7 +15,7 @@ INTENDED_USE = {
     "outcome": "death in hospital",
     "moment of prediction": "the patient's first frontal chest film at or after admission",
     "horizon": "the hospital stay",
-    "population": "inpatients with COVID-19 of 2020, three public data sets",
+    "population": "patients with COVID-19 of 2020: inpatients of two hospitals, and published cases",
     "use": "teaching how such a model is built and judged",
     "not for": "any decision about a patient; any claim about the cohorts' hospitals",
 }

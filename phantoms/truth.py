@@ -35,8 +35,8 @@ def truth(root: str | Path, name: str) -> pd.DataFrame:
         - sex, age (years), comorbidities (0 to 2), severity (sd), also where they are not published
         - true_died: whether the patient dies
         - true_risk: P(death | everything that causes death)
-        - true_image_risk: P(death | what the film shows of disease, devices and heart), the best
-          that a reader of these can do
+        - true_image_risk: P(death | what the film shows of disease, devices, view and heart, the
+          site and the patient's sex), the best that a reader of these can do
         - true_film_age_risk: the same given the age in years as well
         - opacity, density, laterality, heart: what the film was asked to show
         - opaque_share: share of the visible lung that is opaque, measured on the masks (which

@@ -181,10 +181,10 @@ def test_the_flow_leaves_out_steps_that_exclude_nothing():
         "in use",
     ]
     assert [text.get_text().strip() for text in ax.texts] == [
-        "100 radiographs, 50 patients",
-        "−20 radiographs, −5 patients",
-        "−3 radiographs, 0 patients",
-        "77 radiographs, 45 patients",
+        "100 pictures, 50 patients",
+        "−20 pictures, −5 patients",
+        "−3 pictures, 0 patients",
+        "77 pictures, 45 patients",
     ]
     with pytest.raises(ValueError, match="one cohort; got 2"):
         figures.plot_participant_flow(pd.concat([FLOW, FLOW.assign(cohort="hannover")]))

@@ -30,8 +30,8 @@ data_in_use()
 # | question | answer |
 # |---|---|
 # | What? | Death in hospital |
-# | For whom? | Inpatients with COVID-19 of 2020, in three public data sets |
-# | When? | At the patient's first frontal chest radiograph at or after admission |
+# | For whom? | Patients with COVID-19 of 2020 in three public data sets: inpatients of two hospitals (*sbu*, *hannover*) and published cases (*ieee8023*) |
+# | When? | At the first frontal chest radiograph at or after admission (*ieee8023*: admission or first symptom, as published; an undated film where a patient has no other) |
 # | From what? | The picture alone |
 # | Until when? | The end of the hospital stay |
 #
@@ -74,9 +74,10 @@ _ = plot_films(Radiographs(films, 128).images, list(titles))
 # ## The best anyone could do
 #
 # The phantom generator draws each patient's death from a known risk. So it can say how well the best
-# reader of disease would do: someone who knows the generator by heart and sees the disease, the devices, the view and the
-# heart without error, but nothing else. The measure is the AUROC: the chance that a patient who died gets a higher risk than one who
-# survived. A coin gets one half.
+# reader of disease would do: someone who knows the generator by heart, is told the hospital and the patient's sex, and sees the
+# disease, the devices, the view and the heart without error, but nothing else. The measure is the AUROC: the chance that a patient
+# who died gets a higher risk than one who survived. A coin gets one half. In brackets stands a 95 % interval: how far the figure may
+# be off because patients are few.
 
 # %%
 from IPython.display import Markdown
@@ -91,7 +92,7 @@ if is_phantom("sbu"):
     known = index.merge(truth(cohort_root("sbu").parent, "sbu"), on=["image_path", "patient_id"])
     best = auroc_interval(known, risk="true_image_risk")
     message = (
-        "Phantom SBU, film alone: the best AUROC from disease, devices, view and heart is "
+        "Phantom SBU: the best AUROC from the disease, devices, view and heart on the film is "
         f"**{best}** ({len(known)} patients)."
     )
 else:
@@ -125,7 +126,7 @@ Markdown(message)
 # ## Running it
 #
 # `make notebooks` runs all nine; `make lab` opens JupyterLab; `make app` opens notebook 08 as a web page. Two
-# settings from outside, and no others: `CXR_DATA`, a folder with real cohorts, and `CXR_PROFILE`, `quick` (the
+# settings from outside matter for a run: `CXR_DATA`, a folder with real cohorts, and `CXR_PROFILE`, `quick` (the
 # default) or `full`. README says how to do it without make.
 
 # %%
@@ -143,8 +144,8 @@ profile()
 # written down in `phantoms/causes.py` and shown in notebook 01; check it.
 #
 # **Exercises.**
-# 1. Guess the outcome of the eight films before you read the titles. How many are right? How many would you get
-#    by saying "survived" every time?
-# 2. Open `helpers/cohorts.py` and find where "died" comes from in each of the three data sets.
+# 1. Show the *next* eight films (`.tail(8)` in the place of `.head(8)`) without titles, guess their outcomes, then print
+#    `titles`. How many are right? How many would you get by saying "survived" every time?
+# 2. Open `helpers/publishers.py` and `helpers/sbu.py`, and find where "died" comes from in each of the three data sets.
 #
 # **Where next.** [01 · Explore the cohorts](01_explore_the_cohorts.ipynb)

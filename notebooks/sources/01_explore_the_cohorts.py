@@ -31,6 +31,7 @@ data_in_use()
 # also mean that nobody knows.
 
 # %%
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
@@ -98,7 +99,7 @@ Markdown("\n".join(lines))
 def describe(table):
     first = table.sort_values("day", kind="stable").drop_duplicates("patient_id")
     age, sex = first["age"].dropna().astype(float), first["sex"].dropna()
-    quartiles = "{:.0f} ({:.0f}–{:.0f})".format(*age.quantile([0.5, 0.25, 0.75]))
+    quartiles = "{:.1f} ({:.1f}–{:.1f})".format(*age.quantile([0.5, 0.25, 0.75]))
     return {
         "age, median (quartiles)": quartiles if len(age) else "—",
         "age not recorded": f"{first['age'].isna().mean():.0%}",
@@ -120,7 +121,8 @@ pd.DataFrame({name: describe(table) for name, table in cohorts.items()})
 from helpers.cohorts import participant_flow
 
 flow = participant_flow(cohorts)
-flow[(flow["radiographs"] > 0) | (flow["step"] == "in use")].reset_index(drop=True)
+left = (flow["radiographs"] > 0) | (flow["step"] == "in use")
+flow[left].rename(columns={"radiographs": "pictures"}).reset_index(drop=True)
 
 # %% [markdown]
 # Now the same for ieee8023 as a picture. Look for the largest hatched piece: what is it that this
@@ -132,8 +134,8 @@ from helpers.figures import plot_participant_flow
 ax = plot_participant_flow(flow[flow["cohort"] == "ieee8023"])
 
 # %% [markdown]
-# *Figure: bars from the published rows of ieee8023 down to the films in use; each hatched piece is
-# what one exclusion removes, labelled with the radiographs and the patients that leave with it.*
+# *Figure: bars from the published rows of ieee8023, CT pictures among them, down to the films in use; each hatched piece is
+# what one exclusion removes, labelled with the pictures and the patients that leave with it.*
 
 # %%
 steps = flow[(flow["cohort"] == "ieee8023") & flow["step"].str.startswith("excluded")]
@@ -175,7 +177,7 @@ figure = plot_films([half(path) for path in examples["image_path"]], titles)
 
 # %% [markdown]
 # *Figure: one film of each site and view, as published. PA: the patient stands and the beam comes
-# from behind; AP: it comes from the front, mostly in bed, and makes the heart look larger.*
+# from behind; AP: it comes from the front, mostly in bed, and makes the heart look larger; AP supine: lying on the back.*
 #
 # ## What nobody wrote down
 #
@@ -216,7 +218,10 @@ for column, ax in (("site", left), ("view", right)):
 
 # %% [markdown]
 # *Figure: patients who died (hatched), survived, or whose outcome is unknown (dotted), by site
-# (left) and by view of the earliest film (right), with their numbers where there is room.*
+# (left) and by view of the earliest film (right), with their numbers where there is room. Who is in two collections counts twice.*
+#
+# The right panel mixes two things: only ieee8023 tells *supine* from other AP, and SBU hardly took PA, so views differ by site as well
+# as by who lies in bed. Hence the guess within ieee8023 below.
 #
 # How much does that give away? We let a logistic regression guess who died from *metadata alone*:
 # it learns on half of the patients and is asked about the other half. The measure is the AUROC: the
@@ -247,6 +252,7 @@ def guess_from(table, columns):
 
 
 sbu = by_day[by_day["site"] == "sbu"]
+sbu = sbu.assign(sex_missing=sbu["sex"].isna())
 shown = {  # what a single film shows, though not by its lungs
     "site (all three together)": guess_from(by_day, ["site"]),
     "view (all three together)": guess_from(by_day, ["view"]),
@@ -254,7 +260,7 @@ shown = {  # what a single film shows, though not by its lungs
     "view (ieee8023)": guess_from(by_day[by_day["site"] == "ieee8023"], ["view"]),
 }
 hidden = {  # what no film shows, and no model may be told
-    "sex, with 'missing' as a value (sbu)": guess_from(sbu, ["sex"]),
+    "whether sex is missing (sbu)": guess_from(sbu, ["sex_missing"]),
     "number of films (sbu)": guess_from(sbu, ["n_films"]),
 }
 guesses = shown | hidden
@@ -287,7 +293,7 @@ Markdown(
 )
 
 # %% [markdown]
-# So many guesses were looked at that one only just above one half (an end of 0.50 is rounded) may be luck.
+# An estimate below one half is no knowledge either: what held in one half of the patients did not in the other. So many guesses were looked at that one only just above one half (an end of 0.50 is rounded) may be luck.
 # As far as the first kind tells anything, a network that is shown films of all sites can use it: it need only recognise the hospital, the
 # view or the bed. Nothing about a lung is needed, and no
 # test at the same hospitals will notice. So notebook 06 sets the network against such guesses. The second kind is worse than
@@ -343,7 +349,7 @@ if some_phantom:
 # - an **exposure** is made and published: beam, scatter, noise, the hospital's processing, its
 #   crops, letters and borders.
 #
-# Look for what the three rows have in common, and for what gives each publisher away before you have
+# Look for what the rows have in common, and for what gives each publisher away before you have
 # looked at a lung.
 
 # %%
@@ -389,7 +395,7 @@ if some_phantom:
 # %% [markdown]
 # *Opaque share* is that of the visible lungs, *density* runs from ground-glass to consolidation.
 # `true_risk` is the chance of death given all of its causes, `true_image_risk` given the disease, the
-# devices, the view and the heart that the film shows: nobody who reads only these does better in the
+# devices, the view and the heart that the film shows, the hospital and the patient's sex: nobody who knows only these does better in the
 # long run. (Faint traces of age are on the film, too, and are not counted.) No model is taught the truth about *these* films; it is
 # kept for asking afterwards how right we were. But the starting weights of notebook 04 learned opacity, density, devices and view
 # from other phantoms of the same generator.
@@ -427,7 +433,16 @@ pd.DataFrame(
 # Look for what differs between the copies, and for what does not.
 
 # %%
-pairs = duplicates[across.to_numpy()].head(2)
+pairs = duplicates[across.to_numpy()]
+
+
+def aspect(path):
+    rows, columns = read_radiograph(path).shape
+    return rows / columns
+
+
+cropped = (pairs["path_a"].map(aspect) / pairs["path_b"].map(aspect)).map(np.log).abs()
+pairs = pairs.loc[cropped.nlargest(2).index]
 paths = pairs[["path_a", "path_b"]].to_numpy().ravel()
 copies = [
     f"{site}, correlation {value:.3f}"
@@ -439,11 +454,13 @@ if len(paths):
 
 # %% [markdown]
 # *Figure: pairs of files from ieee8023 and Hannover that show the same exposure, with the
-# correlation of their fine detail. Crop, size and file format differ; bones and vessels do not.*
+# correlation of their fine detail: those two pairs of which one file is cropped most. (Size and file format differ as well, which cannot
+# be seen here.) Bones and vessels do not differ.*
 #
-# Is the search any good? Here we can check, since many shared films kept their file name. *Recall*
+# Is the search any good? Here we can check, since many shared films kept their file name. Equal names stand for the truth: *recall*
 # is the share of equal names that was found; *precision* the share of found pairs that have equal
-# names.
+# names. A copy that was renamed is not among those to be found, and counts as false if it is found. (On phantoms every shared
+# film kept its name.)
 
 # %%
 from pathlib import Path
@@ -482,7 +499,7 @@ train, test = train_test_split(cohorts["sbu"], test_size=0.2, random_state=0)
 leaked = test.drop_duplicates("patient_id")["patient_id"].isin(train["patient_id"])
 Markdown(
     f"**{leaked.mean():.0%}** of {len(leaked)} test patients are in the training set, "
-    "too. Such a test asks whether the network recognises people, not whether it recognises disease."
+    "too. As far as they are, such a test can reward recognising people in the place of disease."
 )
 
 # %% [markdown]
@@ -504,7 +521,7 @@ pd.crosstab([patients["site"], outcome.rename("outcome")], patients["part"], mar
 # %% [markdown]
 # `check_disjoint` said nothing, which is its way of saying that no patient is in two parts, nor any
 # copy that was found; SBU was not searched for copies. The split is stored with a hash, so that a later change by hand is noticed. Every
-# later notebook reads it.
+# later notebook that trains or judges reads it.
 
 # %%
 save_split(split, work_root() / "split.csv").name
@@ -519,7 +536,8 @@ Markdown(
 # %% [markdown]
 # ## Licences
 #
-# Each film of ieee8023 comes from a paper or a website and carries its own licence. SBU is CC BY
+# Each real film of ieee8023 comes from a paper or a website and carries its own licence (those of drawn films are
+# invented, like the rest of their table). SBU is CC BY
 # 4.0 (DOI [10.7937/TCIA.BBAG-2923](https://doi.org/10.7937/TCIA.BBAG-2923)), Hannover CC BY 3.0
 # (DOI [10.6084/m9.figshare.12275009](https://doi.org/10.6084/m9.figshare.12275009)).
 

@@ -153,9 +153,9 @@ wins.apply(lambda column: str(over_seeds(column))).to_frame("AUROC on test patie
 gain = wins["impute, then split"] - wins["split first"]
 honest = wins.get("impute, then split: asked about the truth")
 Markdown(
-    f"The flattering way gains **{over_seeds(gain):+.2f}** and is ahead in {(gain > 0).mean():.0%} "
-    "of the splits. That is worth nothing: most of its test labels are the forest's own guesses, "
-    "and another forest agrees with those. It was examined on its own answers."
+    f"The flattering way less the honest one: **{over_seeds(gain):+.2f}**; it is ahead in {(gain > 0).mean():.0%} "
+    "of the splits. What it claims is worth nothing, however much it is: most of its test labels are the forest's own "
+    "guesses, and another forest agrees with those. It was examined on its own answers."
     + (
         ""
         if honest is None
@@ -189,7 +189,7 @@ except ValueError as error:
 # | `complete_case` | nothing: he is left out |
 # | `forest` | *died* if the forest's risk is one half or more, else *survived* |
 # | `forest_balanced` | the same with `class_weight="balanced"`: death and survival weigh alike |
-# | `calibrated` | no label but a risk, cross-fitted so that among the *known* it means what it says |
+# | `calibrated` | no label but a risk (a *soft target*: a share of a death), tuned on known patients whom its forest had not seen, so that among the *known* it means what it says |
 # | `draws` | twenty labels, drawn with the risks of twenty forests, each of resampled patients |
 #
 # The last is *proper multiple imputation*: the twenty labels differ because the outcome is
@@ -220,8 +220,8 @@ if true_died is not None:
     rates.attrs["reference"]["true rate of the unknown"] = true_died[unknown].mean()
 
 # %% [markdown]
-# Look for bars that end left of the dotted line (deaths missed) or right of it (deaths invented), and
-# for black lines that do not reach it.
+# On phantoms, look for bars that end left of the dotted line (deaths missed) or right of it (deaths invented), and
+# for black lines that do not reach it. On real data there is no such line: look how far the methods are apart.
 
 # %%
 from helpers.figures import plot_imputed_rates
@@ -245,10 +245,10 @@ if true_died is not None:
         f"miss this: {', '.join(missed) or 'none'}."
     )
 Markdown(
-    f"Of {total} patients with an unknown outcome, the plain forest declares "
-    f"**{dead['forest']}** dead and the balanced one **{dead['forest_balanced']}** "
-    f"({rate_of['forest_balanced']:.0%}), where {rate_of['complete_case']:.0%} of the known ones "
-    f"died. Calibrated risks expect {rate_of['calibrated']:.0%}, draws {rate_of['draws']:.0%}.{told}"
+    f"Of {total} training patients with an unknown outcome, the plain forest declares "
+    f"**{dead['forest']}** dead and the balanced one **{dead['forest_balanced']}**, "
+    f"{rate_of['forest_balanced']:.0%}, where of the known ones {rate_of['complete_case']:.0%} "
+    f"died. Calibrated risks expect {rate_of['calibrated']:.0%}, draws {rate_of['draws']:.0%} (in brackets, 95 % intervals).{told}"
 )
 
 # %% [markdown]
@@ -336,7 +336,7 @@ ax = plot_intervals(
 # %% [markdown]
 # *Figure: the estimated death rate of patients like those of the training part, by four ways of
 # treating unknown outcomes, each with its 95 % interval; the grey line, on phantoms, is the true share
-# of these very patients.*
+# of these very patients. (`calibrated` gives risks and no labels to count.)*
 
 # %%
 told = ""
@@ -350,8 +350,8 @@ drawn, everybody = answers["draws"], int(train.sum())
 as_facts = counted_rate(pd.Series(np.arange(everybody) < round(drawn.estimate * everybody)))
 wider = (drawn.high - drawn.low) / (as_facts.high - as_facts.low)
 Markdown(
-    f"Complete cases say {answers['complete_case']}, the plain forest {answers['forest']}, the "
-    f"balanced one {answers['forest_balanced']}, the draws {drawn}. The "
+    f"Complete cases say {answers['complete_case']:.0%}, the plain forest {answers['forest']:.0%}, the "
+    f"balanced one {answers['forest_balanced']:.0%}, the draws {drawn:.0%}. The "
     f"interval of the draws is {wider:.1f} times as wide as if all {everybody} outcomes were facts and "
     f"the rate the same.{told}"
 )
@@ -631,6 +631,13 @@ if true_died is not None:
         f"delta of the rule by {worst['draws with that delta']:+.2f}. We could choose it because we "
         "made the rule. "
     )
+    apart = {name.split(": ")[1]: row["against complete cases"] for name, row in ruled.items()}
+    moved = [name for name, gap in apart.items() if gap.low > 0 or gap.high < 0]
+    deaths = {name.split(": ")[1]: row["observed / expected deaths"] for name, row in ruled.items()}
+    told += (
+        f"Of the models, those whose AUROC is shown to differ from that of complete cases: {', '.join(moved) or 'none'}. "
+        "Observed / expected deaths: " + ", ".join(f"{n} {d}" for n, d in deaths.items()) + ". "
+    )
 Markdown(
     told + "On real data nobody knows the rule: delta is a question to ask of a conclusion, not a "
     "setting to tune."
@@ -660,7 +667,9 @@ Markdown(
 # stored what came out. (Complete cases are fewer films, and so fewer steps in as many passes.) Judged are patients of another
 # hospital, SBU, whose outcomes no imputer ever touched: the mean over the seeds, with a 95 % interval for other patients and other
 # seeds, and ± the standard deviation over the seeds. (*A draw a seed*: each seed learns from another single draw.) The last columns
-# are paired: each way less the one that goes on, the draws' mean risk.
+# are paired: each way less the one that goes on, the draws' mean risk. The *rank correlation* is that with the risk that the best
+# reader of notebook 00 gives (`true_image_risk`): 1 if the network puts the patients in that reader's order, 0 if the orders have
+# nothing to do with each other.
 
 # %%
 from helpers.studies import compare, differences, load_study
@@ -670,7 +679,8 @@ ways = [way for way in study.table["variant"].unique() if "labels:" in way]
 measured = ["AUROC", "rank correlation with the true risk"]
 stored = compare(study, test="sbu", measures=measured, variants=["iteration 1", *ways])
 for measure in measured:
-    stored[f"{measure}, less that of iteration 1"] = differences(study, test="sbu", measure=measure)
+    lead = differences(study, test="sbu", measure=measure)
+    stored[f"{measure}, less that of the draws' mean risk"] = lead
 stored.loc["iteration 1", stored.columns[2:]] = "—"
 stored = stored.rename(index=lambda way: way.replace("iteration 1, labels: ", ""))
 stored.rename(index={"iteration 1": "mean risk of the draws"})
@@ -730,8 +740,10 @@ save_labels(chosen, work_root() / "labels.csv").name
 # 1. Set `helpers.imputation.HARD_LABEL_FROM` to the known death rate. How many deaths does the plain
 #    forest give now?
 # 2. Use 5 draws, then 100. How much does the interval of the draws change?
-# 3. Drop `went_icu` and `in_icu` from the columns. What happens to the AUROC of the risk?
-# 4. Give the imputer the opaque share of each patient's first film (`predict_severity`, notebook 04) as a
-#    further column. Do the draws gain on the complete cases?
+# 3. Set `went_icu` and `in_icu` to missing in `films` (`pd.array([pd.NA] * len(films), dtype="boolean")`) and impute again. What
+#    happens to the AUROC of the risk?
+# 4. Let the imputer see the film: put the opaque share of each patient's first film (`predict_severity`, notebook 04) into `films`
+#    as a column `opaque_share`, and run `helpers.imputers.LABORATORY.append("opaque_share")`. Do the draws gain on the complete
+#    cases?
 #
 # **Where next.** [03 · Transform DICOM](03_transform_dicom.ipynb)
