@@ -50,18 +50,18 @@ has no formula has the bootstrap's, whose percentiles reach further the fewer di
 seeds has that and the seeds' spread. Beside it stand the usual percentiles, and rows of films taken
 for patients show what that mistake costs. The aim was 93–97 %; the column says where it is met. An
 interval that holds the truth less often than it says is to be read as too narrow; one that misses
-to one side only, as that of the AUPRC in small cohorts, has one end to be doubted. Not simulated:
-accuracy, rank correlations, scores of heat maps, shares of the best possible AUROC; over seeds,
-anything but the AUROC; fewer deaths than in the smallest cohorts here; models judged by
-cross-validation. Intervals of those, as on the pages about real films and in labels.md, are not
-vouched for by this one.
+to one side only, as that of the AUPRC in small cohorts, has one end to be doubted. Fewer deaths,
+models judged by cross-validation, rank correlations and scores of heat maps are on a page of their
+own, [coverage-few.md](coverage-few.md). Not simulated: accuracy, shares of the best possible AUROC;
+calibration of a model that is not calibrated; over seeds, anything but the AUROC.
 
 Why so many cohorts: of 500, chance alone moves the coverage of a good interval by two points either
 way, and all rows about one measure share their cohorts, hence their luck.
 
 The last table of each size asks a model whose risks are the true ones what it gets on average: 1, 0
 and 1 would be perfect. In small cohorts the mean slope is above 1, because slopes scatter upwards
-further than downwards; the median is nearer."""
+further than downwards, and the mean intercept somewhat below 0, as it scatters downwards; the
+medians are nearer."""
 
 OF_SEEDS = """\
 Of the same cohorts, a mean over a few seeds, whose networks are better or worse by luck, and its

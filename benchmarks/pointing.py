@@ -129,14 +129,17 @@ def judged(
         markdown_table(shown),
         "Paired differences:",
         markdown_table(pd.DataFrame(rows)),
-        "The finer maps against the rivals that count:",
+        "The finer maps against their own average, which looks at no film and is the rival that "
+        "is hard to beat, and in the pointing game against the centred blob, which was to be "
+        "beaten (its hottest point is the middle of the film, where no lung is). Only a lead over "
+        "the average shows that a map is about *this* film:",
         "\n".join(verdicts),
     ]
     return "\n\n".join([*parts, aim(scores)] if aims else parts)
 
 
 def _hard(score: str, ahead: dict[str, Interval]) -> dict[str, Interval]:
-    """Keep the rivals that count: a map's own average, and in the pointing game the blob."""
+    """Keep a map's own average, and in the pointing game the blob."""
     easy = {CHANCE} if score == SCORES[0] else {CHANCE, BLOB}
     return {rival: lead for rival, lead in ahead.items() if rival not in easy}
 

@@ -15,7 +15,7 @@ INTENDED_USE = {
     "outcome": "death in hospital",
     "moment of prediction": "the patient's first frontal chest film at or after admission",
     "horizon": "the hospital stay",
-    "population": "patients with COVID-19 of 2020: inpatients of two hospitals, and published cases",
+    "population": "patients with COVID-19 of 2020, of two hospitals and from published cases",
     "use": "teaching how such a model is built and judged",
     "not for": "any decision about a patient; any claim about the cohorts' hospitals",
 }
@@ -42,6 +42,7 @@ def model_card(run: Run, name: str) -> str:
     parts = [
         f"# Model card: {name}",
         f"**{run.cards[name]['notice']}**",
+        *_drawn(run),
         "## Model details\n\n" + _details(run, name),
         "## Intended use\n\n" + _two_columns(INTENDED_USE),
         "## Training data\n\n" + _training(run, name),
@@ -53,6 +54,13 @@ def model_card(run: Run, name: str) -> str:
         "## Licences\n\nCode and weights: Apache-2.0. Data: see data/README.md.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _drawn(run: Run) -> list[str]:
+    """Say in bold which of the figures are about no patient at all."""
+    drawn = ", ".join(name for name, phantom in run.phantom.items() if phantom)
+    told = f"**Films of {drawn} are drawn, of invented patients: these figures are about nobody.**"
+    return [told] if drawn else []
 
 
 def _details(run: Run, name: str) -> str:

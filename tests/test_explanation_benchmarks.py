@@ -80,7 +80,7 @@ def test_maps_are_judged_by_the_rivals_that_could_win(monkeypatch):
     monkeypatch.setattr(pointing, "draw", lambda model, films: maps)
     films = pd.DataFrame({"patient_id": [str(number) for number in range(24)]})
     page = pointing.judged(None, films, lesions, np.ones_like(lesions))
-    lines = page.split("rivals that count:\n\n")[1].splitlines()
+    lines = page.split("is about *this* film:\n\n")[1].splitlines()
     said = [line.removeprefix("- ").split(", difference")[0] for line in lines]
     bad, good = (f"{name}: **" for name in (pointing.MORTALITY_FINE, pointing.OPACITY_FINE))
     mean_bad, mean_good = (f"average of {name.removesuffix(': **')}" for name in (bad, good))

@@ -110,8 +110,8 @@ pd.concat([counts.T, wide])[list(tests)].loc[[*counts, *reports["metric"].unique
 # at a time. *Net benefit* is explained below. From sensitivity down to accuracy all hangs on the
 # threshold, which each model has from its own hospital: compare these rows down a column, not across.
 #
-# Now compare the last two rows of each column. The last is the accuracy of a model that says "survives" to
-# everybody and looks at nothing. A threshold that is meant to catch most deaths has to call many survivors at
+# Now compare the last two rows of each column. The last is the accuracy of a model that looks at nothing and gives everybody the
+# commoner outcome. A threshold that is meant to catch most deaths has to call many survivors at
 # risk, so its accuracy can be *lower* than doing nothing while it is more useful. Accuracy cannot see that.
 
 # %% [markdown]
@@ -167,11 +167,12 @@ pd.Series({unit: str(share) for unit, share in word.items()}).to_frame(
 # Films of one patient are no independent evidence: intervals that take them for it are too narrow, and miss more
 # often than they say. `python -m benchmarks.coverage` does the same for every number of the report but the
 # accuracies, with many more cohorts, and the kinds of intervals were chosen by it: [its page](../docs/coverage.md) finds each within
-# two points of the 95 % that it promises, in a test of about this size too; tests with fewer than 15 deaths were not simulated, so intervals
-# in columns with fewer are not vouched for. It also finds the usual bootstrap wanting where few die: the
+# two points of the 95 % that it promises, in a test of about this size too (those about calibration for a model that *is* calibrated;
+# for one that is not, nobody looked). What becomes of them where nine or three patients die on average, and of rank correlations, is on
+# [another page](../docs/coverage-few.md). The first also finds the usual bootstrap wanting where few die: the
 # middle 95 % of what resampled patients give is too narrow. Where no formula is at hand, as for the bands of the next figures, the
 # series resamples as well, but takes in more than the middle 95 %, the fewer died the more
-# ([Hesterberg 2015](https://doi.org/10.1080/00031305.2015.1089789)); for single numbers the page finds that to hold.
+# ([Hesterberg 2015](https://doi.org/10.1080/00031305.2015.1089789)). Not simulated: the share of the best possible AUROC, below.
 
 # %% [markdown]
 # ## Discrimination
@@ -196,7 +197,8 @@ _ = plot_precision_recall(patients, ax=right)
 # ## Calibration
 #
 # Of the patients to whom the model gives a risk of 20 in 100, do 20 in 100 die? With so few deaths the waves of a smooth
-# curve are noise: ask only whether its band holds the diagonal, and how wide it is, above all at high risks, where there are few patients.
+# curve are noise: ask whether its band holds the diagonal, and how wide it is, above all at high risks, where there are few patients.
+# (The band is pointwise: somewhere it may miss the diagonal by chance. That it holds it is no proof of calibration.)
 
 # %%
 from helpers.figures import plot_calibration, plot_confusion, plot_risk_by_outcome
@@ -207,7 +209,7 @@ plot_calibration(one, ax=axes[0])
 plot_risk_by_outcome(one, ax=axes[1], threshold=threshold)
 _ = plot_confusion(one, threshold, ax=axes[2])
 # %% [markdown]
-# *Figure: smoothed observed death rate against predicted risk, from the 2nd to the 98th percentile of the risks, with its band
+# *Figure: smoothed observed death rate against predicted risk, from the 2nd to the 98th percentile of the risks, with its pointwise 95 % band
 # and the diagonal; ticks are patients, who died (top) or survived (bottom) (left). Distribution of the predicted risk among those
 # who died and those who survived, with the threshold (middle). How many of each the threshold calls right and wrong (right).*
 #
@@ -236,8 +238,8 @@ _ = plot_net_benefit(net_benefit(one["died"], one["risk"], thresholds), patients
 # hundred, with a pointwise 95 % band for the model alone. Where its line is above both others, acting on the model would have been worth
 # more than either simple strategy among these patients.*
 #
-# The range goes from a risk at which hardly anybody would be left untreated to one well above the death rate. At how many of
-# these thresholds is the model ahead of the better of the two simple strategies?
+# At how many of these thresholds is the model ahead of the better of the two simple strategies? (All share one set of patients, so this
+# is one finding and not as many as there are thresholds.)
 
 # %%
 from IPython.display import Markdown
@@ -255,7 +257,8 @@ gain_at = {threshold: ahead(threshold) for threshold in thresholds}
 above = [estimate > 0 for estimate, _ in gain_at.values()]
 clearly = [f"{threshold:.2f}" for threshold, (_, low) in gain_at.items() if low > 0]
 Markdown(
-    f"The estimate is ahead at {np.mean(above):.0%} of the {len(thresholds)} thresholds; both gains have intervals above zero at "
+    f"At the lowest threshold the model leaves {(one['risk'] < thresholds[0]).mean():.0%} of the patients untreated, at the highest "
+    f"{(one['risk'] < thresholds[-1]).mean():.0%}; {one['died'].mean():.0%} died. The estimate is ahead at {np.mean(above):.0%} of the {len(thresholds)} thresholds; both gains have intervals above zero at "
     f"{len(clearly)} of them" + (f" ({', '.join(clearly)})." if clearly else ".")
 )
 
@@ -290,7 +293,9 @@ pd.DataFrame(
 # one half, and its row is the network's own AUROC less that, with the symmetric interval that differences have.)
 #
 # All this asks whether the film could *replace* what is known anyway. Whether it *adds* to it is another question, and for any use the
-# more important one: a film that ranks no better than age may still know something that age does not. So a logistic regression of age and
+# more important one: a film that ranks no better than age may still know something that age does not. (At SBU the age is known by its
+# band only. How old a patient is within the band, which any hospital knows, is not in this comparison, and the film may supply just
+# that.) So a logistic regression, with scikit-learn's usual penalty, of age and
 # of the network's risk, fitted on *validation* patients (who taught the network nothing, but stopped its training and gave it calibration and threshold), is set against age alone, on
 # the same test patients.
 
@@ -320,7 +325,7 @@ with_age = one.assign(
 )
 adds_to_age = auroc_difference(with_age, "both", "age")
 Markdown(
-    f"Age alone: {auroc_interval(with_age, risk='age')}; age and film: {auroc_interval(with_age, risk='both')}; the film adds "
+    f"Age as published, alone: {auroc_interval(with_age, risk='age')}; age and film: {auroc_interval(with_age, risk='both')}; the film adds "
     f"**{adds_to_age:+.2f}** to the AUROC, on {int(one['died'].sum())} deaths. The two weights come from "
     f"{int(fitted_on['died'].sum())} deaths among the validation patients, so how much of each to use is itself uncertain, and that is "
     "not in the interval."
@@ -331,7 +336,9 @@ Markdown(
 #
 # The strictest rival has learned nothing about death at all. The phantom start (notebook 04) reads the opaque share of
 # the lungs, which it was taught on phantoms. More opaque, more ill: that share alone is a score. It was not trained on any
-# film of these cohorts, so every patient with an observed outcome can be asked, and intensive care as well. At SBU that
+# film of these cohorts, so every patient with an observed outcome can be asked, and intensive care as well. (But it was looked at how
+# well it reads *real* films and outcomes of ieee8023 and Hannover while it was developed, [real-data.md](../docs/real-data.md): where
+# these are real, its rows are flattered.) At SBU intensive care
 # is written down after admission (notebook 03): it may be asked about, never predicted from. (Where a cohort is a phantom, the
 # generator that drew it also taught the start. So this rival may be stronger here than at a hospital.)
 
@@ -374,7 +381,7 @@ def rank(patients):
 pd.DataFrame({name: rank(patients) for name, patients in asked.items()}).T
 
 # %% [markdown]
-# Now side by side, on the patients whom neither of the two has seen: does training on outcomes add anything to
+# Now side by side, on patients on whom neither was trained: does training on outcomes add anything to
 # reading opacity? The last column is paired.
 
 # %%
@@ -458,7 +465,7 @@ Markdown(
 # deaths do not give. For observed / expected the question is whether the interval holds 1. Where several groups are asked, one
 # may miss it by chance, narrowly; where it is missed by far, look for a reason first. (The network is not told how old a patient
 # is, and age goes with death: so expect risks that are too low for the old.) That a group is hidden does not say that it is served
-# well: nobody knows.
+# well: this table cannot say. Of a hidden site the report above has the whole: look there.
 
 # %% [markdown]
 # ## External: Hannover
@@ -503,7 +510,7 @@ pd.concat(
 )
 
 # %% [markdown]
-# Intensive care has more events than death, so most of its intervals are narrower; an interval hangs on the AUROC itself, too, and on
+# An interval is the wider the fewer have the *rarer* outcome, which may be those *without* intensive care; it hangs on the AUROC itself, too, and on
 # how the risks lie. The last column asks here, too, whether the network
 # ranks better than the opaque share alone, paired. The network was taught another outcome, and the share none.
 
@@ -511,7 +518,7 @@ pd.concat(
 # ## What was forgotten
 #
 # Both iterations on ieee8023's test patients, whose outcomes were observed: the gain of the second over the first,
-# paired. Below zero means forgotten.
+# paired. Only an interval wholly below zero would show that something was forgotten; its lower end says how much may be.
 
 # %%
 before, after = (
@@ -550,15 +557,16 @@ plan.assign(
 )
 
 # %% [markdown]
-# Compare the last three columns: what is needed, what we tested on, and what there would be if nobody were trained on. Training
+# Compare the last three columns: what is needed, what we tested on, and what there would be if nobody were trained on. (Net benefit, by
+# which the closing would decide, needs a calculation at each threshold; it is not made here.) Training
 # needs a calculation of its own ([Riley 2020](https://doi.org/10.1136/bmj.m441)), by the number of weights that are free to move; for a
 # network nobody knows how to count them, and it is not made here.
 
 # %% [markdown]
 # ## How close to the best possible?
 #
-# On phantoms it is known what the film has to say: the risk that a reader would give who sees its opacities, devices and heart
-# without error and knows the causal model. The share of the achievable discrimination is (AUROC − ½) / (best − ½): none for a coin,
+# On phantoms it is known what the film has to say: the risk that a reader would give who sees its opacities, devices, view and heart
+# without error, knows the causal model, and is told the hospital and the patient's sex. The share of the achievable discrimination is (AUROC − ½) / (best − ½): none for a coin,
 # all for that reader. (Faint traces of age, in aorta, bones and posture, are on the film as well, and that reader does not use them.
 # A network might; the row that is told the age to the year bounds what they can give.)
 
@@ -605,7 +613,10 @@ known_truth.to_frame("estimate (95 % interval)")
 #
 # Three experts scored the extent of disease on some films of ieee8023. If the network looks at disease, its
 # risk should rise with their score. The rank correlation (Spearman), on films of patients it was not trained on;
-# and beside it the opaque share that the phantom start reads, on the same films and on all that were scored:
+# and beside it the opaque share that the phantom start reads, on the same films and on all that were scored. (Where ieee8023 is a
+# phantom, no expert looked: the scores are the generator's opacity with a reader's noise, and the same generator taught the opaque
+# share. That the share follows *these* closely says nothing about experts. Where it is real, these films were looked at while the
+# start was developed.)
 
 # %%
 from helpers.cohorts import load_annotations
@@ -627,7 +638,8 @@ followed = {
 # %%
 films = [len(table) for table in scores.values()]
 severity = pd.DataFrame(followed.values(), index=followed).assign(films=films)
-shown = {"films": films, "rank correlation with the experts": list(map(str, followed.values()))}
+readers = "the simulated readers" if is_phantom("ieee8023") else "the experts"
+shown = {"films": films, f"rank correlation with {readers}": list(map(str, followed.values()))}
 pd.DataFrame(shown, index=severity.index)
 
 # %% [markdown]
@@ -647,7 +659,7 @@ same_films = scored[["site", "patient_id", "geographic"]].assign(
     **{name: scores[name]["risk"] for name in (*models, "opaque share")}
 )
 by_experts = [
-    f"- opaque share less {name}, rank correlation with the experts: {gain:+.2f}"
+    f"- opaque share less {name}, rank correlation with {readers}: {gain:+.2f}"
     + (
         ", the share follows them **more closely**"
         if gain.low > 0
@@ -757,10 +769,10 @@ def says(gain, yes, no, unclear):
 Markdown(
     f"- At SBU, iteration 2 ranks with an AUROC of {ranks}, on {int(internal['events'].iloc[0])} deaths.\n"
     f"- Against age and sex ({over:+.2f}): {says(over, 'it is ahead', 'it is behind', '**not shown** to be ahead')}.\n"
-    f"- Added to age ({adds_to_age:+.2f}): "
+    f"- Added to age as published ({adds_to_age:+.2f}): "
     f"{says(adds_to_age, 'it adds to it', 'it spoils it', '**not shown** to add to it')}.\n"
     f"- Against how opaque the lungs are ({opacity:+.2f}): "
-    f"{says(opacity, 'outcomes taught it more', 'outcomes did harm', '**not shown** that outcomes taught it more')}.\n"
+    f"{says(opacity, 'it ranks better', 'it ranks **worse**', '**not shown** to differ')}.\n"
     + "".join(
         f"- The same for intensive care, {name.split(',')[0]} ({beyond_in_care[name]:+.2f}): "
         f"{says(beyond_in_care[name], 'the model is ahead', 'the model is **behind**', 'not shown to differ')}.\n"
@@ -780,11 +792,11 @@ Markdown(
 # %% [markdown]
 # ## Closing
 #
-# **What we found.** Each claim about this model has an interval, a rival and a named kind of test, and what they came to is
-# listed above. Most intervals are wide, because few patients died.
+# **What we found.** Each claim about this model has an interval and a named kind of test, and each claim about ranking a rival; what
+# they came to is listed above. How wide intervals are hangs above all on how few patients died.
 #
-# **What would change our mind.** About the model's worth: a larger external test in which net benefit stays
-# above both simple strategies. About its failure: the same.
+# **What would change our mind.** About the model's worth: an external test in which the lower ends of both gains in net benefit stay
+# above zero over thresholds that were fixed beforehand. About its failure: one in which an upper end stays below zero.
 #
 # **Exercises.**
 # 1. Let `blurred_films` blur each film much more than each patient. What happens to the two shares, and why?
