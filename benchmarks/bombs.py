@@ -91,6 +91,78 @@ def dicom(syntax: str, side: int, *, bits: int = 8, **elements: float) -> bytes:
     return file.getvalue()
 
 
+def j2k_in_parts(side: int, *, exponent: int, levels: int = 0, layers: int = 1) -> bytes:
+    """A DICOM film whose JPEG 2000 frame is cut into precincts of 2 to the `exponent` px."""
+    size = struct.pack(">HIIIIIIIIHBBB", 0, side, side, 0, 0, side, side, 0, 0, 1, 7, 1, 1)
+    coding = struct.pack(">BBHBBBBBB", 1, 0, layers, 0, levels, 4, 4, 0, 1)
+    coding += bytes([17 * exponent] * (levels + 1))
+    steps = bytes([0x40] + [8] * (3 * levels + 1))
+    part = struct.pack(">HIBB", 0, 0, 0, 1)  # the one tile-part, to the end
+    segments = {0xFF51: size, 0xFF52: coding, 0xFF5C: steps, 0xFF90: part}
+    frame = b"\xff\x4f"
+    for marker, content in segments.items():
+        frame += struct.pack(">HH", marker, 2 + len(content)) + content
+    frame += b"\xff\x93" + bytes(1000) + b"\xff\xd9"
+    return _dicom_of(frame, uid.JPEG2000Lossless, side)
+
+
+def dicom_of_scans(side: int, scans: int) -> bytes:
+    """A DICOM film whose JPEG says the same in very many scans."""
+    return _dicom_of(jpeg_of_scans(side, scans), uid.JPEGBaseline8Bit, side)
+
+
+def dicom_of_elements(number: int, where: str) -> bytes:
+    """A DICOM film with so many empty elements, at the top or elsewhere in its header."""
+    film = make_film(np.zeros((64, 64), np.uint16))
+    elements = b"".join(
+        struct.pack("<HH2sH", 0x41 + 2 * (one // 0xF000), 0x1000 + one % 0xF000, b"LO", 0)
+        for one in range(number)
+    )
+    if where == "meta":
+        length = int.from_bytes(film[140:144], "little")
+        own = struct.pack("<HH2sH", 2, 0x102, b"LO", 0) * number
+        head, rest = film[144 : 144 + length], film[144 + length :]
+        return film[:140] + struct.pack("<I", length + len(own)) + head + own + rest
+    if where == "asked for":  # the shared functional groups, of a known length
+        item = b"\xfe\xff\x00\xe0" + struct.pack("<I", len(elements)) + elements
+        elements = struct.pack("<HH4sI", 0x5200, 0x9229, b"SQ", len(item)) + item
+    if where == "unknown length":
+        opened = struct.pack("<HH4sI", 0x40, 0x555, b"SQ", 2**32 - 1)
+        opened += b"\xfe\xff\x00\xe0" + b"\xff" * 4
+        elements = opened + elements + b"\xfe\xff\x0d\xe0" + bytes(4)
+        elements += b"\xfe\xff\xdd\xe0" + bytes(4)
+    at = film.index(b"\xe0\x7f\x10\x00")
+    return film[:at] + elements + film[at:]
+
+
+def _dicom_of(frame: bytes, syntax: str, side: int) -> bytes:
+    film = dcmread(io.BytesIO(make_film(np.zeros((64, 64), np.uint8), bits=8, syntax=syntax)))
+    film.Rows = film.Columns = side
+    film.PixelData = encapsulate([frame])
+    file = io.BytesIO()
+    film.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def png_of_chunks(name: bytes, number: int) -> bytes:
+    """A small PNG with very many empty chunks."""
+    header = struct.pack(">IIBBBBB", 64, 64, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes(65 * 64))
+    empty = [(name, b"")] * number
+    return _png([(b"IHDR", header), *empty, (b"IDAT", pixels), (b"IEND", b"")])
+
+
+def jpeg_with(stuff: bytes, number: int) -> bytes:
+    """A small JPEG with very many times the same before its first segment."""
+    film = jpeg("L", 64)
+    return film[:2] + stuff * number + film[2:]
+
+
+def jpeg_of_fill(number: int) -> bytes:
+    """A scan of nothing but fill bytes, of which none ends it."""
+    return b"\xff\xd8\xff\xda\0\x02" + b"\xff" * number + b"\0"
+
+
 def deflated_that_hides(*, wrong_length: bool) -> bytes:
     """A deflated DICOM film of gigabytes, behind a meta header that misleads."""
     data = make_film(np.zeros((64, 64), np.uint16), syntax=uid.DeflatedExplicitVRLittleEndian)
@@ -143,6 +215,23 @@ BOMBS: tuple[_Bomb, ...] = tuple(
         partial(jpeg_that_claims, 65_500),
         partial(jpeg_that_claims, LARGE),
         partial(jpeg_of_scans, 5_000, 2_000),
+        partial(jpeg_of_scans, LARGE, 10),
+        partial(jpeg_of_fill, 1_000_000),
+        partial(jpeg_with, b"\xff", 4_000_000),
+        partial(jpeg_with, b"\xff\xfe\0\x02", 1_000_000),
+        partial(png_of_chunks, b"prVt", 500_000),
+        partial(png_of_chunks, b"IDAT", 500_000),
+        partial(dicom_of_scans, 3_000, 2_000),
+        partial(dicom_of_elements, 500_000, "top"),
+        partial(dicom_of_elements, 500_000, "meta"),
+        partial(dicom_of_elements, 500_000, "unknown length"),
+        partial(dicom_of_elements, 500_000, "asked for"),
+        partial(dicom_of_elements, 100_000, "asked for"),
+        partial(j2k_in_parts, 400, exponent=0),
+        partial(j2k_in_parts, LARGE, exponent=0),
+        partial(j2k_in_parts, LARGE, exponent=1, levels=5),
+        partial(j2k_in_parts, LARGE, exponent=5, levels=5),
+        partial(j2k_in_parts, 512, exponent=5, levels=3, layers=65_535),
         partial(dicom, uid.DeflatedExplicitVRLittleEndian, LARGE),
         partial(dicom, uid.DeflatedExplicitVRLittleEndian, 16_000),
         partial(dicom, uid.RLELossless, LARGE),

@@ -24,8 +24,8 @@ from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders.base import Decoder, DecodeRunner
 from pydicom.uid import UID
 
-from helpers.j2k_frames import J2kFrame, j2k_frame_of
-from helpers.jpeg_frames import frame_of
+from helpers.j2k_frames import J2kFrame, j2k_frame_of, too_many_parts
+from helpers.jpeg_frames import frame_of, why_costly
 
 JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
@@ -47,7 +47,6 @@ DECODER_DEPENDENCIES = dict.fromkeys(JPEG, ("imagecodecs",))  # the name is pydi
 _BEGINNINGS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")
 
 _ADDING = Lock()  # pydicom adds plugins to decoders that all threads share
-_MOST_TILES = 4096  # of a JPEG 2000 picture; each takes memory before a single pixel is read
 
 
 class UnreadableDicom(ValueError):
@@ -178,11 +177,8 @@ def _checked_precision(film: FileDataset, frame: bytes) -> int:
             "The compressed pixels are damaged: the header of their own that should give their "
             "size is missing."
         )
-    if isinstance(found, J2kFrame) and found.tiles > _MOST_TILES:
-        raise UnreadableDicom(
-            f"The compressed pixels claim to be cut into {found.tiles:,} tiles; expected at most "
-            f"{_MOST_TILES:,}."
-        )
+    if isinstance(found, J2kFrame) and (why := too_many_parts(found)):
+        raise UnreadableDicom(f"The compressed pixels claim to be cut into {why}.")
     if (found.rows, found.columns, found.samples) != (film.Rows, film.Columns, 1):
         raise UnreadableDicom(
             f"The file's header claims {shown(film, 'Rows')} × {shown(film, 'Columns')} grey "
@@ -194,6 +190,8 @@ def _checked_precision(film: FileDataset, frame: bytes) -> int:
             "The compressed pixels are cut off: the mark at their end is missing. Export or "
             "download the film again."
         )
+    if syntax in JPEG and (why := why_costly(frame)):
+        raise UnreadableDicom(f"The JPEG within the file {why}. Export the film again.")
     return found.bits
 
 

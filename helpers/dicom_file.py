@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 from pydicom import DataElement, FileDataset, dcmread
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.filereader import _read_file_meta_info, read_preamble
 from pydicom.tag import BaseTag
@@ -27,6 +28,8 @@ from helpers.dicom_decoders import UnreadableDicom
 # More than a stitched whole-spine film. A file of a few bytes may claim 65,535 × 65,535.
 MOST_PIXELS = 52_500_000
 _MOST_BYTES = 4 * MOST_PIXELS  # of a file that is compressed as a whole, once it is unpacked
+_MOST_READS = 100_000  # by pydicom, two or three an element; films have some hundred elements
+_MOST_SEQUENCE = 1_000_000  # bytes of a sequence that is asked for; tables of 16 bits have 131 kB
 _MOST_ITEMS = 20_000  # of sequences, and fragments of pixels; pydicom needs 0.7 kB for one
 _ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # tag, in either order of bytes (PS3.5 7.5)
 
@@ -47,6 +50,18 @@ _KINDS_OF_VALUES = (b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"LO", b"SH", b"AE
 _INFLATED_HEAD = (
     bytes(128) + b"DICM\x02\x00\x10\x00UI\x14\x00" + ExplicitVRLittleEndian.encode() + b"\0"
 )
+
+
+class _Counted(BytesIO):
+    """A file's bytes; pydicom reads each element by itself, also those that nobody asked for."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads += 1
+        if self.reads > _MOST_READS:
+            raise UnreadableDicom("The file's header has more elements than any film needs.")
+        return super().read(size)
 
 
 def is_dicom(data: bytes) -> bool:
@@ -89,12 +104,21 @@ def read_elements(data: bytes, tags: Sequence[BaseTag]) -> FileDataset:
     """
     data = in_plain_words(data)
     refuse_many_items(data)
-    film = dcmread(BytesIO(data), force=True, specific_tags=list(tags), defer_size=_LONG)
+    film = dcmread(_Counted(data), force=True, specific_tags=list(tags), defer_size=_LONG)
+    _refuse_long_sequences(film)
     if not film.file_meta:
         _name_syntax(film, data)
     _view_pixels(film, data)
     _tidy(film)
     return film
+
+
+def _refuse_long_sequences(film: FileDataset) -> None:
+    """Refuse sequences that would be parsed as soon as they are looked at, and be too long then."""
+    for tag in film.keys():  # noqa: SIM118 - iterating over a film would parse its elements
+        raw: Any = film.get_item(tag, keep_deferred=True)
+        if dictionary_VR(tag) == "SQ" and getattr(raw, "length", 0) > _MOST_SEQUENCE:
+            raise UnreadableDicom("A sequence in the file's header is longer than any film needs.")
 
 
 def refuse_many_items(data: bytes) -> None:
@@ -106,7 +130,7 @@ def refuse_many_items(data: bytes) -> None:
         With their number.
     """
     little, big = _ITEMS
-    plain = _syntax_of(BytesIO(data)) not in (None, ExplicitVRBigEndian)
+    plain = _syntax_of(_Counted(data)) not in (None, ExplicitVRBigEndian)
     items = data.count(little) + (0 if plain else data.count(big))
     if items > _MOST_ITEMS:
         raise UnreadableDicom(
@@ -123,7 +147,7 @@ def in_plain_words(data: bytes) -> bytes:
     UnreadableDicom
         If it is damaged, or unpacks to more than any film needs.
     """
-    plain = unpacked(BytesIO(data))
+    plain = unpacked(_Counted(data))
     return data if plain is None else plain
 
 

@@ -1,12 +1,19 @@
-"""What the frame header of a JPEG says, read before a decoder is trusted with it."""
+"""What the headers of a JPEG say, read before a decoder is trusted with it."""
 
 import re
 from typing import NamedTuple
 
 _START_OF_SCAN, _END = 0xDA, 0xD9
-# A marker among compressed samples that ends them: neither a stuffed byte nor a restart.
-_AFTER_SAMPLES = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")
+# A marker with the fill bytes before it, and one among compressed samples that ends them: neither a
+# stuffed byte nor a restart. (With fill bytes, the search would take the square of their number.)
+_MARKER = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")
+_AFTER_SAMPLES = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _NO_FRAMES = (0xC4, 0xC8, 0xCC)  # markers among those of frames: tables and a reserved one
+
+MOST_SCANS = 100  # of a progressive JPEG; cameras and consoles write about ten
+_MOST_SCANNED = 600_000_000  # px of all scans; ten scans of the largest picture
+_MOST_SEGMENTS = 2_000  # a decoder written in Python walks through them
+_MOST_FILL = 64  # bytes before a marker; so it does through these
 
 
 class JpegFrame(NamedTuple):
@@ -22,34 +29,42 @@ class JpegFrame(NamedTuple):
 def frame_of(data: bytes) -> JpegFrame | None:
     """Return the first frame header of a JPEG, None if the segments before it are damaged."""
     at = 2
-    while at + 9 < len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:  # fill byte
-            at += 1
-            continue
+    for _ in range(_MOST_SEGMENTS):
+        found = _MARKER.match(data, at, at + _MOST_FILL + 2)
+        if not found or found.end() + 7 >= len(data):
+            return None
+        marker, at = found[0][-1], found.end()
         if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES):
-            rows, columns = (int.from_bytes(data[i : i + 2], "big") for i in (at + 5, at + 7))
-            return JpegFrame(marker, data[at + 4], rows, columns, data[at + 9])
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+            rows, columns = (int.from_bytes(data[i : i + 2], "big") for i in (at + 3, at + 5))
+            return JpegFrame(marker, data[at + 2], rows, columns, data[at + 7])
+        at += int.from_bytes(data[at : at + 2], "big")
     return None
 
 
-def scans_of(data: bytes, most: int) -> int:
-    """Count the scans of a JPEG up to its end, and no further than `most`.
+def why_costly(data: bytes) -> str | None:
+    """Say what about a JPEG would take a decoder too long, None if nothing would.
 
     What follows the picture does not count: a phone may append a film of some seconds.
     """
-    scans, at = 0, 2
-    while scans < most and (found := _AFTER_SAMPLES.match(data, at)):
+    frame, scans, at = frame_of(data), 0, 2
+    pixels = frame.rows * frame.columns if frame else 0
+    for _ in range(_MOST_SEGMENTS):
+        found = _MARKER.match(data, at, at + _MOST_FILL + 2)
+        if not found:
+            filled = data[at : at + _MOST_FILL] == b"\xff" * _MOST_FILL
+            return "has more fill bytes than any program writes" if filled else None
         marker, at = found[0][-1], found.end()
         if marker == _END:
-            break
+            return None
         at += int.from_bytes(data[at : at + 2], "big")
         if marker == _START_OF_SCAN:
             scans += 1
+            # Each walks over all pixels. (What is too large for one is said elsewhere.)
+            if scans > MOST_SCANS or (scans > 1 and scans * pixels > _MOST_SCANNED):
+                return f"is written in {scans} scans or more, too many for its size"
             following = _AFTER_SAMPLES.search(data, at)
             at = following.start() if following else len(data)
-    return scans
+    return f"has more than {_MOST_SEGMENTS:,} segments"
 
 
 def rare_kind(data: bytes) -> str | None:

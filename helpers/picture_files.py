@@ -11,10 +11,10 @@ import imagecodecs
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from helpers.jpeg_frames import rare_kind, scans_of
+from helpers import jpeg_frames, png_chunks
+from helpers.jpeg_frames import rare_kind
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
-MOST_SCANS = 100  # of a progressive JPEG; cameras and consoles write about ten
 SMALLEST_SIDE = 64  # px; the smallest published films are 157 px wide
 LARGEST_AREA = 52_500_000  # px; what 100 MB hold at 16 bits, twice the largest published film
 _STRIP = 512  # rows
@@ -54,10 +54,7 @@ def read_picture(data: bytes) -> np.ndarray:
     UnreadableRadiograph
         If it is damaged, too large, animated, or of a kind that is not read.
     """
-    if data.startswith(JPEG) and scans_of(data, MOST_SCANS + 1) > MOST_SCANS:
-        raise UnreadableRadiograph(  # each is a walk over all pixels
-            f"The JPEG is written in more than {MOST_SCANS} scans. Export it again."
-        )
+    check_cost(data)
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
             return _read_opened(picture, data)
@@ -67,6 +64,14 @@ def read_picture(data: bytes) -> np.ndarray:
         raise UnreadableRadiograph(f"The picture is too large to open safely: {error}") from error
     except _DAMAGED as error:
         raise UnreadableRadiograph(_why_damaged(data, error)) from error
+
+
+def check_cost(data: bytes) -> None:
+    """Refuse a file that would keep a decoder busy for long, whatever is on the picture."""
+    name, walk = ("JPEG", jpeg_frames) if data.startswith(JPEG) else ("PNG", png_chunks)
+    why = walk.why_costly(data)
+    if why:
+        raise UnreadableRadiograph(f"The {name} {why}. Export the radiograph again.")
 
 
 def _read_opened(picture: Image.Image, data: bytes) -> np.ndarray:

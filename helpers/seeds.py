@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from helpers.models import RiskModel
@@ -29,14 +30,17 @@ def load_seeds(path: str | Path) -> list[RiskModel]:
     FileNotFoundError, ValueError
         As `RiskModel.load` does, of the stored model, too.
     ValueError
-        If one learned from other films than the stored model did.
+        If one learned from other films than the stored model did, or does not say from which.
     """
     weights, _ = model_files(path)
-    wanted = _learned_from(RiskModel.load(weights))
+    model = RiskModel.load(weights)
+    named = re.compile(rf"{re.escape(weights.stem)}-seed\d+")
     others = []
-    for file in sorted(weights.parent.glob(f"{weights.stem}-seed[0-9]*.safetensors")):
+    for file in sorted(weights.parent.glob("*.safetensors")):
+        if not named.fullmatch(file.stem):
+            continue
         other = RiskModel.load(file)
-        if _learned_from(other) != wanted:
+        if _learned_from(other, file.name) != _learned_from(model, weights.name):
             raise ValueError(
                 f"{file.name} did not learn from the films that {weights.name} learned from: make "
                 "both anew with the notebook that made them, or delete it."
@@ -45,6 +49,12 @@ def load_seeds(path: str | Path) -> list[RiskModel]:
     return others
 
 
-def _learned_from(model: RiskModel) -> tuple[int, str | None]:
+def _learned_from(model: RiskModel, name: str) -> tuple[int, str]:
     """Side of the films, and the hash of films and outcomes (`helpers.finishing`)."""
-    return model.size, model.card.get("training_data", {}).get("sha256")
+    films = model.card.get("training_data", {}).get("sha256")
+    if not films:
+        raise ValueError(
+            f"{name} does not say from which films it learned: make it anew with the notebook that "
+            "made it."
+        )
+    return model.size, films

@@ -1,6 +1,6 @@
 // The browser's side of helpers/upload.py: see there for the messages. result.js comes before it.
-const PIECE = 1024 * 1024; // bytes: ten times below the server's limit for one message
-const AHEAD = 4 * PIECE; // bytes that may be under way without the kernel's receipt
+const PIECE = 256 * 1024; // bytes: far below the server's limit for one message, soon sent on a slow line
+const AHEAD = 16 * PIECE; // bytes that may be under way without the kernel's receipt
 const ENDS = ["done", "warned", "failed"];
 const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // marks that turn a line of text round
 
@@ -42,7 +42,9 @@ function render({ model, el }) {
   find(".cxr-notice").textContent = model.get("notice");
   path.hidden = !model.get("path_box");
 
-  let run = model.get("runs") ?? 0; // attempts so far; Python sends it back with every answer
+  // Two views of a panel may count alike; what Python sends back with every answer tells them apart.
+  const view = [...crypto.getRandomValues(new Uint32Array(4))].join("-");
+  let run = model.get("runs") ?? 0; // attempts so far; so is this
   let own = 0; // the attempt that this view began and that has not ended, or 0
   let received = null; // bytes of it that the kernel has; null before it has said so
   let reading = null; // byte of it from which on the browser reads the file, or null
@@ -91,7 +93,8 @@ function render({ model, el }) {
       const found = `The browser got nothing of the file from the disk for ${seconds} s.`;
       return `${found} Copy it to a faster disk, or choose it again.`;
     }
-    return `No answer from the kernel for ${seconds} s. ${cureOfSilence()}`;
+    const slow = received !== null && received < total ? "The line may be too slow for this file. " : "";
+    return `No answer from the kernel for ${seconds} s. ${slow}${cureOfSilence()}`;
   }
 
   function cureOfSilence() {
@@ -116,7 +119,7 @@ function render({ model, el }) {
 
   function post(message, buffers = []) {
     try {
-      model.send(message, {}, buffers);
+      model.send({ ...message, view }, {}, buffers);
     } catch {
       // The connection of the panel was closed. After `cancel` nothing is left to be told of.
       if (own) end(`The kernel was restarted or stopped, and cannot be reached: ${cure}.`);
@@ -164,12 +167,11 @@ function render({ model, el }) {
   }
 
   function answer(message) {
-    if (message.run < run) return;
-    run = message.run; // the same panel may be shown twice: both keep count
+    if (message.view === view ? message.run !== own : !isNews()) return;
+    run = Math.max(run, message.run); // the same panel may be shown twice: both keep count
     if (message.kind === "received") receipt(message);
     else {
-      if (own !== run) {
-        own = 0;
+      if (message.view !== view) {
         used = null; // the focus is the other view's to give back
         input.value = field.value = ""; // the film that is shown was chosen in another view
       }
@@ -185,13 +187,22 @@ function render({ model, el }) {
     heard?.();
   }
 
-  // A receipt concerns the view that sends: not another one, and none that has given up.
-  function receipt({ bytes }) {
-    if (own === run) {
-      wait(model.get("patience"));
-      received = bytes;
-      progress.value = received / total;
-    } else if (own) show("failed", "A newer film was sent from another view of this panel.");
+  // Whether what another view is told concerns this one. The kernel does one thing after the other:
+  // before it has begun this view's attempt, what it says is of an older one; after that, of a newer
+  // one, in whose favour it has dropped this.
+  function isNews() {
+    if (!own) return true;
+    if (received === null) return false;
+    show("failed", "A newer film was sent from another view of this panel.");
+    return true;
+  }
+
+  // A receipt concerns the view that sends, and no other.
+  function receipt({ bytes, view: sender }) {
+    if (sender !== view) return;
+    wait(model.get("patience"));
+    received = bytes;
+    progress.value = received / total;
   }
 
   input.addEventListener("change", () => input.files[0] && send(input.files[0]));

@@ -8,7 +8,8 @@ state, so neither file nor result is ever saved with the notebook.
 Messages to the kernel: `begin` (name, size), `piece` (start, one buffer), `example` (name), `path`
 (name), `cancel`. Messages to the browser: `received` (bytes so far, 0 as soon as an attempt has
 begun), `state` (state, text, and with a result its html and its record for downloads). All carry
-`run`, which counts attempts: messages of an attempt given up are known by it.
+`run`, which counts attempts, and `view`, which no two views of a panel share: messages of an
+attempt given up, and those of another view, are known by them.
 
 Whoever opens the page can send any message and set any synchronised trait. So nothing that
 protects the machine is decided by either: the limit on size and the leave to read paths are kept
@@ -41,6 +42,7 @@ NOTICE = (
     "A teaching model, trained on few films. Not for clinical use: no result here says anything "
     "about a person. A file stays in this kernel's memory while it is read, and is then forgotten."
 )
+Run = dict[str, Any]  # of an attempt: its number, and the view that it was begun in
 _HERE = Path(__file__).parent
 _TURNS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _log = logging.getLogger(__name__)
@@ -101,7 +103,7 @@ class UploadPanel(anywidget.AnyWidget):
         return "The upload panel: run this cell to use it, or open the page with `make app`."
 
     def _receive(self, _widget: object, message: dict[str, Any], buffers: list[Any]) -> None:
-        run = message.get("run")
+        run = {name: value for name, value in message.items() if name in ("run", "view")}
         try:
             self._obey(run, message, buffers)
         except UnreadableRadiograph as error:
@@ -113,9 +115,9 @@ class UploadPanel(anywidget.AnyWidget):
             _log.exception("The upload panel met an error that it does not know.")
             self._fail(run, f"This file led to an unexpected error ({type(error).__name__}).")
 
-    def _obey(self, run: object, message: dict[str, Any], buffers: list[Any]) -> None:
-        if isinstance(run, int):
-            self.runs = max(self.runs, run)
+    def _obey(self, run: Run, message: dict[str, Any], buffers: list[Any]) -> None:
+        if isinstance(run.get("run"), int):
+            self.runs = max(self.runs, run["run"])
         known = self._upload if self._upload is not None and self._upload.run == run else None
         match message["kind"]:
             case "begin":
@@ -140,8 +142,8 @@ class UploadPanel(anywidget.AnyWidget):
             data, upload.data = bytes(upload.data), bytearray()  # it may be large: never twice
             self._show(upload.run, upload.name, data)
 
-    def _acknowledge(self, run: object, received: int) -> None:
-        self.send({"kind": "received", "run": run, "bytes": received})
+    def _acknowledge(self, run: Run, received: int) -> None:
+        self.send({"kind": "received", **run, "bytes": received})
 
     def _find(self, kind: str, name: str) -> tuple[str, bytes]:
         """Name and bytes of an example, or of a file on the kernel's machine."""
@@ -166,7 +168,7 @@ class UploadPanel(anywidget.AnyWidget):
                 "Expected a file that the kernel's user may open."
             ) from error
 
-    def _show(self, run: object, name: str, data: bytes) -> None:
+    def _show(self, run: Run, name: str, data: bytes) -> None:
         def tell(stage: str) -> None:
             self._say(run, stage, f"{stage.capitalize()} {name} …")
 
@@ -174,7 +176,7 @@ class UploadPanel(anywidget.AnyWidget):
         self.send(
             {
                 "kind": "state",
-                "run": run,
+                **run,
                 "state": "warned" if outcome.warned else "done",
                 "text": f"{name}: {outcome.text}{', with warnings' if outcome.warned else ''}.",
                 "html": f"<p>File: <bdi>{escape(name)}</bdi></p>{outcome.html}",
@@ -182,12 +184,12 @@ class UploadPanel(anywidget.AnyWidget):
             }
         )
 
-    def _fail(self, run: object, reason: str) -> None:
+    def _fail(self, run: Run, reason: str) -> None:
         self._upload = None
         self._say(run, "failed", reason)
 
-    def _say(self, run: object, state: str, text: str) -> None:
-        self.send({"kind": "state", "run": run, "state": state, "text": text})
+    def _say(self, run: Run, state: str, text: str) -> None:
+        self.send({"kind": "state", **run, "state": state, "text": text})
 
 
 def _plain(name: str) -> str:
@@ -221,7 +223,7 @@ def _check_size(name: str, size: int) -> None:
 class _Upload:
     """A file that is still arriving."""
 
-    def __init__(self, run: object, name: str, size: int) -> None:
+    def __init__(self, run: Run, name: str, size: int) -> None:
         _check_size(name, size)  # the browser refuses first; this is for other senders
         self.run, self.name, self.size = run, name, size
         self.data = bytearray()

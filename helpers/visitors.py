@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,8 +77,13 @@ class Places:
         page, _ = await preheated["task"]
         return "".join(page)
 
-    async def take(self) -> tuple[Any, list[str], str]:
-        """Take a place; :meth:`delivered` has to be told when the page has been sent.
+    async def take(self, gone: Callable[[], bool] = bool) -> tuple[Any, list[str], str]:
+        """Take a place; :meth:`delivered` or :meth:`leave` has to be told what became of it.
+
+        Parameters
+        ----------
+        gone : callable
+            Whether the visitor has gone away meanwhile, so that nobody waits any more.
 
         Returns
         -------
@@ -95,7 +101,7 @@ class Places:
         """
         deadline = time.monotonic() + RELOAD
         while self.free <= 0:
-            if time.monotonic() >= deadline:
+            if gone() or time.monotonic() >= deadline:
                 raise NoPlace
             await asyncio.sleep(0.1)
         self._arriving += 1
@@ -113,6 +119,11 @@ class Places:
     def delivered(self, kernel: str) -> None:
         """From now on a page without a connection is one that was left."""
         self._last_seen[kernel] = time.monotonic()
+
+    async def leave(self, kernel: str) -> None:
+        """End the kernel of somebody who did not wait for the page."""
+        self._last_seen.pop(kernel, None)
+        await self._kernels.shutdown_kernel(kernel, now=True)
 
     async def see_who_left(self) -> None:
         """End kernels whose page has not been connected for a while; forget those that ended."""
@@ -137,28 +148,42 @@ class Plain(JupyterHandler):
 class Page(Plain):
     """The page, or the news that all places are taken (status 503)."""
 
+    gone = False
+
+    def on_connection_close(self) -> None:
+        """Remember that who asked does not wait any more, as after pressing reload."""
+        self.gone = True
+        super().on_connection_close()
+
     @tornado.web.authenticated
     async def get(self) -> None:
         """Take a place and send the page, part by part."""
         places: Places = self.settings["places"]
         self.set_header("Cache-Control", "no-store")
         try:
-            rendering, parts, kernel = await places.take()
+            rendering, parts, kernel = await places.take(lambda: self.gone)
         except NoPlace:
             self.set_status(503)
             self.set_header("Retry-After", "60")
             self.finish(FULL.format(most=places.most))
             return
         try:
-            self.write("".join(parts))
-            made, others = await rendering
-            self.write("".join(made[len(parts) :]))
-            await self.flush()
-            async for part, _ in others:
-                self.write(part)
-                await self.flush()
+            if not self.gone:
+                await self._send(rendering, parts)
         finally:
-            places.delivered(kernel)
+            if self.gone:
+                await places.leave(kernel)
+            else:
+                places.delivered(kernel)
+
+    async def _send(self, rendering: Any, parts: list[str]) -> None:
+        self.write("".join(parts))
+        made, others = await rendering
+        self.write("".join(made[len(parts) :]))
+        await self.flush()
+        async for part, _ in others:
+            self.write(part)
+            await self.flush()
 
 
 class Leave(VoilaShutdownKernelHandler):

@@ -146,6 +146,7 @@ def page_settings(
             "cull_idle_timeout": max(1, round(idle_minutes * 60)),
             "cull_interval": max(1, round(min(CULL_ROUND, idle_minutes * 30))),
             "cull_connected": True,  # a page that was left open keeps nobody out
+            "cull_busy": True,  # nor does a kernel that a film keeps busy: one takes some seconds
         }
     )
     settings.WebPage.most_visitors = visitors

@@ -577,11 +577,11 @@ def alone(browser) -> Iterator[Callable[..., Page]]:
         page.close()
 
 
-def choose(page: Page, folder: Path, megabytes: float = 0.1) -> None:
+def choose(page: Page, folder: Path, megabytes: float = 0.1, view: int = 0) -> None:
     path = folder / "film.png"
     with path.open("wb") as file:
         file.truncate(int(megabytes * 2**20))
-    page.locator("[type=file]").first.set_input_files(path)
+    page.locator("[type=file]").nth(view).set_input_files(path)
 
 
 def sent(page: Page, kind: str) -> list[dict]:
@@ -589,7 +589,9 @@ def sent(page: Page, kind: str) -> list[dict]:
 
 
 def say(page: Page, kind: str, **message: object) -> None:
-    page.evaluate("say", {"kind": kind, **message})
+    """Answer as the kernel does: to the view that began the attempt, of several to the last."""
+    views = [one["view"] for one in page.evaluate("sent") if one["run"] == message["run"]]
+    page.evaluate("say", {"kind": kind, "view": [*["of old"], *views][-1], **message})
 
 
 @pytest.mark.parametrize("voila", [False, True])
@@ -696,7 +698,34 @@ def test_the_newer_upload_of_two_views_is_the_one_that_goes_on(alone, tmp_path):
     for view in (first, second):
         expect(view.get_by_role("status")).to_contain_text("An example: fine")
         assert chosen_files(view) == 0  # the film that is shown is not the one chosen here
-    assert len(sent(page, "piece")) == 4
+    assert len(sent(page, "piece")) == 16
+
+
+def test_two_views_that_count_alike_are_told_apart(alone, tmp_path):
+    """Both begin their first attempt before the kernel, busy with something else, has answered."""
+    page = alone()
+    page.evaluate("void show()")
+    for number in (0, 1):
+        choose(page, tmp_path, megabytes=9, view=number)
+    ours, theirs = (begun["view"] for begun in sent(page, "begin"))
+    assert ours != theirs and [begun["run"] for begun in sent(page, "begin")] == [1, 1]
+    first, second = (page.locator(".cxr-panel").nth(number) for number in (0, 1))
+    say(page, "received", run=1, view=ours, bytes=0)
+    expect(second.get_by_role("status")).to_have_attribute("data-state", "sending")
+    say(page, "received", run=1, view=theirs, bytes=0)
+    expect(first.get_by_role("alert")).to_contain_text("from another view")
+    before = len(sent(page, "piece"))
+    say(page, "received", run=1, view=theirs, bytes=2**20)
+    expect(second.locator("progress")).to_have_attribute("value", str(2**20 / (9 * 2**20)))
+    page.wait_for_timeout(200)
+    assert {piece["view"] for piece in sent(page, "piece")[before:]} == {theirs}
+
+
+def test_a_slow_line_is_not_taken_for_a_dead_kernel(alone, tmp_path):
+    page = alone(patience=0.3)
+    choose(page, tmp_path, megabytes=9)
+    say(page, "received", run=1, bytes=2**18)
+    expect(alert(page)).to_contain_text("The line may be too slow for this file.")
 
 
 def test_the_focus_stays_in_the_view_that_asked(alone):

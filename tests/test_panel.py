@@ -132,6 +132,15 @@ def test_seeds_that_learned_from_other_films_are_refused(model, tmp_path):
     strange.save(tmp_path / "iteration2-seed1")
     with pytest.raises(ValueError, match=r"iteration2-seed1.safetensors did not learn from"):
         panel.load_seeds(path)
+    dataclasses.replace(model, card={}).save(tmp_path / "iteration2-seed1")
+    with pytest.raises(ValueError, match=r"iteration2-seed1.safetensors does not say from which"):
+        panel.load_seeds(path)
+
+
+def test_a_copy_that_was_put_aside_is_no_seed(model, tmp_path):
+    path = model.save(tmp_path / "iteration2")
+    model.save(tmp_path / "iteration2-seed1-old")
+    assert panel.load_seeds(path) == []
 
 
 def test_heat_is_in_units_of_the_calibrated_risk(model):
@@ -399,6 +408,20 @@ def test_pieces_of_an_abandoned_upload_are_ignored(page):
     count = len(page.sent)
     page._receive(page, {"kind": "piece", "run": 1, "start": 1000}, [good[1000:2000]])
     assert len(page.sent) == count
+
+
+def test_pieces_of_two_views_are_never_mixed(page):
+    """Both count their first attempt as 1; the second has replaced the first."""
+    ours, theirs = ({"run": 1, "view": view} for view in ("ours", "theirs"))
+    good = png(drawn_chest())
+    for view in (ours, theirs):
+        page._receive(page, {"kind": "begin", **view, "name": "a", "size": len(good)}, [])
+    page._receive(page, {"kind": "piece", **theirs, "start": 0}, [good[:1000]])
+    page._receive(page, {"kind": "piece", **ours, "start": 1000}, [b"x" * (len(good) - 1000)])
+    assert page._upload.data == good[:1000]
+    page._receive(page, {"kind": "piece", **theirs, "start": 1000}, [good[1000:]])
+    assert page.sent[-1]["state"] == "done"
+    assert {message["view"] for message in page.sent[2:]} == {"theirs"}
 
 
 def test_bytes_of_an_upload_that_was_given_up_are_freed(page):

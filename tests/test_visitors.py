@@ -113,3 +113,57 @@ def look(places: Places, clock: SimpleNamespace, at: float) -> None:
 def test_there_is_a_place_at_least():
     with pytest.raises(ValueError, match="at least 1 visitor, got 0"):
         Places(Kernels(), "page.ipynb", most=0)
+
+
+class Asking:
+    """Stands for a visitor's request for the page."""
+
+    gone = False
+
+    def __init__(self, places: Places) -> None:
+        self.settings, self.sent = {"places": places}, []
+
+    def set_header(self, *_) -> None:
+        pass
+
+    set_status = set_header
+
+    def finish(self, text: str) -> None:
+        self.sent.append(text)
+
+    async def _send(self, rendering, parts) -> None:
+        self.sent.append("page")
+
+
+def ask(request: Asking) -> None:
+    asyncio.run(visitors.Page.get.__wrapped__(request))
+
+
+def test_who_does_not_wait_for_the_page_leaves_the_place_at_once():
+    kernels = Kernels()
+    places = Places(kernels, "page.ipynb", most=2)
+    impatient = Asking(places)
+    impatient.gone = True  # while the kernel was started
+    ask(impatient)
+    assert impatient.sent == [] and places.free == 2 and not kernels.running
+    waiting = Asking(places)
+    ask(waiting)
+    assert waiting.sent == ["page"] and places.free == 1
+
+
+def test_who_is_gone_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(visitors, "RELOAD", 60.0)
+    places = Places(Kernels(), "page.ipynb", most=1)
+    ask(Asking(places))
+    left = Asking(places)
+    left.gone = True
+    ask(left)
+    assert "All places are taken" in left.sent[0]
+
+
+def test_a_closed_connection_is_noticed(monkeypatch):
+    page = visitors.Page.__new__(visitors.Page)
+    monkeypatch.setattr(visitors.JupyterHandler, "on_connection_close", lambda self: None)
+    assert not page.gone
+    page.on_connection_close()
+    assert page.gone
