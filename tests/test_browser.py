@@ -706,7 +706,9 @@ def test_two_views_that_count_alike_are_told_apart(alone, tmp_path):
     page = alone()
     page.evaluate("void show()")
     for number in (0, 1):
-        choose(page, tmp_path, megabytes=9, view=number)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        choose(page, folder, megabytes=9, view=number)
     ours, theirs = (begun["view"] for begun in sent(page, "begin"))
     assert ours != theirs and [begun["run"] for begun in sent(page, "begin")] == [1, 1]
     first, second = (page.locator(".cxr-panel").nth(number) for number in (0, 1))
