@@ -45,7 +45,7 @@ class Patient:
     anatomy_seed : int, the same on every film of a patient, so the skeleton is the same
     film_seed : int, this exposure
     bones, vessels : float, how strongly they show, 1 as in every cohort
-    roughness : float, how much lines and streaks break up opacities, 1 as in every cohort
+    roughness : float above 0, how much lines and streaks break up opacities, 1 as in every cohort
     """
 
     sex: Sex

@@ -8,9 +8,11 @@ from phantoms.anatomy import Scene, frontal
 from phantoms.body import draw_body, pose_body
 from phantoms.bones import rib_lines
 from phantoms.devices import add_devices
-from phantoms.film import Film, render, render_abdomen, render_ct
+from phantoms.film import Film, place_film, render, render_abdomen, render_ct
 from phantoms.grid import Frame
+from phantoms.lateral import lateral
 from phantoms.lesions import Opacity, add_lesions, lung_shares
+from phantoms.looks import choose_look
 from phantoms.tomography import LUNG_WINDOW, axial_slice, coronal_slice, windowed
 
 DEVICES = ("endotracheal tube", "central line", "nasogastric tube", "ecg leads")
@@ -328,6 +330,27 @@ def test_a_second_exposure_differs_and_keeps_the_skeleton():
     assert np.array_equal(*ribs)
     other = draw_body(replace(PATIENT, anatomy_seed=8))
     assert not np.allclose(ribs[0], rib_lines(True, other, pose_body(PATIENT, other)))
+
+
+@pytest.mark.parametrize("view", ["AP", "lateral"])
+def test_bones_and_vessels_show_as_strongly_as_asked(view):
+    patient = replace(PATIENT, view=view)
+    body, look = draw_body(patient), choose_look(patient)
+    frame = place_film(look, body, pose_body(patient, body), (96, 96), view)
+    scene_of = lateral if view == "lateral" else frontal
+    whole = scene_of(patient, frame)
+    half = scene_of(replace(patient, bones=0.5, vessels=0.0), frame)
+    np.testing.assert_allclose(half.bones, whole.bones / 2, rtol=1e-6)
+    assert whole.vessels.max() > 1 and not half.vessels.any()
+    assert np.array_equal(half.air, whole.air)
+
+
+def test_rough_opacities_vary_more_and_lie_where_smooth_ones_do():
+    films = [render(replace(PATIENT, roughness=rough), size=128) for rough in (0.3, 1.0, 4.0)]
+    assert all(np.array_equal(film.lesions, films[0].lesions) for film in films)
+    plain = render(replace(PATIENT, opacity=0.0), size=128).pixels
+    added = [np.std((film.pixels - plain)[film.lesions]) for film in films]
+    assert added[0] < added[1] < added[2] and added[2] > 1.15 * added[1]
 
 
 def test_a_seed_replaces_the_films_own():
