@@ -27,7 +27,8 @@ __all__ = ["MANIFEST", "FolderInUse", "Ledger"]
 
 MANIFEST = "manifest.csv"
 # A picture's size (pixels) and how it was made of a film; of the film's file, in bytes and ns.
-_KNOWN_BY = ["size", "conversion", "bytes", "modified"]
+_HOW = "conversion"
+_KNOWN_BY = ["size", _HOW, "bytes", "modified"]
 _BATCH = 200  # rows
 _SECONDS = 5.0  # that rows wait at most
 _PIECE = 10_000  # rows
@@ -185,7 +186,10 @@ class Ledger:
                 continue
             with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
                 rows = csv.reader(file)
-                if next(rows, None) != self._columns:
+                columns = next(rows, None)
+                if columns == [name for name in self._columns if name != _HOW]:
+                    continue  # of a version that did not say how: nothing there is done
+                if columns != self._columns:
                     raise ValueError(
                         f"expected in {path.name} the columns {', '.join(self._columns)}; this one "
                         "was made by another version or by hand. Move it away, or use a new folder."

@@ -7,6 +7,7 @@ import pytest
 from benchmarks import coverage_few as few
 from benchmarks.coverage_cohorts import coverage as count
 from benchmarks.coverage_cohorts import draw_films, pool, split
+from benchmarks.study_real import auroc_within
 from helpers.paths import PROJECT
 
 PAGE = PROJECT / "docs" / "coverage-few.md"
@@ -48,6 +49,15 @@ def test_a_model_of_few_patients_falls_behind_what_needs_no_training(patients):
     assert truth[few.UNTRAINED] < -0.02 < 0.55 < truth[few.TRAINED]
     larger = few.true_of_training(pool(draw_films(80_000, seed=6)), 680)
     assert larger[few.TRAINED] > truth[few.TRAINED] + 0.02
+
+
+def test_pairs_of_one_fold_are_those_of_the_study():
+    generator = np.random.default_rng(3)
+    for _ in range(20):
+        died = generator.random(40) < 0.2
+        risk, fold = (pd.Series(generator.integers(0, most, 40) / 9) for most in (9, 5))
+        own, study = few.within(died, risk, fold), auroc_within(died, risk, fold)
+        assert own == pytest.approx(study, nan_ok=True)
 
 
 def test_cross_validated_intervals_of_both_kinds():

@@ -1,5 +1,6 @@
 """Conversion of many films: executors, dying processes, what a killed run leaves to do."""
 
+import csv
 import os
 import shutil
 import signal
@@ -384,6 +385,19 @@ def test_rows_of_a_run_that_ended_late(few, tmp_path):
     (out / ".rows").mkdir()
     shutil.copy(out / "manifest.csv", out / ".rows" / "000000.csv")
     assert_same(result(out, convert(few, out)), whole)
+
+
+def test_a_manifest_of_an_earlier_version_is_made_anew(few, converted, tmp_path):
+    out = tmp_path / "out"
+    whole = result(out, convert(few, out))
+    how = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+    with (out / "manifest.csv").open(**how) as file:
+        rows = list(csv.reader(file))
+    place = rows[0].index("conversion")
+    with (out / "manifest.csv").open("w", **how) as file:
+        csv.writer(file).writerows([*row[:place], *row[place + 1 :]] for row in rows)
+    assert_same(result(out, convert(few, out)), whole)
+    assert len(converted) == 10  # nothing of it is known to be as it would be now
 
 
 def test_a_foreign_manifest_is_not_touched(few, tmp_path):
