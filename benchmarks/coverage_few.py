@@ -53,7 +53,12 @@ does. It is about what that page leaves out: as few patients as the pages about 
 * **Rank correlations**: {scored} films of {scored_patients} patients, scored from 0 to 8, read by a
   network and by a rival.
 * **Scores of heat maps**: {outlined} films of {outlined_patients} patients; hits by chance, but
-  alike in films of a patient."""
+  alike in films of a patient.
+
+In short: with nine deaths the intervals of a fixed model do what they promise; with three many
+cohorts give none at all, and the others are wide. Those of a model that is cross-validated hold the truth less
+often than they say, those of its lead over an untrained reading as often; those of scores of heat
+maps a little less often where nearly all films are hit."""
 
 
 def main() -> None:

@@ -42,8 +42,9 @@ BARELY = 0.05  # an end nearer to zero is no clear lead
 CAVEAT = (
     "* These intervals count both what other patients and what other seeds (of folds, of weights, "
     "of the order of films) would have given, and reach further than plain percentiles because so "
-    "few died. How often such intervals of cross-validated models of so few patients hold the "
-    "truth is simulated on [a page of its own](coverage-few.md)."
+    "few died. In a simulation with as few deaths ([coverage-few.md](coverage-few.md)) such "
+    "intervals of a cross-validated model hold the truth **less often** than they say, those of "
+    "its lead over an untrained reading as often."
 )
 LOOKED_AT = " These films were looked at while the phantom start was developed."
 UNTOUCHED = (

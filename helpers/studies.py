@@ -17,6 +17,7 @@ import pandas as pd
 from helpers.evaluation import Interval
 from helpers.files import write_whole
 from helpers.paths import PROJECT
+from helpers.starts import PHANTOM_START
 
 STUDIES = PROJECT / "docs" / "study"
 MADE_BY = "`make study` makes it in about an hour on two cores"
@@ -88,6 +89,17 @@ def load_study(name: str, folder: Path | None = None) -> Study:
     if made.get("table_sha256") != hashlib.sha256(content).hexdigest():
         raise ValueError(f"{path.name} was changed after it was made: {MADE_BY}.")
     return Study(pd.read_csv(StringIO(content.decode())), made)
+
+
+def start_note(study: Study) -> str:
+    """Say that a study began with another phantom start than the one that ships, else ""."""
+    ships = hashlib.sha256(PHANTOM_START.read_bytes()).hexdigest()
+    if study.made["phantom_start_sha256"] == ships:
+        return ""
+    return (
+        "These stored runs began with an earlier phantom start than the one that ships now, which "
+        "the cells around them use. `make study` makes them anew."
+    )
 
 
 def compare(

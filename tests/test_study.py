@@ -1,5 +1,6 @@
 """Studies: stored once, resumed, refused when changed; their statistics on cases known by hand."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -24,7 +25,8 @@ from helpers.cohorts import load_cohort, select_index_films
 from helpers.imputers import METHODS
 from helpers.models import STARTS
 from helpers.patient_groups import group_patients
-from helpers.studies import compare, differences, load_study, save_study
+from helpers.starts import PHANTOM_START
+from helpers.studies import compare, differences, load_study, save_study, start_note
 
 
 @pytest.fixture
@@ -321,3 +323,12 @@ def test_patients_without_an_outcome_never_choose(phantom_root):
 def _index_films(cohort, patients):
     observed = select_index_films(cohort[cohort["label_source"] == "observed"])
     return observed.loc[observed["patient_id"].isin(patients["patient_id"]), "image_path"]
+
+
+def test_a_study_of_an_earlier_start_says_so():
+    study = load_study("phantom-variants")
+    ships = hashlib.sha256(PHANTOM_START.read_bytes()).hexdigest()
+    now, before = (
+        study._replace(made={**study.made, "phantom_start_sha256": one}) for one in (ships, "ab")
+    )
+    assert start_note(now) == "" and "an earlier phantom start" in start_note(before)

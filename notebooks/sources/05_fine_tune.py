@@ -175,7 +175,7 @@ pd.Series(
 # (Such intervals of differences over seeds are on the safe side, wider than they need be: [its page](../docs/coverage.md).)
 
 # %%
-from helpers.studies import compare, differences, load_study
+from helpers.studies import compare, differences, load_study, start_note
 
 ranks = "rank correlation with the true risk"
 study = load_study("phantom-variants")
@@ -221,7 +221,7 @@ asked = {
     "head only": "the head alone, no second step",
 }
 rivals_at_sbu = [judged(way, what, m) for way, what in asked.items() for m in ("AUROC", ranks)]
-Markdown("\n".join(rivals_at_sbu))
+Markdown("\n".join([*rivals_at_sbu, "", start_note(study)]))
 
 # %% [markdown]
 # ## What is forgotten
@@ -260,8 +260,9 @@ at_old
 # never saw the patient. *Within folds* compares pairs of patients that the same model judged; *pooled* compares all pairs,
 # though the risks of different models are on different scales. The last column is the gain of the phantom start over each
 # rival within folds, on the same patients and folds. A fold has one or two deaths, so *within folds* compares few of the pairs: those are
-# counted below. Intervals are for other patients and other seeds; how often such intervals of cross-validated models hold the truth is
-# simulated on [a page of its own](../docs/coverage-few.md). The phantom start learned by the careful recipe, the random
+# counted below. Intervals are for other patients and other seeds. In [a simulation](../docs/coverage-few.md) with as few deaths, such
+# intervals of a cross-validated model hold the truth less often than they say, those of its lead over an untrained reading as often: so
+# take an end near zero for zero. The phantom start learned by the careful recipe, the random
 # one by a careless recipe that suits it: one high rate for all layers. Two rows exchange the recipes, so that a gain of the
 # start can be told from a gain of the recipe.
 
@@ -311,7 +312,7 @@ on_real_films = [
     "- What outcomes taught it: trained less untrained, "
     f"{difference('phantom', 'phantom start, untrained: opaque share')}.",
 ]
-Markdown("\n".join(on_real_films))
+Markdown("\n".join([*on_real_films, "", start_note(load_study("real-films"))]))
 
 # %% [markdown]
 # An interval that holds zero means that these patients cannot tell. Unless the last one lies above zero, it is not shown that outcomes
