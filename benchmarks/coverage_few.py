@@ -56,9 +56,9 @@ does. It is about what that page leaves out: as few patients as the pages about 
   alike in films of a patient.
 
 In short: with nine deaths the intervals of a fixed model do what they promise; with three many
-cohorts give none at all, and the others are wide. Those of a model that is cross-validated hold the truth less
-often than they say, those of its lead over an untrained reading as often; those of scores of heat
-maps a little less often where nearly all films are hit."""
+cohorts give none at all, and the others are wide. Those of a model that is cross-validated hold
+the truth less often than they say, those of its lead over an untrained reading as often; those of
+scores of heat maps a little less often where nearly all films are hit."""
 
 
 def main() -> None:
