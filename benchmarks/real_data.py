@@ -34,7 +34,7 @@ from helpers.imputation import METHODS, impute_survival
 from helpers.reporting import markdown_table
 from helpers.splits import load_split
 from helpers.starts import PHANTOM_START
-from helpers.studies import STUDIES, load_study
+from helpers.studies import STUDIES, Study, load_study, start_note
 
 KEYS = ("estimate", "low", "high")
 AIM_AUROC, AIM_SEVERITY = 0.77, 0.80  # the best published for such films, supervised
@@ -84,7 +84,7 @@ def main() -> None:
         imputed_rates(),
         metrics(reports, thresholds),
         agreement(severity),
-        cross_validated(*load_study("real-films")),
+        cross_validated(load_study("real-films")),
         untrained(),
         pointing.on_outlines(),
         view_and_site.report(),
@@ -184,8 +184,10 @@ def agreement(severity: pd.DataFrame) -> str:
     )
 
 
-def cross_validated(study: pd.DataFrame, made: dict) -> str:
+def cross_validated(stored: Study) -> str:
     """Show what predicts death in grouped cross-validation, and judge it."""
+    study, made = stored
+    earlier = [f"* **{note}**"] if (note := start_note(stored)) else []
     absent = [f"* Not compared: {way}. {why}" for way, why in made["not_here"].items()]
     shown = pd.DataFrame(
         {
@@ -211,7 +213,7 @@ def cross_validated(study: pd.DataFrame, made: dict) -> str:
         "lines below take them apart.\n\n"
         + markdown_table(shown)
         + "\n\n"
-        + "\n".join([*aims(study.set_index(["way", "measure"])), *absent])
+        + "\n".join([*earlier, *aims(study.set_index(["way", "measure"])), *absent])
     )
 
 

@@ -97,8 +97,8 @@ def start_note(study: Study) -> str:
     if study.made["phantom_start_sha256"] == ships:
         return ""
     return (
-        "These stored runs began with an earlier phantom start than the one that ships now, which "
-        "the cells around them use. `make study` makes them anew."
+        "These stored runs began with an earlier phantom start than the one that ships and that "
+        "all else here is about. `make study` makes them anew."
     )
 
 

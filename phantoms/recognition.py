@@ -29,7 +29,7 @@ from helpers.training_data import MEAN_FILM_SIDE
 from .fresh_films import TRAINING, UNSEEN
 from .odd_films import draw_kind
 
-MISSED = 0.04  # of strange phantoms, each kind counted alike
+MISSED = 0.03  # of strange phantoms, each kind counted alike
 FALSE_ALARMS = 0.005  # of frontal phantoms, by the mean film
 CHUNK = 128  # films drawn at a time
 
