@@ -68,9 +68,10 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("panel")
     square = preprocess(drawn_chest(512, 512), SIZE)
     mean = cv2.resize(square, (16, 16), interpolation=cv2.INTER_AREA).tolist()
+    card = {"mean_film": mean, "training_data": {"sha256": "of the same films"}}
     for seed, name in enumerate(("model", "model-seed1")):
         network = build_resnet18("random", seed=seed).eval()
-        model = RiskModel(network, SIZE, threshold=0.2, base_rate=0.132, card={"mean_film": mean})
+        model = RiskModel(network, SIZE, threshold=0.2, base_rate=0.132, card=card)
         model.save(folder / name)
     (folder / "example.png").write_bytes(png(drawn_chest(512, 512)))
     write_notebook(
