@@ -222,9 +222,7 @@ class Conversion:
             return
         theirs = json.loads(path.read_text())
         if theirs != ours:
-            names = {"size": "size", "key": "key for names"}
-            differ = (name for key, name in names.items() if theirs.get(key) != ours[key])
-            what = next(differ, "version of the conversion")
+            what = next(name for name in ours if theirs.get(name) != ours[name])
             raise ArchiveError(
                 f"The films in {self.folder.name}/ were made with another {what}: expected "
                 f"{theirs}, got {ours}. Use the same, or remove films/ and manifest.csv there."

@@ -105,7 +105,7 @@ def read_elements(data: bytes, tags: Sequence[BaseTag]) -> FileDataset:
     data = in_plain_words(data)
     refuse_many_items(data)
     film = dcmread(_Counted(data), force=True, specific_tags=list(tags), defer_size=_LONG)
-    _refuse_long_sequences(film)
+    _refuse_long_sequences(film, tags)
     if not film.file_meta:
         _name_syntax(film, data)
     _view_pixels(film, data)
@@ -113,9 +113,9 @@ def read_elements(data: bytes, tags: Sequence[BaseTag]) -> FileDataset:
     return film
 
 
-def _refuse_long_sequences(film: FileDataset) -> None:
+def _refuse_long_sequences(film: FileDataset, tags: Sequence[BaseTag]) -> None:
     """Refuse sequences that would be parsed as soon as they are looked at, and be too long then."""
-    for tag in film.keys():  # noqa: SIM118 - iterating over a film would parse its elements
+    for tag in (tag for tag in tags if tag in film):
         raw: Any = film.get_item(tag, keep_deferred=True)
         if dictionary_VR(tag) == "SQ" and getattr(raw, "length", 0) > _MOST_SEQUENCE:
             raise UnreadableDicom("A sequence in the file's header is longer than any film needs.")

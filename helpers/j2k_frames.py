@@ -1,22 +1,23 @@
 """What the headers of a JPEG 2000 codestream say, read before a decoder is trusted with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _SOC_SIZ = b"\xff\x4f\xff\x51"  # where a codestream begins; some files put boxes before it
 _BOXES = 4096  # bytes in which to look for it
-_CODING, _CODING_OF_COMPONENT, _TILE_PART, _DATA, _END = 0xFF52, 0xFF53, 0xFF90, 0xFF93, 0xFFD9
+_CODING, _CODING_OF_COMPONENT, _DATA, _END = 0xFF52, 0xFF53, 0xFF93, 0xFFD9
+_TILE_PART = b"\xff\x90"  # within compressed data no marker above 0xFF8F can occur
 _WHOLE_TILE = 15  # exponent of a precinct's side where none is given
 # Each takes a decoder's memory before a single pixel is read.
-_MOST_PARTS = {"tiles": 4096, "blocks": 200_000, "packets": 2_000_000}
-_MOST_SEGMENTS = 100_000  # of all headers; what has more is not looked at to its end
+_MOST_PARTS = {"tiles": 4096, "segments": 100_000, "blocks": 200_000, "packets": 2_000_000}
 
 
 class J2kFrame(NamedTuple):
     """The SIZ segment (ISO 15444-1 A.5.1), and how much a decoder has to set up for it.
 
-    ``blocks`` and ``packets`` are the largest numbers that any of the COD and COC segments (A.6.1,
-    A.6.2) asks for in the whole picture. A decoder takes memory for each before it reads a pixel.
+    ``segments`` are those of all headers; ``blocks`` and ``packets`` the largest numbers that any
+    of the COD and COC segments (A.6.1, A.6.2) asks for in the whole picture. A decoder takes memory
+    for each before it reads a pixel.
     """
 
     bits: int  # of a sample
@@ -24,6 +25,7 @@ class J2kFrame(NamedTuple):
     columns: int
     samples: int  # of a pixel
     tiles: int
+    segments: int
     blocks: int
     packets: int
 
@@ -50,12 +52,14 @@ def j2k_frame_of(data: bytes) -> J2kFrame | None:
     tiles = -(-columns // max(tile_width, 1)) * -(-rows // max(tile_height, 1))
     samples = int.from_bytes(data[start + 32 : start + 34], "big")
     tile = min(max(tile_width, 1), max(columns, 1)), min(max(tile_height, 1), max(rows, 1))
+    segments = list(_segments(data, begin + 2))
     blocks = packets = 0
-    for coding in _codings(data, begin + 2, samples):
+    for coding in _codings(segments, samples):
         cut, precincts = _parts(coding, *tile)
         blocks, packets = max(blocks, cut), max(packets, precincts * coding.layers)
     bits = (data[start + 34] & 0x7F) + 1
-    return J2kFrame(bits, rows, columns, samples, tiles, blocks * tiles, packets * tiles)
+    parts = (tiles, len(segments), blocks * tiles, packets * tiles)
+    return J2kFrame(bits, rows, columns, samples, *parts)
 
 
 def too_many_parts(frame: J2kFrame) -> str | None:
@@ -67,10 +71,10 @@ def too_many_parts(frame: J2kFrame) -> str | None:
     return None
 
 
-def _codings(data: bytes, at: int, samples: int) -> Iterator[_Coding]:
+def _codings(segments: Iterable[tuple[int, bytes]], samples: int) -> Iterator[_Coding]:
     """Read the coding styles of the main header and of those of all tile-parts."""
     layers = 1
-    for marker, segment in _segments(data, at):
+    for marker, segment in segments:
         if marker == _CODING and len(segment) >= 10:
             layers = max(int.from_bytes(segment[2:4], "big"), 1)
             yield _coding(segment[0], layers, segment[5:])
@@ -110,19 +114,19 @@ def _cells(sides: tuple[int, ...], exponents: tuple[int, ...]) -> int:
 
 
 def _segments(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:
-    """Yield markers and contents of the segments of all headers (A.2), not the compressed data."""
-    part, length_of_part = 0, 0
-    for _ in range(_MOST_SEGMENTS):
+    """Yield markers and contents of the segments of all headers (A.2), not the compressed data.
+
+    No more than one beyond those that a film may have.
+    """
+    for _ in range(_MOST_PARTS["segments"] + 1):
         marker = int.from_bytes(data[at : at + 2], "big")
-        if marker == _DATA:
-            if not length_of_part or part + length_of_part <= at:
-                return  # the last part, to the end of the codestream
-            at = part + length_of_part
-            continue
+        if marker == _DATA:  # whatever length the part claims to have
+            at = data.find(_TILE_PART, at)
+            if at < 0:
+                return
+            marker = int.from_bytes(_TILE_PART, "big")
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         if marker < 0xFF01 or marker == _END or length < 2:
             return
-        if marker == _TILE_PART:
-            part, length_of_part = at, int.from_bytes(data[at + 6 : at + 10], "big")
         yield marker, data[at + 4 : at + 2 + length]
         at += 2 + length

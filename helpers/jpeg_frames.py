@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-_START_OF_SCAN, _END = 0xDA, 0xD9
+_START_OF_SCAN, _END, _ALONE = 0xDA, 0xD9, 0x01  # the last is a segment of nothing else
 # A marker with the fill bytes before it, and one among compressed samples that ends them: neither a
 # stuffed byte nor a restart. (With fill bytes, the search would take the square of their number.)
 _MARKER = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")
@@ -44,26 +44,25 @@ def frame_of(data: bytes) -> JpegFrame | None:
 def why_costly(data: bytes) -> str | None:
     """Say what about a JPEG would take a decoder too long, None if nothing would.
 
-    What follows the picture does not count: a phone may append a film of some seconds.
+    Bytes between segments that belong to none are passed over, as decoders do. What follows the
+    picture does not count: a phone may append a film of some seconds.
     """
     frame, scans, at = frame_of(data), 0, 2
-    pixels = frame.rows * frame.columns if frame else 0
+    pixels = frame.rows * frame.columns if frame else _MOST_SCANNED // 10
     for _ in range(_MOST_SEGMENTS):
-        found = _MARKER.match(data, at, at + _MOST_FILL + 2)
-        if not found:
-            filled = data[at : at + _MOST_FILL] == b"\xff" * _MOST_FILL
-            return "has more fill bytes than any program writes" if filled else None
-        marker, at = found[0][-1], found.end()
-        if marker == _END:
+        found = _AFTER_SAMPLES.search(data, at)
+        if not found or found[0][-1] == _END:
             return None
-        at += int.from_bytes(data[at : at + 2], "big")
+        if not scans and found.start() - at > _MOST_FILL:
+            return "has more bytes between its segments than any program writes"
+        marker, at = found[0][-1], found.end()
+        if marker != _ALONE:
+            at += int.from_bytes(data[at : at + 2], "big")
         if marker == _START_OF_SCAN:
             scans += 1
             # Each walks over all pixels. (What is too large for one is said elsewhere.)
             if scans > MOST_SCANS or (scans > 1 and scans * pixels > _MOST_SCANNED):
                 return f"is written in {scans} scans or more, too many for its size"
-            following = _AFTER_SAMPLES.search(data, at)
-            at = following.start() if following else len(data)
     return f"has more than {_MOST_SEGMENTS:,} segments"
 
 

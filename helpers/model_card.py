@@ -59,7 +59,7 @@ def model_card(run: Run, name: str) -> str:
 def _drawn(run: Run) -> list[str]:
     """Say in bold which of the figures are about no patient at all."""
     drawn = ", ".join(name for name, phantom in run.phantom.items() if phantom)
-    told = f"**Films of {drawn} are drawn, of invented patients: these figures are about nobody.**"
+    told = f"**Films of {drawn} are drawn: what is said of these cohorts is about nobody.**"
     return [told] if drawn else []
 
 

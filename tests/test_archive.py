@@ -581,7 +581,7 @@ def test_another_key_is_noticed(collection, server, monkeypatch, tmp_path):
 def test_pictures_of_another_version_are_noticed(collection, server, monkeypatch):
     get(collection, server)
     monkeypatch.setattr("helpers.archive.CONVERSION", 0)
-    with pytest.raises(DownloadError, match="another version of the conversion"):
+    with pytest.raises(DownloadError, match="another conversion"):
         get(collection, server)
 
 

@@ -26,7 +26,7 @@ from helpers.pixels import UnreadableRadiograph, read_radiograph
 ENCODED = sorted(Path(__file__).with_name("dicom_encoded").glob("*j2k*.dcm"))
 COSTLY = {
     "fill": (lambda: jpeg_of_fill(1_000_000), "header is damaged"),
-    "fill before": (lambda: jpeg_with(b"\xff", 4_000_000), "fill bytes"),
+    "fill before": (lambda: jpeg_with(b"\xff", 4_000_000), "bytes between"),
     "comments": (lambda: jpeg_with(b"\xff\xfe\0\x02", 100_000), "segments"),
     "private chunks": (lambda: png_of_chunks(b"prVt", 100_000), "chunks"),
     "chunks of pixels": (lambda: png_of_chunks(b"IDAT", 200_000), "chunks"),
@@ -72,6 +72,16 @@ def test_ordinary_pictures_are_not_costly():
     assert png_chunks.why_costly(file.getvalue()[:-30]) is None  # cut off: others say so
 
 
+@pytest.mark.parametrize("hidden", [b"\0\0", b"\xff\x01", b"\xff\xff\xff"])
+def test_scans_behind_what_belongs_to_no_segment_are_counted(hidden):
+    """Decoders pass over stray bytes, markers without a segment and fill bytes."""
+    data = jpeg(progressive=True)
+    last = data.rindex(b"\xff\xda")
+    tables = data.rindex(b"\xff\xc4", 0, last)
+    scan = data[tables:last] + hidden + data[last:-2]
+    assert "scans or more" in str(jpeg_frames.why_costly(data[:-2] + 200 * scan + data[-2:]))
+
+
 def test_scans_are_counted_with_the_size_of_the_picture(monkeypatch):
     progressive = jpeg(progressive=True)
     assert jpeg_frames.why_costly(progressive) is None
@@ -106,6 +116,22 @@ def test_coding_styles_of_tiles_and_components_count_as_well():
     segment = b"\xff\x53" + struct.pack(">H", 2 + len(style)) + style
     for where in (at, at + 12):  # in the main header; in that of the tile-part
         found = j2k_frame_of(frame[:where] + segment + frame[where:])
+        assert found is not None and found.blocks == 100**2
+
+
+def test_a_coding_style_cannot_hide():
+    """Neither behind many segments nor behind a tile-part that claims a wrong length."""
+    film = dcmread(io.BytesIO(j2k_in_parts(100, exponent=4)))
+    frame = next(generate_frames(film.PixelData, number_of_frames=1))
+    at = frame.index(b"\xff\x52")
+    behind = j2k_frame_of(frame[:at] + b"\xff\x64\0\x04\0\1" * 100_001 + frame[at:])
+    assert behind is not None and "segments" in str(too_many_parts(behind))
+    begin = frame.index(b"\xff\x90")
+    for claimed in (0, 12, 13, 10**6):
+        part = bytearray(frame[begin:-2])
+        part[6:10] = struct.pack(">I", claimed)
+        finer = part[:12] + b"\xff\x52\0\x0d\1\0\0\1\0\0\4\4\0\1\0" + part[12:]
+        found = j2k_frame_of(frame[:begin] + bytes(part) + bytes(finer) + frame[-2:])
         assert found is not None and found.blocks == 100**2
 
 

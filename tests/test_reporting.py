@@ -122,6 +122,10 @@ def test_the_card_says_what_a_reviewer_asks(run):
     assert "−0.10 (−0.20 to +0.05)" in text and "training: seed | 7" in text
     assert "training: decay | 0.385 |" in text
     assert "Trained on sbu (phantom); started from: phantom." in text  # and tested elsewhere, too
+    drawn = ", ".join(name for name, phantom in run.phantom.items() if phantom)
+    assert f"**Films of {drawn} are drawn: what is said of these cohorts is about nobody.**" in text
+    real = replace(run, phantom=dict.fromkeys(run.phantom, False))
+    assert "drawn" not in model_card(real, "iteration2").split("## Model details")[0]
     assert "| grouping | group | n | events | AUROC | observed / expected deaths |" in text
     assert text.index("accuracy of always the majority") > text.index("| accuracy |")
     with pytest.raises(ValueError, match="a model that the run has tested"):

@@ -672,7 +672,7 @@ Markdown(
 # nothing to do with each other.
 
 # %%
-from helpers.studies import compare, differences, load_study
+from helpers.studies import compare, differences, load_study, start_note
 
 study = load_study("phantom-variants")
 ways = [way for way in study.table["variant"].unique() if "labels:" in way]
@@ -695,7 +695,8 @@ def against(way, measure):
     return f"* {way.split(': ')[1]}, {measure}: **{word}**, {gap:+.2f}"
 
 
-Markdown("\n".join(against(way, measure) for way in ways for measure in measured))
+told = [against(way, measure) for way in ways for measure in measured]
+Markdown("\n".join([*told, "", start_note(study)]))
 
 # %% [markdown]
 # Where nothing is shown to differ, the interval says how much may still be lost or won. With as many comparisons as lines, one may

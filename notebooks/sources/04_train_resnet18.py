@@ -414,7 +414,7 @@ Markdown(
 # columns are paired: each way less iteration 2, which began with the phantom start, learned ieee8023 and then SBU, carefully.
 
 # %%
-from helpers.studies import compare, differences, load_study
+from helpers.studies import compare, differences, load_study, start_note
 
 correspond = {
     "from scratch": "random (more passes)",
@@ -428,6 +428,7 @@ stored = compare(study, test="sbu", measures=asked_for, variants=list(correspond
 for measure in asked_for:
     less = differences(study, test="sbu", measure=measure).reindex(stored.index)
     stored[f"{measure}, less iteration 2"] = less.fillna("not here")
+display(Markdown(start_note(study)))
 stored.rename(index=correspond)
 
 # %% [markdown]
