@@ -26,17 +26,18 @@ class Interval:
     note: str = ""
 
     def __format__(self, specification: str) -> str:
-        """Format the three numbers alike."""
+        """Format the three numbers alike; what rounds to zero is never a negative zero."""
         if np.isnan(self.estimate):
             return "not estimable"
+        sign, rest = specification[:1] == "+", (specification or ".2f").removeprefix("+")
         numbers = [
-            format(value, specification or ".2f").replace("-", "−")
+            format(value, f"{'+' if sign else ''}z{rest}").replace("-", "−")
             for value in (self.estimate, self.low, self.high)
         ]
         if np.isnan(self.low):
             return f"{numbers[0]} (no interval)"
         # "−0.3–−0.1" and "+0.1–+0.3" are hard to read: a dash separates bounds without a sign only.
-        signed = self.low < 0 or specification.startswith("+")
+        signed = numbers[1][0] in "+−"
         return f"{numbers[0]} ({numbers[1]}{' to ' if signed else '–'}{numbers[2]})"
 
     def __str__(self) -> str:

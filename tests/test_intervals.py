@@ -109,6 +109,8 @@ def test_intervals_read_well():
     assert str(Interval(0.712, 0.598, 0.823)) == "0.71 (0.60–0.82)"
     assert f"{Interval(0.712, 0.598, 0.823):.0%}" == "71% (60%–82%)"
     assert str(Interval(-0.2, -0.31, 0.1)) == "−0.20 (−0.31 to 0.10)"
+    assert str(Interval(-0.001, -0.004, -0.002)) == "0.00 (0.00–0.00)", "no negative zero"
+    assert f"{Interval(-0.001, -0.3, 0.001):+.2f}" == "+0.00 (−0.30 to +0.00)"
     assert str(Interval(NAN, NAN, NAN)) == "not estimable"
     assert str(Interval(0.5, NAN, NAN)) == "0.50 (no interval)"
 

@@ -44,7 +44,7 @@ root = cohort_root("sbu")
 if (root / "manifest.csv").is_file():  # fetched films are pictures already: learn on phantoms
     root = Path("../data/phantom/sbu").resolve()
 films = load_sbu(root)
-index = select_index_films(films)
+index = select_index_films(films)  # index film: the one of a patient that we predict from
 with quiet():
     film = dcmread(index["image_path"][0])
     total = sum(1 for _ in film.iterall())
@@ -226,7 +226,7 @@ _ = plot_films(
 
 # %% [markdown]
 # *Figure: the same film twice. Left, with only the low bits of each value, it falls apart into
-# bands and snow. Right, shown by its window and then rounded to eight bits, it looks like a film.*
+# snow (a film with less noise, into bands). Right, shown by its window and then rounded to eight bits, it looks like a film.*
 #
 # That one cannot be overlooked. The same steps in the wrong order can: eight bits first, then the
 # window. How many different greys are left in a narrow window on the lungs?
@@ -299,8 +299,8 @@ found == mistake.PatientID, f"{perf_counter() - start:.2f} seconds"
 
 # %% [markdown]
 # `deidentify` goes the other way round. Names are hashes with a *key*, which lives in the user's
-# settings, never in the repository (`helpers/keys.py`); here it is a throw-away one. The manifest
-# has a fixed list of columns, each a number, a keyed hash or a word from a list, never text of the
+# settings, never in the repository (`helpers/keys.py`); here it is a throw-away one. The *manifest*, a
+# table with a row a film, has a fixed list of columns, each a number, a keyed hash or a word from a list, never text of the
 # header. Dates become days since the patient's first film. And three kinds of film are held back
 # for a human: those that say that their text tells who and when, screen shots, and derived images
 # (plain films of some makers say DERIVED and PRIMARY: `derived_primary=True` lets these pass). We make
@@ -372,15 +372,15 @@ from helpers.dicom import convert
 from helpers.review import review_sheet
 
 with TemporaryDirectory() as folder:
-    pictures = convert(index["image_path"].head(4), folder)["png_path"].dropna()
-    sheet = review_sheet(list(pictures))
+    pictures = convert(index["image_path"].head(2), folder)["png_path"].dropna()
+    sheet = review_sheet(list(pictures), columns=2)
 
-_, ax = plt.subplots(figsize=(9, 2.4))
+_, ax = plt.subplots(figsize=(9, 4.6))
 ax.imshow(sheet, cmap="gray")
 _ = ax.axis("off")
 
 # %% [markdown]
-# *Figure: a review sheet of four films in a row. Their borders are bright and grainy, their middles
+# *Figure: a review sheet of two films, side by side. Their borders are bright and grainy, their middles
 # dark with a number on them.*
 
 # %% [markdown]
@@ -397,7 +397,7 @@ from helpers.cohorts import participant_flow
 participant_flow({"sbu": index}).set_index("step")[["radiographs", "patients"]]
 
 # %% [markdown]
-# The archive of the real collection has an index that can be read offline: a row a series, with
+# The archive of the real collection has a catalogue that can be read offline: a row a series, with
 # study and series description, series number, date and size, but neither view nor references. The
 # same rules on it say what would have to be fetched. Views are taken from descriptions that say so.
 # Companions cannot be told, so here the series number must do, the mistake of above; the headers put
@@ -412,19 +412,20 @@ real_flow = participant_flow({"sbu": chosen}).set_index("step").drop(columns="co
 real_flow[real_flow["radiographs"] > 0].round(1)
 
 # %%
-frontal_ap = real.loc[real["series_description"] == "AP", "patient_id"].nunique()
+saved = real_flow["gigabytes"].iloc[1:-1]
 Markdown(
     f"Of **{len(real):,}** radiographs of **{real['patient_id'].nunique():,}** patients "
     f"({real['megabytes'].sum() / 1e3:.0f} GB), **{len(chosen):,}** are index films "
-    f"(**{chosen['megabytes'].sum() / 1e3:.1f} GB**); {frontal_ap:,} patients have an AP film."
+    f"(**{chosen['megabytes'].sum() / 1e3:.1f} GB**). The rule that saves most is *{saved.idxmax().removeprefix('excluded: ')}* "
+    f"({saved.max():.0f} GB)."
 )
 
 # %% [markdown]
-# Two things the index cannot know are checked when a film is there: whether its header makes it a
+# Two things the catalogue cannot know are checked when a film is there: whether its header makes it a
 # companion, and whether it lies between admission and outcome, for which the clinical table is
 # needed. `python -m helpers.downloads sbu` does both. It streams: some hundred megabytes are
 # fetched, checked, converted without identifiers and deleted, then the next; where a header belies
-# the index, the patient's next film is fetched. Killed and started again, it goes on.
+# the catalogue, the patient's next film is fetched. Killed and started again, it goes on.
 #
 # ### Do the dates go together?
 #
@@ -463,14 +464,15 @@ Markdown(
 )
 
 # %% [markdown]
-# The download asks this of the real table and the real index first (`helpers.idc.agrees`). If fewer
+# The download asks this of the real table and the real catalogue first (`helpers.idc.agrees`). If fewer
 # than half of the patients have a film in their stay, it warns, and counts days from each patient's
 # first study instead of admission. No film can then be told to lie before admission or after
 # discharge: "the earliest" is all that is left of the rule.
 #
 # ### Files that are there
 #
-# Converting them is one call. It takes any executor: here two processes, in a hospital a cluster.
+# Converting them is one call. It takes any *executor*, an object that runs work side by side: here two
+# processes, in a hospital a cluster.
 # Killed and started again, it goes on where it was. For that it keeps a table of the files that it
 # has read, whose names may name patients: that folder stays where the films are. Pictures to hand
 # on are made by `deidentify`.
@@ -483,7 +485,17 @@ from helpers.executors import ProcessPool
 
 with ProcessPool(2) as executor:
     converted = convert(tqdm(index["image_path"]), work_root() / "png", executor=executor)
-converted.groupby(["photometric", "bits_stored", "contrast"], dropna=False).size().to_frame("films")
+whole = converted["png_path"].notna()
+Markdown(
+    f"**{whole.sum()}** of {len(converted)} films became pictures; {(~whole).sum()} were refused."
+)
+
+# %% [markdown]
+# What they were, by how their headers said that they are to be shown:
+
+# %%
+kinds_of_films = converted[whole].groupby(["photometric", "bits_stored", "contrast"], dropna=False)
+kinds_of_films.size().to_frame("films")
 
 # %% [markdown]
 # A file that cannot be converted is a row with a reason; it is no black picture, and it does not
@@ -541,13 +553,14 @@ known_later = [name for name in KNOWN_LATER if name in later and name != "last.s
 of_patient = later.loc[index["patient_id"]].reset_index(drop=True)
 
 # %%
+exposures = films.loc[~films["companion"], "patient_id"].value_counts()  # a companion is no film
 known = {
     "age band": index["age"],
     "male sex, where sex is given": (index["sex"] == "M").where(index["sex"].notna()),
 }
 found_out = {
     "sex is blank": index["sex"].isna(),
-    "number of films": index["patient_id"].map(films["patient_id"].value_counts()),
+    "number of films": index["patient_id"].map(exposures),
 }
 values = known | found_out | {name: as_number(of_patient[name]) for name in known_later}
 scores = index[["site", "patient_id", "died", "label_source"]].copy()
@@ -629,10 +642,16 @@ Markdown(
 from helpers.clinical import NotKnownAtAdmission, predictors
 
 asked = ["age.splits", "gender_concept_name"]
-predictors(index, asked).describe().loc[["count", "mean", "min", "max"]]
+honest = predictors(index, asked)
+honest["male"].value_counts().rename("patients").to_frame()
+
+# %%
+Markdown(
+    f"That is **{len(honest)}** patients of {len(index)}, of whom {index['sex'].isna().sum()} have blank sex."
+)
 
 # %% [markdown]
-# No row was dropped, and sex has two values, not three: a blank became one or the other by chance,
+# So no row was dropped, and sex has two values, not three: a blank became one or the other by chance,
 # in the shares of those known. Whoever asks for a column that is not on the list is refused, and
 # told why.
 
@@ -661,11 +680,13 @@ for name in ("is_icu", "length_of_stay", "kidney_replacement_therapy"):
 # with the standard's formulas. About the leaks: a time stamp that puts a column before the film.
 #
 # **Exercises.**
-# 1. Store the film with two windows, `WindowCenter=[1000, 2500]` and `WindowWidth=[500, 3000]`,
-#    and show it with `index=0` and `index=1`. Which would you choose for lungs?
+# 1. Store the film with two windows, `WindowCenter=[float(np.median(pixels[lung])), film.WindowCenter]` and
+#    `WindowWidth=[largest / 2, film.WindowWidth]`, and show it with `index=0` and `index=1`. Which would you choose for lungs?
 # 2. Store it with `VOILUTFunction="SIGMOID"` and compare. Where does the grey change most?
 # 3. Laboratory values are refused too: the table does not say when they were measured. Add three to
-#    the figure. Of which would you want the time stamp first?
+#    the figure, as `values[name] = of_patient[name]` (their names in `later` begin with a number, such as `2532-0_Lactate …`), with
+#    blanks left blank: a patient without the value is then left out. Of which would you want the time stamp first, and what does an AUROC
+#    far below one half mean?
 # 4. The film itself can show a breathing tube. Is that a leak? Say when the film was taken, and
 #    what the model is for.
 #
