@@ -72,8 +72,9 @@ def describe_heat(heat: np.ndarray, side: str = "for") -> str:
 
     Parameters
     ----------
-    heat : ndarray, shape (h, w)
-        Evidence for death, or against it, in logits, at least 0.
+    heat : ndarray, shape (rows, columns)
+        Evidence for death, or against it, in logits, at least 0, of places that cover the picture
+        evenly: of the network's, not of pixels, most of which nearest to the edge share a place.
     side : {"for", "against"}
 
     Returns
@@ -87,10 +88,11 @@ def describe_heat(heat: np.ndarray, side: str = "for") -> str:
             f"{LITTLE_HEAT} logits."
         )
     rows, columns = ("upper", "middle", "lower"), ("left", "central", "right")
+    down, across = ((np.arange(n) + 0.5) * ZONES // n for n in heat.shape)
     zones = {
-        f"{row} {column}": float(zone.sum())
-        for row, band in zip(rows, np.array_split(heat, ZONES, axis=0), strict=True)
-        for column, zone in zip(columns, np.array_split(band, ZONES, axis=1), strict=True)
+        f"{row} {column}": float(heat[np.ix_(down == i, across == j)].sum())
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
     }
     place, most = max(zones.items(), key=lambda item: item[1])
     share = most / sum(zones.values())
@@ -102,6 +104,21 @@ def describe_heat(heat: np.ndarray, side: str = "for") -> str:
         f"than {share:.0%} of it."
     )
     return f"The strongest evidence {side} death reaches {peak:.1f} logits. {where}"
+
+
+def describe_balance(places: np.ndarray) -> str:
+    """Say what evidence for and against come to, which is what moves the risk.
+
+    Parameters
+    ----------
+    places : ndarray
+        Evidence in logits of the places of the network's own grid.
+    """
+    mean = format(float(places.mean()), "+z.1f").replace("-", "−")
+    return (
+        f"On balance, averaged over the {places.size} places that the network itself has, the "
+        f"evidence is {mean} logits; without any it is 0."
+    )
 
 
 def _count(probability: float) -> str:

@@ -197,11 +197,21 @@ def test_summary_of_an_even_map_names_no_place():
 
 
 def test_summary_tells_of_both_sides(analysis):
-    evidence = np.zeros((SIZE, SIZE), np.float32)
-    evidence[:20, -20:] = -4.0
-    text = replaced(analysis, evidence=evidence).summary
+    grid = np.zeros_like(analysis.grid)
+    grid[:2, -2:] = -4.0
+    text = replaced(analysis, grid=grid).summary
     assert "Little evidence for death" in text
     assert "against death reaches 4.0 logits" in text and "upper right" in text
+
+
+def test_summary_says_what_both_sides_come_to(analysis, model):
+    places = analysis.grid[::4, ::4]
+    mean = f"{places.mean():+.1f}".replace("-", "−")
+    assert f"over the {places.size} places" in analysis.summary
+    assert f"the evidence is {mean} logits" in analysis.summary
+    logit = np.log(analysis.risk / (1 - analysis.risk))
+    silent = model.intercept + model.slope * float(model.network.fc.bias.detach())
+    assert np.isclose(logit, silent + places.mean(), atol=1e-3), "it is what moves the risk"
 
 
 def test_tint_leaves_the_film_where_there_is_no_heat_and_has_a_fixed_scale():
