@@ -25,7 +25,7 @@ from helpers.input_checks import named_warnings
 from helpers.intervals import Interval
 from helpers.models import RiskModel
 from helpers.paths import PROJECT, is_phantom
-from helpers.radiographs import UnreadableRadiograph, preprocess, read_radiograph
+from helpers.pixels import UnreadableRadiograph, preprocess, read_radiograph
 from helpers.reporting import markdown_table
 
 MODEL = PROJECT / "data" / "work" / "quick-phantom" / "models" / "iteration2.safetensors"

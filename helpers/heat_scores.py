@@ -26,7 +26,7 @@ def score_maps(
     maps : mapping of str to ndarray, shape (n, h, w)
         By name; negative values, evidence against, count as none.
     lesions, lungs : ndarray of bool, shape (n, h, w)
-        True places, such as `helpers.radiographs.preprocess_mask` gives them; no film without
+        True places, such as `helpers.pixels.preprocess_mask` gives them; no film without
         lesions.
 
     Returns
