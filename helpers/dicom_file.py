@@ -23,7 +23,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from helpers.dicom_decoders import UnreadableDicom
+from helpers.dicom_errors import UnreadableDicom
 
 # More than a stitched whole-spine film. A file of a few bytes may claim 65,535 × 65,535.
 MOST_PIXELS = 52_500_000

@@ -8,7 +8,8 @@ from pydicom.uid import (
     DigitalXRayImageStorageForProcessing,
 )
 
-from helpers.dicom_decoders import UnreadableDicom, is_decodable, shown
+from helpers.dicom_decoders import is_decodable
+from helpers.dicom_errors import UnreadableDicom, shown
 from helpers.dicom_file import MOST_PIXELS
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")

@@ -38,7 +38,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from helpers.dicom import UnreadableDicom, convert, describe_header, read_dicom
+from helpers.dicom import convert, describe_header, read_dicom
+from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_header import MOST_PIXELS, open_film
 from helpers.dicom_picture import render
 from helpers.quarantine import read_header
