@@ -10,7 +10,7 @@ from pydicom.uid import (
 
 from helpers.dicom_decoders import is_decodable
 from helpers.dicom_errors import UnreadableDicom, shown
-from helpers.dicom_file import MOST_PIXELS
+from helpers.limits import LARGEST_AREA
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 FRAME_BY_FRAME = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
@@ -117,10 +117,10 @@ def refuse_unreadable_pixels(film: FileDataset) -> None:
 def _refuse_sizes(film: FileDataset) -> None:
     """Refuse a picture without pixels, and one with more than any radiograph has."""
     rows, columns = int(film.get("Rows") or 0), int(film.get("Columns") or 0)
-    if not 0 < rows * columns <= MOST_PIXELS:
+    if not 0 < rows * columns <= LARGEST_AREA:
         raise UnreadableDicom(
             f"The header claims {shown(film, 'Rows')} × {shown(film, 'Columns')} pixels; expected "
-            f"at least one and at most {MOST_PIXELS:,}. Export the film again."
+            f"at least one and at most {LARGEST_AREA:,}. Export the film again."
         )
 
 
