@@ -18,13 +18,13 @@ from benchmarks.study_ways import PHANTOM, PHANTOM_CARELESS, PREDECESSOR, WAYS, 
 from helpers.cohorts import load_cohort, select_index_films
 from helpers.duplicates import find_duplicates
 from helpers.evaluation import auroc, bootstrap_interval, with_seeds
+from helpers.files import file_hash
 from helpers.intervals import as_columns
 from helpers.patient_groups import group_patients
 from helpers.patients import PATIENT
 from helpers.recipes import CAREFUL
 from helpers.splits import split_patients
 from helpers.starts import PHANTOM_START
-from helpers.studies import file_hash
 from helpers.training_data import training_data_hash
 
 FOLDS, REPEATS = 5, 1000

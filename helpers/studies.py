@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from helpers.files import write_whole
+from helpers.files import file_hash, write_whole
 from helpers.intervals import Interval, intervals_of
 from helpers.paths import PROJECT
 from helpers.starts import PHANTOM_START
@@ -93,8 +93,7 @@ def load_study(name: str, folder: Path | None = None) -> Study:
 
 def start_note(study: Study) -> str:
     """Say that a study began with another phantom start than the one that ships, else ""."""
-    ships = hashlib.sha256(PHANTOM_START.read_bytes()).hexdigest()
-    if study.made["phantom_start_sha256"] == ships:
+    if study.made["phantom_start_sha256"] == file_hash(PHANTOM_START):
         return ""
     return (
         "These stored runs began with an earlier phantom start than the one that ships and that "
@@ -176,8 +175,3 @@ def code_hash() -> str:
     """SHA-256 of the modules that decide how a network comes out, ends of lines aside."""
     texts = [(PROJECT / "helpers" / f"{name}.py").read_text(encoding="utf-8") for name in CODE]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
