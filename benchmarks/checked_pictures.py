@@ -20,7 +20,7 @@ from sklearn.datasets import load_sample_images
 
 from helpers.cohorts import load_hannover, load_ieee8023, load_sbu
 from helpers.paths import PROJECT, cohort_root
-from helpers.radiographs import read_radiograph
+from helpers.pixels import read_radiograph
 from helpers.splits import split_patients
 
 PHANTOMS = PROJECT / "data" / "phantom"

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.dicom import UnreadableDicom, read_dicom
+from helpers.dicom import read_dicom
 from helpers.dicom_decoders import stored_words, values_of
+from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_grey import is_background
 from helpers.dicom_header import open_film
 from tests.dicom_matrix import ENCODED, EXPECTED, cases, digest

@@ -22,9 +22,10 @@ from benchmarks.study_runs import Runs
 from benchmarks.study_summary import summarise
 from benchmarks.study_variants import VARIANTS, labelled_hashes, load_films, train_variant
 from helpers.cohorts import is_phantom, profile
+from helpers.files import file_hash
 from helpers.reporting import markdown_table
 from helpers.starts import PHANTOM_START
-from helpers.studies import file_hash, save_study
+from helpers.studies import save_study
 
 MOST_SEEDS = 20  # each has a draw of the labels of its own, and there are so many
 

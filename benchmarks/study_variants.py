@@ -13,13 +13,13 @@ from torch import nn
 from benchmarks.study_runs import Runs
 from helpers.cohorts import cohort_root, load_cohort, work_file
 from helpers.evaluation import pool_by_patient
+from helpers.files import file_hash
 from helpers.finishing import finish_model
 from helpers.imputation import impute_survival, label_films
 from helpers.models import STARTS, RiskModel, build_resnet18
 from helpers.recipes import CAREFUL, CARELESS, TrainingConfig
 from helpers.splits import load_split
 from helpers.starts import PHANTOM_START
-from helpers.studies import file_hash
 from helpers.training import fit, predict
 from helpers.training_data import load_parts, training_data_hash
 from phantoms import truth

@@ -2,7 +2,8 @@
 
 `dicom_file` takes a file apart, `dicom_header` opens a film, unless `dicom_refusals` says why not,
 `dicom_decoders` decodes its pixels, `dicom_grey` and `dicom_tables` map them to grey in the order
-that DICOM prescribes, and `dicom_picture` makes small pictures of them.
+that DICOM prescribes, and `dicom_picture` makes small pictures of them. What each refuses is an
+`UnreadableDicom` of `dicom_errors`.
 """
 
 import os
@@ -16,7 +17,7 @@ import pandas as pd
 from xxhash import xxh3_128_hexdigest
 
 from helpers.dicom_attributes import describe_header
-from helpers.dicom_decoders import UnreadableDicom
+from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_grey import contrast_of
 from helpers.dicom_header import open_film
 from helpers.dicom_picture import encode_png, render, shrink, square_pixels

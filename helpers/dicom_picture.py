@@ -13,7 +13,8 @@ import numpy as np
 from pydicom import FileDataset
 
 from helpers.dicom_attributes import SPACINGS
-from helpers.dicom_decoders import UnreadableDicom, stored_words, unused_bits, values_of
+from helpers.dicom_decoders import stored_words, unused_bits, values_of
+from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_grey import grey_of
 
 # A film's noise leaves deflate no repetitions to find, so looking for runs only, after the filter

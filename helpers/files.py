@@ -1,5 +1,6 @@
-"""Files that are there whole or not at all, and what is no file though it has a name."""
+"""Files that are there whole or not at all, their hashes, and what is no file but has a name."""
 
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,11 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)  # as where the disk is full
         raise
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def is_pipe(path: str | Path) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.bootstrap import bootstrap_interval
-from helpers.intervals import Interval
+from helpers.intervals import Interval, as_columns, intervals_of
 from helpers.localisation import centred_blob, heat_share, pointing_chance, pointing_game
 
 SCORES = ("pointing game", "heat in lesions", "heat in lungs")
@@ -26,7 +26,7 @@ def score_maps(
     maps : mapping of str to ndarray, shape (n, h, w)
         By name; negative values, evidence against, count as none.
     lesions, lungs : ndarray of bool, shape (n, h, w)
-        True places, such as `helpers.radiographs.preprocess_mask` gives them; no film without
+        True places, such as `helpers.pixels.preprocess_mask` gives them; no film without
         lesions.
 
     Returns
@@ -81,11 +81,8 @@ def score_intervals(scores: pd.DataFrame, patients: Sequence[str] | pd.Series) -
     columns = list(table)
     table = table.assign(patient_id=np.asarray(patients))
     found = bootstrap_interval(lambda t: t[columns].mean().to_dict(), table)
-    rows = [
-        (*name, interval.estimate, interval.low, interval.high)
-        for name, interval in zip(names, found.values(), strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["score", "map", "estimate", "low", "high"])
+    keys = pd.DataFrame(names, columns=["score", "map"])
+    return keys.join(pd.DataFrame([as_columns(interval) for interval in found.values()]))
 
 
 def leads(
@@ -100,8 +97,7 @@ def leads(
         {(score, rival): scores[score, name] - scores[score, rival] for rival in rivals}
     )
     found = score_intervals(apart, patients)
-    numbers = found[["estimate", "low", "high"]].to_numpy(float)
-    return {rival: Interval(*row) for rival, row in zip(rivals, numbers, strict=True)}
+    return dict(zip(rivals, intervals_of(found), strict=True))
 
 
 def in_words(name: str, found: Mapping[str, Interval]) -> Iterator[str]:
@@ -123,8 +119,7 @@ def with_sign(lead: Interval) -> str:
 
 def table_of(intervals: pd.DataFrame) -> pd.DataFrame:
     """Intervals of :func:`score_intervals` as text, a row a map, a column a score."""
-    numbers = intervals[["estimate", "low", "high"]].to_numpy(float)
-    shown = intervals.assign(shown=[str(Interval(*row)) for row in numbers])
+    shown = intervals.assign(shown=[str(interval) for interval in intervals_of(intervals)])
     wide = shown.pivot(index="map", columns="score", values="shown")
     return wide.loc[intervals["map"].unique(), intervals["score"].unique()].rename_axis(
         index=None, columns=None

@@ -209,6 +209,18 @@ def test_clinical_table_as_published_passes(tmp_path):
         check_published(path)
 
 
+def test_clinical_table_that_was_cut_off_is_refused_before_anything_is_fetched(tmp_path):
+    path = tmp_path / SBU_CLINICAL_FILE
+    clinical_table().to_csv(path, index=False)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rstrip().rindex(b"5") + 1])  # the last row ends in its stay
+    with pytest.raises(ClinicalTableError, match=r"check of its format.*shorter than its header"):
+        check_published(path)
+    path.write_bytes(whole + whole.splitlines()[-1] + b",one more field\n")
+    with pytest.raises(ClinicalTableError, match=r"check of its format.*saw 132"):
+        check_published(path)
+
+
 def test_predictors_known_later_are_refused_with_the_reason():
     columns = pd.Index(["is_icu", "last.status", "htn_v", "2160-0_Creatinine"])
     check_predictors(["htn_v"], columns)

@@ -72,5 +72,8 @@ def test_no_interval_of_a_rate_leaves_0_and_1():
 
 def test_complete_cases_leave_the_others_out():
     assert training_rate(labels()).estimate == counted_rate(pd.Series([True, False])).estimate
+    nobody = labels().assign(died=pd.array([pd.NA] * 7, dtype="boolean"))
+    assert str(training_rate(nobody)) == str(counted_rate(pd.Series([], dtype=bool)))
+    assert str(training_rate(nobody)) == "not estimable"
     with pytest.raises(ValueError, match="No label of this table was imputed"):
         imputed_rate(labels(label_source="observed"))

@@ -94,8 +94,20 @@ def test_no_difference_at_all_and_perfect_ranks_get_no_interval():
     table = patients()
     same = pooled_difference(table.assign(other=table["risk_0"]), "other")
     assert same.estimate == 0 and np.isnan(same.low) and "rank alike" in same.note
+    certain = table.assign(risk_0=0.2 + 0.5 * table["died"], other=0.5)
+    half = pooled_difference(certain, "other")
+    assert half.estimate == 0.5 and half.note == auroc_difference(certain, "risk_0", "other").note
+    assert np.isnan(half.low) and "same difference" in half.note
     perfect = pooled_auroc(table.assign(risk_0=0.2 + 0.5 * table["died"]))
     assert perfect.estimate == 1 and np.isnan(perfect.low) and "perfect" in perfect.note
+
+
+def test_models_that_tell_nothing_get_no_interval_whether_one_or_several():
+    table = patients().assign(risk_0=0.3)
+    alone = auroc_interval(table, risk="risk_0")
+    for one in (pooled_auroc(table), pooled_auroc(table.assign(risk_1=0.4))):
+        assert one.estimate == alone.estimate == 0.5 and np.isnan([one.low, alone.low]).all()
+        assert "the same for all" in one.note and "the same for all" in alone.note
 
 
 def test_refusals_say_what_was_expected():

@@ -26,7 +26,7 @@ from helpers.imputers import METHODS
 from helpers.models import STARTS
 from helpers.patient_groups import group_patients
 from helpers.starts import PHANTOM_START
-from helpers.studies import compare, differences, load_study, save_study, start_note
+from helpers.studies import compare, differences, gaps, load_study, save_study, start_note
 
 
 @pytest.fixture
@@ -204,6 +204,9 @@ def test_a_comparison_shows_means_intervals_and_seeds(tmp_path):
     assert shown["slope"].eq("not here").all()
     ahead = differences(study, test="sbu", measure="AUROC")
     assert ahead.to_dict() == {"a": "—", "b": "−0.11 (−0.20 to +0.01)"}
+    gap = gaps(study, test="sbu", measure="AUROC")
+    assert list(gap) == ["b"] and (gap["b"].low, gap["b"].high) == pytest.approx((-0.2, 0.01))
+    assert gaps(study, test="ieee8023", measure="AUROC") == {}
 
 
 def test_runs_on_different_patients_are_not_compared():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
@@ -21,6 +20,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from helpers.files import file_hash
 from helpers.paths import PHANTOM_MANIFEST, phantom_manifest
 from phantoms.people import draw_films, draw_people
 from phantoms.publish import experts, hannover, ieee8023, sbu
@@ -111,7 +111,7 @@ def make_cohorts(
     shutil.rmtree(part, ignore_errors=True)  # what a killed run left behind
     part.mkdir(parents=True)
     _make(part, plan_cohorts(scale, seed), processes or _all_processors(), progress)
-    hashes = {table: hashlib.sha256((part / table).read_bytes()).hexdigest() for table in TABLES}
+    hashes = {table: file_hash(part / table) for table in TABLES}
     text = json.dumps({**manifest, "tables": hashes}, indent=2) + "\n"
     (part / MANIFEST).write_text(text, encoding="utf-8")
     _replace(part, root)
