@@ -1,27 +1,8 @@
-// The browser's side of helpers/upload.py: see there for the messages. result.js comes before it.
+// The browser's side of helpers/upload.py: see there for the messages.
+// result.js and upload_page.js come before it.
 const PIECE = 256 * 1024; // bytes: far below the server's limit for one message, soon sent on a slow line
 const AHEAD = 16 * PIECE; // bytes that may be under way without the kernel's receipt
 const ENDS = ["done", "warned", "failed"];
-const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // marks that turn a line of text round
-
-// No `accept` on the input: DICOM files often have no ending, and would be hidden.
-const PAGE = `
-  <p class="cxr-notice"></p>
-  <fieldset class="cxr-choose">
-    <legend>Choose a chest radiograph</legend>
-    <label>PNG, JPEG or DICOM file <input type="file"></label> or drop it here
-    <div class="cxr-path" hidden>
-      <label>or a path on the kernel's machine <input type="text" spellcheck="false"></label>
-      <button type="button">Read it</button>
-    </div>
-    <div class="cxr-examples" role="group" aria-label="Example films"></div>
-  </fieldset>
-  <progress max="1" value="0" aria-label="Part of the file that was sent" hidden></progress>
-  <p class="cxr-status" role="status" data-state="idle" data-run="0">No film chosen yet.</p>
-  <p class="cxr-alert" role="alert"></p>
-  <p class="cxr-old" hidden>The result below is of an earlier film.</p>
-  <section class="cxr-result" aria-label="Result"></section>
-  <button type="button" class="cxr-clear" hidden>Clear the result</button>`;
 
 function render({ model, el }) {
   el.classList.add("cxr-panel");
@@ -38,7 +19,6 @@ function render({ model, el }) {
   const spoken = Object.assign(document.createElement("span"), { className: "cxr-spoken" });
   const choice = { opacity: 0.7, signed: false }; // how maps are shown
   const voila = document.body.hasAttribute("data-voila");
-  const cure = voila ? "reload this page" : "run the panel's cell again";
   find(".cxr-notice").textContent = model.get("notice");
   path.hidden = !model.get("path_box");
 
@@ -89,17 +69,8 @@ function render({ model, el }) {
 
   function silence(seconds) {
     // The kernel that has all that could be sent owes no answer.
-    if (reading !== null && reading === received) {
-      const found = `The browser got nothing of the file from the disk for ${seconds} s.`;
-      return `${found} Copy it to a faster disk, or choose it again.`;
-    }
-    const slow = received !== null && received < total ? "The line may be too slow for this file. " : "";
-    return `No answer from the kernel for ${seconds} s. ${slow}${cureOfSilence()}`;
-  }
-
-  function cureOfSilence() {
-    if (voila) return `It may have been stopped, as after a long time without use: ${cure}.`;
-    return `If it is busy, try again when it has finished. If it was stopped, ${cure}.`;
+    if (reading !== null && reading === received) return silenceOfTheDisk(seconds);
+    return silenceOfTheKernel(seconds, received !== null && received < total, voila);
   }
 
   // End an attempt from here: what the kernel may still answer to it is no longer wanted.
@@ -122,7 +93,7 @@ function render({ model, el }) {
       model.send({ ...message, view }, {}, buffers);
     } catch {
       // The connection of the panel was closed. After `cancel` nothing is left to be told of.
-      if (own) end(`The kernel was restarted or stopped, and cannot be reached: ${cure}.`);
+      if (own) end(`The kernel was restarted or stopped, and cannot be reached: ${cure(voila)}.`);
     }
   }
 
@@ -143,10 +114,7 @@ function render({ model, el }) {
     const mine = begin(`Sending ${name} …`, input, file.size);
     const limit = model.get("largest_file");
     if (file.size > limit) {
-      // Rounded apart, or a file just above the limit would seem to be within it.
-      const found = (Math.ceil(file.size / 1e5) / 10).toFixed(1);
-      const most = (Math.floor(limit / 1e5) / 10).toFixed(1);
-      show("failed", `${name} has ${found} MB; at most ${most} MB are accepted.`);
+      show("failed", tooLarge(name, file.size, limit));
       return;
     }
     post({ kind: "begin", run: mine, name, size: file.size });

@@ -43,6 +43,7 @@ NOTICE = (
     "about a person. A file stays in this kernel's memory while it is read, and is then forgotten."
 )
 Run = dict[str, Any]  # of an attempt: its number, and the view that it was begun in
+SCRIPTS = ("result.js", "upload_page.js", "upload.js")  # one module, in this order
 _HERE = Path(__file__).parent
 _TURNS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class UploadPanel(anywidget.AnyWidget):
         Offer a box for a path on the kernel's machine. Never under Voilà.
     """
 
-    _esm = "\n".join((_HERE / name).read_text("utf-8") for name in ("result.js", "upload.js"))
+    _esm = "\n".join((_HERE / name).read_text("utf-8") for name in SCRIPTS)
     _css = _HERE / "upload.css"
     thumbnails = traitlets.Dict(help="example name -> picture").tag(sync=True)
     largest_file = traitlets.Int(LARGEST_FILE).tag(sync=True)
