@@ -28,7 +28,7 @@ function render({ model, el }) {
   let own = 0; // the attempt that this view began and that has not ended, or 0
   let received = null; // bytes of it that the kernel has; null before it has said so
   let reading = null; // byte of it from which on the browser reads the file, or null
-  let total = 1; // bytes of it
+  let total = 0; // bytes that are to be sent: none for an example or a path
   let heard = null; // resolves when the kernel says something
   let timer = null;
   let used = null; // the control that began the attempt, to give the focus back to
@@ -42,7 +42,7 @@ function render({ model, el }) {
     alert.textContent = state === "failed" ? text : "";
     controls.disabled = clear.disabled = busy;
     result.setAttribute("aria-busy", busy);
-    progress.hidden = state !== "sending";
+    progress.hidden = state !== "sending" || !total;
     old.hidden = clear.hidden = !result.hasChildNodes();
     if (state === "done" || state === "warned") old.hidden = true;
     clearTimeout(timer);
@@ -97,14 +97,14 @@ function render({ model, el }) {
     }
   }
 
-  function begin(text, control, size = 1) {
+  function begin(text, control, size = 0) {
     own = run += 1;
     used = control;
     // No field may go on naming a film that is not the one asked about.
     for (const other of [input, field]) if (other !== control) other.value = "";
     received = reading = null;
     progress.value = 0;
-    total = size || 1;
+    total = size;
     show("sending", text);
     return own;
   }
@@ -170,7 +170,7 @@ function render({ model, el }) {
     if (sender !== view) return;
     wait(model.get("patience"));
     received = bytes;
-    progress.value = received / total;
+    progress.value = total && received / total;
   }
 
   input.addEventListener("change", () => input.files[0] && send(input.files[0]));

@@ -585,6 +585,17 @@ def choose(page: Page, folder: Path, megabytes: float = 0.1, view: int = 0) -> N
     page.locator("[type=file]").nth(view).set_input_files(path)
 
 
+def ask(page: Page, way: str, folder: Path) -> None:
+    """Begin an attempt: choose a file, or ask for an example or a path."""
+    if way == "file":
+        choose(page, folder)
+    elif way == "example":
+        page.get_by_role("button", name="An example").click()
+    else:
+        page.get_by_label("or a path").fill("film.png")
+        page.get_by_role("button", name="Read it").click()
+
+
 def sent(page: Page, kind: str) -> list[dict]:
     return [message for message in page.evaluate("sent") if message["kind"] == kind]
 
@@ -600,13 +611,7 @@ def say(page: Page, kind: str, **message: object) -> None:
 def test_a_closed_connection_is_no_fault_of_the_file(alone, tmp_path, way, voila):
     page = alone(voila=voila)
     page.evaluate("window.cut = true")
-    if way == "file":
-        choose(page, tmp_path)
-    elif way == "example":
-        page.get_by_role("button", name="An example").click()
-    else:
-        page.get_by_label("or a path").fill("film.png")
-        page.get_by_role("button", name="Read it").click()
+    ask(page, way, tmp_path)
     expect(alert(page)).to_contain_text("The kernel was restarted or stopped")
     expect(alert(page)).to_contain_text(CURES[voila])
     expect(page.locator(".cxr-choose")).to_be_enabled()
@@ -729,6 +734,34 @@ def test_a_slow_line_is_not_taken_for_a_dead_kernel(alone, tmp_path):
     choose(page, tmp_path, megabytes=9)
     say(page, "received", run=1, bytes=2**18)
     expect(alert(page)).to_contain_text("The line may be too slow for this file.")
+
+
+@pytest.mark.parametrize("way", ["example", "path"])
+@pytest.mark.parametrize("state", [None, "reading"])
+def test_a_line_is_not_blamed_where_no_file_is_sent(alone, tmp_path, way, state):
+    page = alone(patience=0.3)
+    ask(page, way, tmp_path)
+    say(page, "received", run=1, bytes=0)
+    if state:
+        say(page, "state", run=1, state=state, text="Reading film.png …")
+    expect(alert(page)).to_contain_text("No answer from the kernel for 0.3 s.")
+    expect(alert(page)).not_to_contain_text("The line may be too slow")
+
+
+@pytest.mark.parametrize("way", ["file", "example", "path"])
+def test_the_bar_is_shown_while_a_file_is_sent_and_at_no_other_time(alone, tmp_path, way):
+    page = alone()
+    bar = page.locator("progress")
+    expect(bar).to_be_hidden()
+    ask(page, way, tmp_path)
+    sends_a_file = way == "file"
+    assert bar.is_visible() == sends_a_file
+    say(page, "received", run=1, bytes=0)
+    assert bar.is_visible() == sends_a_file
+    say(page, "state", run=1, state="reading", text="Reading film.png …")
+    expect(bar).to_be_hidden()
+    say(page, "state", run=1, state="done", text="film.png: fine")
+    expect(bar).to_be_hidden()
 
 
 def test_the_focus_stays_in_the_view_that_asked(alone):
