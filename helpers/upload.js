@@ -43,8 +43,10 @@ function render({ model, el }) {
     controls.disabled = clear.disabled = busy;
     result.setAttribute("aria-busy", busy);
     progress.hidden = state !== "sending" || !total;
-    old.hidden = clear.hidden = !result.hasChildNodes();
-    if (state === "done" || state === "warned") old.hidden = true;
+    const kept = result.hasChildNodes();
+    old.hidden = !kept || state === "done" || state === "warned";
+    clear.hidden = !kept && state !== "failed"; // the message and the field may name the file, too
+    clear.textContent = kept ? "Clear the result" : "Clear the message";
     clearTimeout(timer);
     if (busy) wait(model.get(state === "sending" ? "first_patience" : "patience"));
     else own = 0;

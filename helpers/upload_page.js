@@ -18,7 +18,7 @@ const PAGE = `
   <p class="cxr-alert" role="alert"></p>
   <p class="cxr-old" hidden>The result below is of an earlier film.</p>
   <section class="cxr-result" aria-label="Result"></section>
-  <button type="button" class="cxr-clear" hidden>Clear the result</button>`;
+  <button type="button" class="cxr-clear" hidden></button>`;
 
 function tooLarge(name, size, limit) {
   // Rounded apart, or a file just above the limit would seem to be within it.

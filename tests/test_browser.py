@@ -243,6 +243,34 @@ def test_clearing_takes_the_files_name_off_the_page(page, tmp_path):
     assert "somebody" not in page.locator(".cxr-panel").inner_text()
 
 
+def test_clearing_after_a_failure_without_a_result_leaves_nothing_either(page, tmp_path):
+    clear = page.locator(".cxr-clear")
+    if clear.is_visible():  # of a test before this one
+        clear.click()
+    expect(clear).to_be_hidden()
+    before = runs(page)
+    path = tmp_path / "somebody.dcm"
+    with path.open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+    file_field(page).set_input_files(path)
+    assert wait_for_end(page, before) == "failed"
+    assert chosen_files(page) == 1 and "somebody" in alert(page).inner_text()
+    page.get_by_role("button", name="Clear the message").click()
+    assert chosen_files(page) == 0 and alert(page).inner_text() == ""
+    assert "somebody" not in page.locator(".cxr-panel").inner_text()
+    expect(file_field(page)).to_be_focused()
+    expect(clear).to_be_hidden()
+
+
+def test_clearing_after_a_failure_takes_the_old_result_too(page, tmp_path):
+    assert upload(page, "somebody.png", png(drawn_chest(512, 512)), tmp_path) == "done"
+    assert upload(page, "broken.png", b"no film", tmp_path) == "failed"
+    page.get_by_role("button", name="Clear the result").click()
+    assert shown_pictures(page) == [] and alert(page).inner_text() == ""
+    assert "somebody" not in page.locator(".cxr-panel").inner_text()
+    expect(page.locator(".cxr-old")).to_be_hidden()
+
+
 def test_no_field_names_another_film_than_the_one_that_is_shown(page, tmp_path):
     assert upload(page, "somebody.png", png(drawn_chest(512, 512)), tmp_path) == "done"
     before = runs(page)
@@ -762,6 +790,16 @@ def test_the_bar_is_shown_while_a_file_is_sent_and_at_no_other_time(alone, tmp_p
     expect(bar).to_be_hidden()
     say(page, "state", run=1, state="done", text="film.png: fine")
     expect(bar).to_be_hidden()
+
+
+def test_a_path_that_failed_can_be_cleared(alone):
+    page = alone()
+    ask(page, "path", Path())
+    say(page, "state", run=1, state="failed", text="There is no file film.png.")
+    page.get_by_role("button", name="Clear the message").click()
+    expect(page.get_by_label("or a path")).to_have_value("")
+    expect(alert(page)).to_be_empty()
+    expect(status(page)).to_have_text("No film chosen yet.")
 
 
 def test_the_focus_stays_in_the_view_that_asked(alone):
