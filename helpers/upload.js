@@ -190,7 +190,10 @@ function render({ model, el }) {
     event.preventDefault();
     event.stopPropagation();
     if (event.type !== "drop" || !files[0]) return;
-    if (controls.disabled) return (missed.textContent = notRead(true));
+    if (controls.disabled) {
+      missed.textContent = notRead(true);
+      return;
+    }
     input.value = "";
     if (files.length === 1) return send(files[0]);
     begin("Looking at what was dropped …", input);
