@@ -8,6 +8,7 @@ from torch import nn
 
 from helpers.evaluation import calibration, choose_threshold, logits, pool_by_patient, recalibrate
 from helpers.models import RiskModel
+from helpers.patients import require_patients
 from helpers.recipes import TrainingConfig
 from helpers.training import predict
 from helpers.training_data import mean_film, training_data_hash
@@ -31,8 +32,19 @@ def fit_calibration(patients: pd.DataFrame) -> tuple[float, float, str]:
     -------
     tuple of float, float, str
         Intercept, slope, and a sentence on how they were fitted.
+
+    Raises
+    ------
+    ValueError
+        If a label is not observed, a patient has several rows, or nobody died or survived.
     """
-    died, logit = patients["died"], logits(patients["risk"])
+    require_patients(patients)
+    died, logit = patients["died"].astype(bool), logits(patients["risk"])
+    if died.all() or not died.any():
+        raise ValueError(
+            "Calibration needs validation patients who died and who survived; found "
+            f"{int(died.sum())} deaths among {len(died)}. Validate on more patients."
+        )
     events = f"{int(died.sum())} deaths among {len(died)} validation patients"
     shift = calibration(died, patients["risk"]).intercept
     if died.sum() < FEWEST_DEATHS:
@@ -72,7 +84,7 @@ def finish_model(
     Raises
     ------
     ValueError
-        If no validation patient died, or a validation label is not observed.
+        If no validation patient died or survived, or a validation label is not observed.
     """
     # One film a patient, the first: that is what the model will be asked about.
     asked = validation.sort_values(["day", "image_path"], na_position="last")

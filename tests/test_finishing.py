@@ -13,7 +13,9 @@ from helpers.recipes import TrainingConfig
 
 def patients(died, logit):
     risk = 1 / (1 + np.exp(-np.asarray(logit, float)))
-    return pd.DataFrame({"died": np.asarray(died, bool), "risk": risk})
+    numbers = [f"P{number}" for number in range(len(risk))]
+    table = pd.DataFrame({"patient_id": numbers, "died": np.asarray(died, bool), "risk": risk})
+    return table.assign(site="sbu", label_source="observed")
 
 
 @pytest.fixture
@@ -52,6 +54,20 @@ def test_a_slope_that_turns_round_or_is_none_is_left_out(drawn, logit, reason):
     intercept, slope, note = fit_calibration(patients(died, logit))
     assert slope == 1 and reason in note
     assert (1 / (1 + np.exp(-(intercept + logit)))).sum() == pytest.approx(20)
+
+
+@pytest.mark.parametrize(("died", "deaths"), [(np.zeros(60), 0), (np.ones(60), 60)])
+def test_one_outcome_alone_calibrates_nothing(drawn, died, deaths):
+    with pytest.raises(ValueError, match=f"found {deaths} deaths among 60. Validate on more"):
+        fit_calibration(patients(died, drawn[1]))
+
+
+def test_films_and_guessed_labels_calibrate_nothing(drawn):
+    table = patients(*drawn)
+    with pytest.raises(ValueError, match="60 of 60 rows are imputed or unknown"):
+        fit_calibration(table.assign(label_source="imputed"))
+    with pytest.raises(ValueError, match="Expected a row a patient; 60 of 120 rows"):
+        fit_calibration(pd.concat([table, table]))
 
 
 def test_a_model_is_finished_on_the_first_film_of_each_validation_patient(drawn, monkeypatch):
