@@ -112,7 +112,7 @@ def teach_and_test(
         What a last layer gets to see (:func:`helpers.probing.features`) of the cohort's films, some
         of them stamped, and of all of them without a stamp.
     cohort : DataFrame
-        A row a film, with ``part`` (train, validation, test) and observed ``died``.
+        A row a film, as for :func:`helpers.probing.fit_head`.
 
     Returns
     -------
