@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
 
+MANIFEST = "manifest.csv"  # beside pictures, of archives and of SBU: what each was made of
 PIPE = "This is no file, but a pipe or a device."
 
 

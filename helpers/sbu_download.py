@@ -13,11 +13,12 @@ from helpers.archive import ArchiveError, Conversion, picture_bytes, working_byt
 from helpers.clinical import SBU_CLINICAL_FILE, SBU_PAGE, ClinicalTableError, check_published
 from helpers.cohorts import select_index_films
 from helpers.executors import ProcessPool
+from helpers.files import MANIFEST
 from helpers.idc import agrees, load_index, read_index, read_stays
 from helpers.keys import NoKey, load_key
 from helpers.object_store import ENDPOINT, ObjectStore, StoreError
 from helpers.repositories import DownloadError
-from helpers.sbu_films import MANIFEST, dicom_files
+from helpers.sbu_films import dicom_files
 
 __all__ = ["candidates", "fetch_sbu"]
 
