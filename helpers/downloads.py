@@ -17,11 +17,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
+from helpers.paths import PROJECT
 from helpers.repositories import DownloadError, Repository, remove, require_git
 
 __all__ = ["SOURCES", "DownloadError", "Source", "fetch"]
 
-REAL = Path(__file__).resolve().parents[1] / "data" / "real"
+REAL = PROJECT / "data" / "real"
 
 _MARGIN = 100  # MB to leave free on the disk
 

@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from idc_index_data import IDC_INDEX_PARQUET_FILEPATH
 
+from helpers.quarantine import RADIOGRAPHS
 from helpers.sbu import SBU_VIEWS, chest_checks
 from helpers.table import eligible
 
 COLLECTION = "covid_19_ny_sbu"
-RADIOGRAPHS = ("CR", "DX")
 
 _COLUMNS = {
     "patient_id": "PatientID",

@@ -17,7 +17,9 @@ from helpers.clinical import (
     SBU_REQUIRED,
     check_predictors,
 )
-from helpers.sbu_films import MANIFEST, names_of, read_films, refusals
+from helpers.files import MANIFEST
+from helpers.quarantine import RADIOGRAPHS
+from helpers.sbu_films import names_of, read_films, refusals
 from helpers.table import decode, decode_dates, decode_numbers, eligible, one_table, read_table
 
 SBU_VIEWS = {"AP": "AP", "PA": "PA", "LATERAL": "lateral", "LL": "lateral", "RL": "lateral"}
@@ -88,7 +90,7 @@ def load_sbu(
     table["after_outcome"] = (table["day"].astype("Float64") > stay).fillna(False).astype(bool)
     checks = {
         **{reason: joined["refused"] == reason for reason in refusals(joined["refused"])},
-        "no radiograph (CR, DX)": ~joined["modality"].isin(["CR", "DX"]),
+        "no radiograph (CR, DX)": ~joined["modality"].isin(RADIOGRAPHS),
         "no row in the clinical table": joined["to_patient_id"].isna(),
         **chest_checks(table),
     }

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 
 from helpers.csv_files import read_csv
+from helpers.paths import COHORTS
 
-SITES = ["ieee8023", "sbu", "hannover"]
 VIEWS = ["PA", "AP", "AP supine", "lateral", "unknown"]
 FRONTAL_VIEWS = ["PA", "AP", "AP supine"]
 TYPES: dict[str, Any] = {
     "patient_id": "string",  # unique within a site
-    "site": pd.CategoricalDtype(SITES),
+    "site": pd.CategoricalDtype(list(COHORTS)),
     "image_path": "string",  # the file as published
     "view": pd.CategoricalDtype(VIEWS),
     "day": "Float64",  # since symptom onset or admission
