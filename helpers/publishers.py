@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.csv_files import read_table
 from helpers.quarantine import RADIOGRAPHS
 from helpers.table import (
     agree_within_patients,
@@ -11,7 +12,6 @@ from helpers.table import (
     decode_numbers,
     eligible,
     one_table,
-    read_table,
 )
 
 YES_NO = {"Y": True, "N": False}
