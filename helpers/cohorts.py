@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.annotations import Annotations, load_annotations, outline_mask
+from helpers.annotations import load_annotations, outline_mask
 from helpers.paths import COHORTS, cohort_root, is_phantom, profile, work_file, work_root
 from helpers.publishers import load_hannover, load_ieee8023
 from helpers.sbu import load_sbu
 from helpers.table import FRONTAL_VIEWS, exclude, participant_flow
 
 __all__ = [
-    "Annotations",
     "cohort_root",
     "data_in_use",
     "is_phantom",

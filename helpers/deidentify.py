@@ -57,7 +57,6 @@ MANIFEST_TYPES = {
     "status": "string",  # converted, quarantined or refused
     "reason": "string",
 }
-STATUSES = ("converted", "quarantined", "refused")
 
 _LARGEST_NUMBER = 999  # of a series; larger ones may be a hospital's numbers for something else
 
