@@ -161,7 +161,13 @@ def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """Pack a grey picture (rows, columns) of uint8 as PNG, without metadata."""
+    """Pack a grey picture (rows, columns) of uint8 as PNG, without metadata.
+
+    Raises
+    ------
+    RuntimeError
+        If OpenCV refuses the picture; none is known.
+    """
     done, encoded = cv2.imencode(".png", pixels, PNG_SETTINGS)
     if not done:
         raise RuntimeError("the PNG encoder failed")
