@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.files import write_whole
 from helpers.paths import work_root
 from helpers.studies import code_hash
 
@@ -50,8 +51,6 @@ class Runs:
         path = self.path(name, recipe)
         stored = path.with_name(f"{path.name}.csv")
         if not stored.exists():
-            partial = path.with_name(f"{path.name}.csv.part")
-            make(path).to_csv(partial, index=False)
-            partial.replace(stored)
+            write_whole(stored, make(path).to_csv(index=False).encode())
         # Read even if just made: a number must not depend on whether the study was stopped.
         return pd.read_csv(stored, dtype=KEYS)
