@@ -161,12 +161,12 @@ def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """Pack a grey picture (rows, columns) of uint8 as PNG, without metadata.
+    """Pack a picture of uint8 as PNG, without metadata: grey (rows, columns), or (…, 4) as BGRA.
 
     Raises
     ------
     RuntimeError
-        If OpenCV refuses the picture; none is known.
+        If OpenCV refuses the picture.
     """
     done, encoded = cv2.imencode(".png", pixels, PNG_SETTINGS)
     if not done:

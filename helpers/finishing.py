@@ -8,6 +8,7 @@ from torch import nn
 
 from helpers.evaluation import calibration, choose_threshold, logits, pool_by_patient, recalibrate
 from helpers.models import RiskModel
+from helpers.patients import require_patients
 from helpers.recipes import TrainingConfig
 from helpers.training import predict
 from helpers.training_data import mean_film, training_data_hash
@@ -31,8 +32,19 @@ def fit_calibration(patients: pd.DataFrame) -> tuple[float, float, str]:
     -------
     tuple of float, float, str
         Intercept, slope, and a sentence on how they were fitted.
+
+    Raises
+    ------
+    ValueError
+        If a label is not observed, a patient has several rows, or nobody died or survived.
     """
-    died, logit = patients["died"], logits(patients["risk"])
+    require_patients(patients)
+    died, logit = patients["died"].astype(bool), logits(patients["risk"])
+    if died.all() or not died.any():
+        raise ValueError(
+            "Calibration needs validation patients who died and who survived; found "
+            f"{int(died.sum())} deaths among {len(died)}. Validate on more patients."
+        )
     events = f"{int(died.sum())} deaths among {len(died)} validation patients"
     shift = calibration(died, patients["risk"]).intercept
     if died.sum() < FEWEST_DEATHS:
@@ -58,6 +70,11 @@ def finish_model(
 ) -> RiskModel:
     """Calibrate a network on validation patients, choose its threshold, and describe it.
 
+    Both on one film a patient, the first at or after admission (or onset of symptoms), which is
+    what the model will be asked about; a film of unknown day counts as the last. A patient who has
+    earlier films only is left out here, as :func:`helpers.cohorts.select_index_films` leaves such
+    patients out of every test: those films have helped to stop the training, and do no more.
+
     Parameters
     ----------
     network
@@ -72,11 +89,10 @@ def finish_model(
     Raises
     ------
     ValueError
-        If no validation patient died, or a validation label is not observed.
+        If no validation patient with such a film died or survived, there is none, or a validation
+        label is not observed.
     """
-    # One film a patient, the first: that is what the model will be asked about.
-    asked = validation.sort_values(["day", "image_path"], na_position="last")
-    asked = asked.drop_duplicates(["site", "patient_id"])
+    asked = _first_films(validation)
     raw = RiskModel(network, config.size)
     intercept, slope, note = fit_calibration(pool_by_patient(predict(raw, asked)))
     model = RiskModel(network, config.size, intercept, slope)
@@ -96,6 +112,17 @@ def finish_model(
         "mean_film": mean_film(train, config.size),
     }
     return model
+
+
+def _first_films(validation: pd.DataFrame) -> pd.DataFrame:
+    early = (validation["day"] < 0).fillna(False).astype(bool)
+    if early.all():
+        raise ValueError(
+            "Calibration needs validation films at or after admission; found "
+            f"{len(validation)} films, all from before (day < 0). Check the column day."
+        )
+    films = validation[~early].sort_values(["day", "image_path"], na_position="last")
+    return films.drop_duplicates(["site", "patient_id"])
 
 
 def _describe(cohort: pd.DataFrame) -> dict[str, Any]:

@@ -32,9 +32,11 @@ def score_maps(
     Returns
     -------
     DataFrame
-        A row a film; columns (score, map) with the scores of `SCORES` in [0, 1], NaN where a map
-        has no heat to take a share of. Beside the maps: the average of each over all films
-        ("average of NAME"), a centred blob, and chance, equally warm everywhere.
+        A row a film; columns (score, map) with the scores of `SCORES` in [0, 1]. A map without
+        heat has no share of it, so on such a film the shares of all maps are NaN: the means of all
+        are over the same films (but for a map that is cold on all). Beside the maps: the average of
+        each over all films ("average of NAME"), a centred blob, and chance, equally warm
+        everywhere.
     """
     shape = lesions.shape
     rivals = {f"average of {name}": heat.mean(axis=0) for name, heat in maps.items()}
@@ -51,7 +53,12 @@ def score_maps(
         )
         columns[SCORES[1], name] = heat_share(warm, lesions)
         columns[SCORES[2], name] = heat_share(warm, lungs)
-    return pd.DataFrame(columns)
+    scores = pd.DataFrame(columns)
+    shares = scores[list(SCORES[1:])]
+    warm_somewhere = shares.columns[shares.notna().any()]
+    without_heat = shares[warm_somewhere].isna().any(axis=1)
+    scores.loc[without_heat, list(SCORES[1:])] = np.nan
+    return scores
 
 
 def score_intervals(scores: pd.DataFrame, patients: Sequence[str] | pd.Series) -> pd.DataFrame:
@@ -101,9 +108,13 @@ def in_words(name: str, found: Mapping[str, Interval]) -> Iterator[str]:
     unclear = "not shown to differ from"
     for rival, lead in found.items():
         verdict = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else unclear
-        near_zero = min(abs(lead.low), abs(lead.high)) < 0.005  # two digits would hide its sign
-        shown = format(lead, "+.3f" if near_zero else "+.2f")
-        yield f"- {name}: **{verdict}** {rival}, difference {shown}"
+        yield f"- {name}: **{verdict}** {rival}, difference {with_sign(lead)}"
+
+
+def with_sign(lead: Interval) -> str:
+    """Format a difference with two digits, or three where two would hide the sign of a bound."""
+    near_zero = min(abs(lead.low), abs(lead.high)) < 0.005
+    return format(lead, "+.3f" if near_zero else "+.2f")
 
 
 def table_of(intervals: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,9 @@ from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from helpers.metrics import require_outcomes
 from helpers.models import in_batches
+from helpers.patients import require_observed
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)  # inverse strengths of the ridge
 
@@ -50,8 +52,9 @@ def fit_head(seen: np.ndarray, cohort: pd.DataFrame) -> nn.Linear:
     seen : ndarray, shape (n, 512)
         What the last layer gets to see: :func:`features`.
     cohort : DataFrame
-        A row a film, with ``part`` (train, validation, test) and ``died``; the test part is not
-        looked at.
+        A row a film, with ``part`` (train, validation, test), ``died`` and ``label_source``.
+        Training labels may be imputed, as outcomes and not as risks; the others are observed. The
+        test part teaches and chooses nothing.
 
     Returns
     -------
@@ -61,11 +64,14 @@ def fit_head(seen: np.ndarray, cohort: pd.DataFrame) -> nn.Linear:
     Raises
     ------
     ValueError
-        If the films are not as many as the rows, or a part is missing.
+        If the films are not as many as the rows, a part is missing, a validation or test label is
+        not observed, or a training label is no outcome (a bool, 0 or 1).
     """
     if len(seen) != len(cohort):
         raise ValueError(f"expected {len(cohort)} films, one a row, got {len(seen)}")
-    parts, died = cohort["part"].to_numpy(str), cohort["died"].to_numpy(bool)
+    parts = cohort["part"].to_numpy(str)
+    require_observed(cohort[parts != "train"])
+    died = require_outcomes(cohort["died"])
     for part in ("train", "validation"):
         if part not in parts:
             raise ValueError(f"expected films of the part {part}, got parts {sorted(set(parts))}")
@@ -106,7 +112,7 @@ def probe(seen: np.ndarray, cohort: pd.DataFrame) -> pd.DataFrame:
         What a last layer gets to see of the cohort's films, or of what is left of them:
         :func:`features`.
     cohort : DataFrame
-        With ``part`` (train, validation, test) and observed ``died``.
+        As for :func:`fit_head`.
 
     Returns
     -------

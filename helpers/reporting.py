@@ -1,9 +1,10 @@
-"""What a reviewer asks for: reporting guidelines and a model card, filled in from the run itself.
+"""What a reviewer asks for: reporting guidelines and a model card, with the run's own figures.
 
 The items are those of TRIPOD+AI (Collins 2024, doi:10.1136/bmj-2023-078378), CLAIM's 2024 update
 (Tejani 2024, doi:10.1148/ryai.240300) and PROBAST+AI's domains (Moons 2025,
 doi:10.1136/bmj-2024-082505), in short words; the tables are in ``helpers/guidelines``. Where they
-speak of figures they hold names in braces, which :func:`facts` replaces.
+speak of figures they hold names in braces, which :func:`facts` replaces; all else in them, above
+all what counts as done, is the authors' judgement.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,13 @@ GUIDELINES = {
     "claim": "CLAIM 2024",
     "probast": "PROBAST+AI, judged by ourselves",
 }
+WHOSE_WORDS = (
+    "Statuses, places and sentences were written by the authors, who judge themselves, and no run "
+    "changes them. From this run of notebook 06 come the figures in them: what is phantom and what "
+    "is real, films and patients of each cohort, patients and deaths of each training and test, "
+    "thresholds, AUROCs and calibration slopes with their intervals, sample sizes, the number of "
+    "hidden groups, the gain on the first hospital's patients, and the versions of the software."
+)
 _FOLDER = Path(__file__).parent / "guidelines"
 
 
@@ -140,7 +148,7 @@ def markdown_table(frame: pd.DataFrame) -> str:
 def reporting_document(run: Run) -> str:
     """All guidelines of a run, in Markdown."""
     known = facts(run)
-    parts = ["# Reporting guidelines", "Filled in by the run of notebook 06; not written by hand."]
+    parts = ["# Reporting guidelines", WHOSE_WORDS]
     for name, title in GUIDELINES.items():
         parts += [f"## {title}", markdown_table(guideline(name, known))]
     return "\n\n".join(parts) + "\n"

@@ -41,7 +41,8 @@ def sample_size_for_auroc(
     Raises
     ------
     ValueError
-        If a number is outside of its limits.
+        If a number is outside of its limits, or no number of patients from 2 to `MOST_PATIENTS`
+        gives an interval of this width.
     """
     _check(death_rate, half_width)
     if not 0.5 < auroc < 1:
@@ -53,7 +54,13 @@ def sample_size_for_auroc(
         variance = auroc * (1 - auroc) * (1 + (patients / 2 - 1) * excess)
         return float(variance / (patients**2 * death_rate * (1 - death_rate)) - wanted**2)
 
-    return _enough(brentq(too_wide, 2, MOST_PATIENTS), death_rate)
+    if too_wide(2) <= 0:
+        raise ValueError(
+            f"Expected an interval that needs more than 2 patients; found that ± {half_width:g} is "
+            "wider than theirs. Ask for a narrower one."
+        )
+    enough = too_wide(MOST_PATIENTS) <= 0
+    return _enough(brentq(too_wide, 2, MOST_PATIENTS) if enough else np.inf, death_rate)
 
 
 def sample_size_for_slope(
@@ -77,7 +84,8 @@ def sample_size_for_slope(
     Raises
     ------
     ValueError
-        If the risks do not vary or lie outside of their limits.
+        If the risks do not vary or lie outside of their limits, or more than `MOST_PATIENTS`
+        would be needed.
     """
     risks = np.asarray(risks, dtype=float)
     _check(float(risks.mean()), half_width)
@@ -87,7 +95,9 @@ def sample_size_for_slope(
     level_info, cross, slope_info = (float((weight * logit**k).mean()) for k in range(3))
     wanted = half_width / norm.ppf((1 + level) / 2)
     per_patient = slope_info - cross**2 / level_info
-    return _enough(1 / (wanted**2 * per_patient), float(risks.mean()))
+    # Of risks that hardly vary, rounding can leave less than nothing.
+    needed = 1 / (wanted**2 * per_patient) if per_patient > 0 else np.inf
+    return _enough(needed, float(risks.mean()))
 
 
 def sample_size_for_observed_expected(
@@ -101,11 +111,13 @@ def sample_size_for_observed_expected(
     Raises
     ------
     ValueError
-        If the death rate is not between 0 and 1 or the width not above 0.
+        If the death rate is not between 0 and 1 or the width not above 0, or more than
+        `MOST_PATIENTS` would be needed.
     """
     _check(death_rate, width)
     wanted = np.arcsinh(width / 2) / norm.ppf((1 + level) / 2)
-    return _enough((1 - death_rate) / (death_rate * wanted**2), death_rate)
+    asked = death_rate * wanted**2
+    return _enough((1 - death_rate) / asked if asked > 0 else np.inf, death_rate)
 
 
 def _check(death_rate: float, width: float) -> None:
@@ -117,6 +129,11 @@ def _check(death_rate: float, width: float) -> None:
 
 
 def _enough(patients: float, death_rate: float) -> SampleSize:
+    if not patients <= MOST_PATIENTS:
+        raise ValueError(
+            f"Expected to need at most {MOST_PATIENTS:,.0f} patients; found that so many do not "
+            f"suffice at a death rate of {death_rate:g}. Ask for a wider interval."
+        )
     # The small number keeps a computed 400.0000001 from becoming 401.
     whole = ceil(patients - 1e-6)
     return SampleSize(whole, ceil(whole * death_rate - 1e-6))

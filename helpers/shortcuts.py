@@ -8,11 +8,14 @@ away again.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pandas as pd
 from torch import nn
 
+from helpers.dicom_picture import encode_png
 from helpers.probing import fit_head, risks_of
 
 WAYS = ("with stamps", "without")
@@ -73,6 +76,31 @@ def stamp_mask(size: int) -> np.ndarray:
     return mask
 
 
+def write_films(cohort: pd.DataFrame, squares: np.ndarray, folder: str | Path) -> pd.DataFrame:
+    """Store changed films as PNGs, for what takes films from files.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+        A row a film.
+    squares : ndarray, shape (n, size, size), uint8
+        The films, in the cohort's order.
+    folder : str or Path
+        Made if it is not there.
+
+    Returns
+    -------
+    DataFrame
+        The cohort with the new files as ``image_path``.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{number}.png" for number in range(len(squares))]
+    for path, square in zip(paths, squares, strict=True):
+        path.write_bytes(encode_png(square))
+    return cohort.assign(image_path=[str(path) for path in paths])
+
+
 def teach_and_test(
     marked: np.ndarray, plain: np.ndarray, cohort: pd.DataFrame
 ) -> tuple[pd.DataFrame, dict[str, nn.Linear]]:
@@ -84,7 +112,7 @@ def teach_and_test(
         What a last layer gets to see (:func:`helpers.probing.features`) of the cohort's films, some
         of them stamped, and of all of them without a stamp.
     cohort : DataFrame
-        A row a film, with ``part`` (train, validation, test) and observed ``died``.
+        A row a film, as for :func:`helpers.probing.fit_head`.
 
     Returns
     -------

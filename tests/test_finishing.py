@@ -13,7 +13,9 @@ from helpers.recipes import TrainingConfig
 
 def patients(died, logit):
     risk = 1 / (1 + np.exp(-np.asarray(logit, float)))
-    return pd.DataFrame({"died": np.asarray(died, bool), "risk": risk})
+    numbers = [f"P{number}" for number in range(len(risk))]
+    table = pd.DataFrame({"patient_id": numbers, "died": np.asarray(died, bool), "risk": risk})
+    return table.assign(site="sbu", label_source="observed")
 
 
 @pytest.fixture
@@ -54,7 +56,38 @@ def test_a_slope_that_turns_round_or_is_none_is_left_out(drawn, logit, reason):
     assert (1 / (1 + np.exp(-(intercept + logit)))).sum() == pytest.approx(20)
 
 
-def test_a_model_is_finished_on_the_first_film_of_each_validation_patient(drawn, monkeypatch):
+@pytest.mark.parametrize(("died", "deaths"), [(np.zeros(60), 0), (np.ones(60), 60)])
+def test_one_outcome_alone_calibrates_nothing(drawn, died, deaths):
+    with pytest.raises(ValueError, match=f"found {deaths} deaths among 60. Validate on more"):
+        fit_calibration(patients(died, drawn[1]))
+
+
+def test_films_and_guessed_labels_calibrate_nothing(drawn):
+    table = patients(*drawn)
+    with pytest.raises(ValueError, match="60 of 60 rows are imputed or unknown"):
+        fit_calibration(table.assign(label_source="imputed"))
+    with pytest.raises(ValueError, match="Expected a row a patient; 60 of 120 rows"):
+        fit_calibration(pd.concat([table, table]))
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Films whose logit stands in the table."""
+
+    def predict(model, films):
+        return films.assign(risk=model.calibrate(films["logit"]))
+
+    monkeypatch.setattr(finishing, "predict", predict)
+    monkeypatch.setattr(finishing, "mean_film", lambda films, size: [])
+    monkeypatch.setattr(finishing, "training_data_hash", lambda films, size: "ab")
+
+
+def finish(train, validation):
+    network, config = build_resnet18("random"), TrainingConfig(size=32)
+    return finish_model(network, train, validation, config, title="a", start="random")
+
+
+def test_a_model_is_finished_on_the_first_film_of_each_validation_patient(drawn, no_pictures):
     died, logit = drawn
     numbers = [f"P{number}" for number in range(60)]
     first = pd.DataFrame({"patient_id": numbers, "died": died, "logit": logit, "day": 1.0})
@@ -65,16 +98,7 @@ def test_a_model_is_finished_on_the_first_film_of_each_validation_patient(drawn,
     validation["image_path"] = [f"{number}.png" for number in range(120)]
     train = validation.assign(part="train", patient_id="T" + validation["patient_id"], died=True)
 
-    def predict(model, films):
-        return films.assign(risk=model.calibrate(films["logit"]))
-
-    monkeypatch.setattr(finishing, "predict", predict)
-    monkeypatch.setattr(finishing, "mean_film", lambda films, size: [])
-    monkeypatch.setattr(finishing, "training_data_hash", lambda films, size: "ab")
-    config = TrainingConfig(size=32)
-    model = finish_model(
-        build_resnet18("random"), train, validation, config, title="a", start="random"
-    )
+    model = finish(train, validation)
     assert (model.intercept, model.slope) == pytest.approx(recalibrate(died, logit))
     asked = first.assign(site="sbu", label_source="observed", part="validation")
     asked["risk"] = model.calibrate(asked["logit"])
@@ -83,3 +107,24 @@ def test_a_model_is_finished_on_the_first_film_of_each_validation_patient(drawn,
     assert model.base_rate == pytest.approx((60 + 20) / 120)  # of all patients, each once
     assert model.card["validation_data"]["patients"] == 60
     assert np.isfinite(logits(asked["risk"])).all()
+
+
+def test_a_film_from_before_admission_calibrates_nothing(drawn, no_pictures):
+    died, logit = drawn
+    numbers = [f"P{number}" for number in range(60)]
+    known = pd.DataFrame({"patient_id": numbers, "died": died, "logit": logit})
+    known["day"] = pd.array([0.0, 3.0, None] * 20, dtype="Float64")
+    early = known.assign(logit=-9.0 * died, day=pd.array([-2.0] * 60, dtype="Float64"))
+    early = pd.concat([early, early.head(5).assign(patient_id=list("abcde"))])
+    validation = pd.concat([early, known]).assign(
+        site="sbu", label_source="observed", part="validation"
+    )
+    validation["image_path"] = [f"{number}.png" for number in range(len(validation))]
+    train = validation.assign(part="train", patient_id="T" + validation["patient_id"])
+    model = finish(train, validation)
+    assert (model.intercept, model.slope) == pytest.approx(recalibrate(died, logit))
+    # Five patients have no later film: they stopped the training, and are not asked.
+    assert "among 60 validation patients" in model.card["calibration_note"]
+    assert model.card["validation_data"]["patients"] == 65
+    with pytest.raises(ValueError, match=r"found 65 films, all from before \(day < 0\)"):
+        finish(train, validation[validation["day"] < 0])

@@ -178,6 +178,25 @@ def test_a_probe_says_what_is_missing(cohort):
         probing.probe(np.zeros((100, 512), np.float32), some)
 
 
+def test_a_probe_takes_imputed_outcomes_as_lessons_and_imputed_risks_for_nothing(cohort):
+    rng = np.random.default_rng(0)
+    seen = rng.normal(size=(len(cohort), 8)).astype(np.float32)
+    train = cohort["part"].eq("train")
+    guessed = cohort.assign(label_source=np.where(train, "imputed", "observed"))
+    assert len(probing.probe(seen, guessed)) == 40
+    soft = guessed.assign(died=guessed["died"].astype("Float64"))
+    soft.loc[train, "died"] = rng.uniform(0.1, 0.4, train.sum())  # as bools, all of them deaths
+    with pytest.raises(ValueError, match="Expected outcomes as bool or 0 and 1; found 0"):
+        probing.fit_head(seen, soft)
+    unknown = guessed.assign(died=guessed["died"].mask(guessed.index == 0))
+    with pytest.raises(ValueError, match="an outcome for every patient"):
+        probing.fit_head(seen, unknown)
+    for part in ("validation", "test"):
+        judged = guessed["label_source"].where(cohort["part"] != part, "imputed")
+        with pytest.raises(ValueError, match="40 of 80 rows are imputed or unknown"):
+            probing.fit_head(seen, guessed.assign(label_source=judged))
+
+
 @pytest.mark.parametrize("method", list(cam_methods.METHODS))
 def test_the_package_draws_a_map_on_a_scale_of_its_own(method):
     network = build_resnet18("random").eval()

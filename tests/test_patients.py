@@ -9,16 +9,19 @@ import pytest
 from helpers.baselines import compare_baselines
 from helpers.bootstrap import bootstrap_interval
 from helpers.delong import auroc_difference, auroc_interval
-from helpers.evaluation import choose_threshold, report
+from helpers.evaluation import choose_threshold, net_benefit, report
 from helpers.figures import (
     plot_calibration,
     plot_confusion,
+    plot_net_benefit,
     plot_precision_recall,
     plot_risk_by_outcome,
     plot_roc,
 )
+from helpers.finishing import fit_calibration
 from helpers.patients import as_endpoint, pool_by_patient, require_observed, require_patients
 from helpers.pooling import pooled_auroc, pooled_difference
+from helpers.probing import fit_head
 from helpers.subgroups import judge_subgroups
 from tests.simulated import simulate
 
@@ -68,6 +71,8 @@ def test_every_judge_of_a_table_refuses_labels_that_are_not_observed(patients, s
     table = patients.assign(age=60.0, risk_0=patients["risk"], other=patients["risk"])
     table["risk a rival"] = table["risk"]
     table.loc[3, "label_source"] = source
+    curve = net_benefit(patients["died"], patients["risk"], [0.1, 0.3])
+    taught = pd.concat([patients.assign(part="train"), table.assign(part="validation")])
     judges = [
         lambda: require_observed(table),
         lambda: require_patients(table),
@@ -80,7 +85,10 @@ def test_every_judge_of_a_table_refuses_labels_that_are_not_observed(patients, s
         lambda: pooled_difference(table, "other"),
         lambda: compare_baselines(table),
         lambda: judge_subgroups(table, groupings=("site",)),
+        lambda: fit_calibration(table),
+        lambda: fit_head(np.zeros((800, 4), np.float32), taught),
         *(lambda plot=plot: plot(table) for plot in PLOTS),
+        lambda: plot_net_benefit(curve, patients=table),
         lambda: bootstrap_interval(lambda sample: sample["risk"].mean(), table),
     ]
     for judge in judges:

@@ -12,7 +12,15 @@ from helpers.baselines import compare_baselines
 from helpers.evaluation import report
 from helpers.intervals import Interval
 from helpers.model_card import INTENDED_USE, model_card
-from helpers.reporting import GUIDELINES, Run, facts, guideline, markdown_table, reporting_document
+from helpers.reporting import (
+    GUIDELINES,
+    WHOSE_WORDS,
+    Run,
+    facts,
+    guideline,
+    markdown_table,
+    reporting_document,
+)
 from helpers.sample_size import SampleSize
 from helpers.subgroups import judge_subgroups
 from tests.simulated import simulate
@@ -100,6 +108,34 @@ def test_figures_come_from_the_run(run):
     for name in GUIDELINES:
         raw = (PROJECT / "helpers" / "guidelines" / f"{name}.csv").read_text("utf-8")
         assert not re.search(r"\d\.\d\d", raw)
+
+
+def test_the_document_says_what_the_run_wrote_and_what_the_authors_did(run):
+    known = facts(run)
+    assert WHOSE_WORDS in reporting_document(run)
+    written = "|".join(re.escape(value) for value in known.values())
+    for name in GUIDELINES:
+        filled = guideline(name, known)
+        raw = pd.read_csv(
+            PROJECT / "helpers" / "guidelines" / f"{name}.csv", dtype=str, keep_default_na=False
+        )
+        words = filled.columns[-1]
+        pd.testing.assert_frame_equal(filled.drop(columns=words), raw.drop(columns=words))
+        # Without the figures that the sentence lists, what is left was there before any run.
+        assert [re.sub(written, "", text) for text in filled[words]] == [
+            re.sub(r"{\w+}", "", text) for text in raw[words]
+        ]
+    listed = ("phantom", "films and patients", "training", "test", "thresholds", "AUROCs",
+              "calibration slopes", "sample sizes", "hidden", "gain", "versions")  # fmt: skip
+    assert len(listed) == len(known) and all(one in WHOSE_WORDS for one in listed)
+
+
+def test_what_was_measured_of_intervals_is_not_said_to_be_unmeasured(run):
+    said = guideline("claim", facts(run)).set_index("item").loc["29", "what"]
+    measured, missing = said.split("Not measured for")
+    few = (PROJECT / "docs" / "coverage-few.md").read_text("utf-8").lower()
+    for thing in ("rank correlation", "scores of heat maps", "cross-validat", "few deaths"):
+        assert thing in few and thing in measured and thing not in missing
 
 
 def test_a_figure_that_no_run_has_is_refused(run):

@@ -89,3 +89,26 @@ def test_narrower_intervals_need_more():
 def test_what_cannot_be_meant_is_refused(ask):
     with pytest.raises(ValueError, match="Expected"):
         ask()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: sample_size_for_auroc(0.8, 1e-6, half_width=0.01),
+        lambda: sample_size_for_auroc(0.8, 0.1, half_width=1e-6),
+        lambda: sample_size_for_slope(np.array([0.1] * 50 + [0.1 + 1e-9])),
+        lambda: sample_size_for_slope(np.array([0.1, 0.1 + 1e-17, 0.1 + 1e-16])),
+        lambda: sample_size_for_observed_expected(1e-300, width=1e-9),
+        lambda: sample_size_for_observed_expected(0.1, width=1e-200),
+    ],
+)
+def test_more_patients_than_there_are_are_refused_in_words(ask):
+    with pytest.raises(ValueError, match=r"at most 1,000,000,000 patients.* Ask for a wider"):
+        ask()
+
+
+def test_an_interval_that_two_patients_would_give_is_refused_in_words():
+    with pytest.raises(ValueError, match=r"± 3 is wider than theirs. Ask for a narrower"):
+        sample_size_for_auroc(0.8, 0.5, half_width=3)
+    rare = sample_size_for_auroc(0.8, 1e-5, half_width=0.05)  # many, but no more than there are
+    assert 1e6 < rare.patients < 1e9 and rare.deaths == np.ceil(rare.patients * 1e-5)

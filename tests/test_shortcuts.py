@@ -45,6 +45,7 @@ def test_a_network_that_learned_from_stamps_misses_them():
             "patient_id": [str(number) for number in range(150)],
             "part": ["train"] * 70 + ["validation"] * 40 + ["test"] * 40,
             "died": pd.array(died, dtype="boolean"),
+            "label_source": "observed",
         }
     )
     plain = rng.integers(0, 60, (150, 64, 64), np.uint8)  # nothing but noise tells who died
