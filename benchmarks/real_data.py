@@ -34,6 +34,7 @@ from helpers.imputation import impute_survival
 from helpers.imputed_rates import imputed_rate
 from helpers.imputers import FOREST_METHODS
 from helpers.intervals import intervals_of
+from helpers.paths import COHORTS
 from helpers.reporting import markdown_table
 from helpers.splits import load_split
 from helpers.starts import PHANTOM_START
@@ -68,7 +69,7 @@ QUOTED = (
 
 def main() -> None:
     """Print the report, or say why there is none."""
-    real = [name for name in ("ieee8023", "sbu", "hannover") if not is_phantom(name)]
+    real = [name for name in COHORTS if not is_phantom(name)]
     if "ieee8023" not in real:
         raise SystemExit(
             "This reports a run on real films: set CXR_DATA to a folder with ieee8023."

@@ -28,6 +28,14 @@ from helpers.starts import PHANTOM_START
 from helpers.training_data import training_data_hash
 
 FOLDS, REPEATS = 5, 1000
+# What decides a run beside `helpers.studies.CODE`, for `benchmarks.study_runs.Runs`; what only
+# reads the cohort's table is in its hash.
+DECIDING = (
+    *("benchmarks.study_real", "benchmarks.study_ways"),
+    *("helpers.baselines", "helpers.cohorts", "helpers.duplicates", "helpers.imputation"),
+    *("helpers.imputers", "helpers.metrics", "helpers.patient_groups", "helpers.patients"),
+    *("helpers.severity", "helpers.splits", "helpers.subgroups"),
+)
 # Paired differences are taken from these.
 REFERENCES = {"phantom": PHANTOM, "careless": PHANTOM_CARELESS, "predecessor": PREDECESSOR}
 

@@ -28,6 +28,10 @@ from helpers.quarantine import quiet
 
 __all__ = ["UnreadableDicom", "convert", "convert_film", "describe_header", "read_dicom"]
 
+# Of a film that ends each process that converts it (`helpers.executors`).
+ENDED_PROCESS = (
+    "Converting this film ended the process, twice: it may need more memory than there is."
+)
 _BEGINNING = 4096  # bytes
 _TYPES: dict[str, Any] = {
     "image_path": pd.StringDtype("python"),  # the other kind holds no name that is not UTF-8
@@ -180,8 +184,7 @@ def convert_film(path: str, folder: Path, parts: Path, size: int) -> dict[str, A
 
 def _lost(path: str, *_: Any) -> dict[str, Any]:
     """Return the row of a film that ends each process that converts it."""
-    reason = "Converting this film ended the process, twice: it may need more memory than there is."
-    return {"image_path": path, "reason": reason, "again": True}
+    return {"image_path": path, "reason": ENDED_PROCESS, "again": True}
 
 
 def _picture(data: bytes, folder: Path, parts: Path, size: int) -> dict[str, Any]:

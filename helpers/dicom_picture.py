@@ -161,7 +161,13 @@ def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """Pack a picture of uint8 as PNG, without metadata: grey (rows, columns), or (…, 4) as BGRA."""
+    """Pack a picture of uint8 as PNG, without metadata: grey (rows, columns), or (…, 4) as BGRA.
+
+    Raises
+    ------
+    RuntimeError
+        If OpenCV refuses the picture.
+    """
     done, encoded = cv2.imencode(".png", pixels, PNG_SETTINGS)
     if not done:
         raise RuntimeError("the PNG encoder failed")

@@ -1,10 +1,12 @@
 """SBU from the archive: the offline index, the stand-in store, streaming, clinical checks."""
 
 import contextlib
+import errno
 import itertools
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 from collections import namedtuple
@@ -28,6 +30,7 @@ from helpers.clinical import (
 )
 from helpers.cohorts import load_sbu, participant_flow, select_index_films
 from helpers.downloads import DownloadError, fetch, main
+from helpers.files import DISK_FULL
 from helpers.idc import agrees, load_index, read_index, read_stays
 from helpers.object_store import ObjectMissing, ObjectStore, StoredObject, StoreError
 from helpers.pixels import read_radiograph
@@ -290,6 +293,22 @@ def test_store_tries_again(server, tmp_path, kind):
     store.download(file, tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == server.files["a/one.dcm"]
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("code", DISK_FULL)
+def test_a_full_disk_is_no_damaged_transfer(server, tmp_path, monkeypatch, code):
+    server.files = {"a/one.dcm": bytes(range(256))}
+    store, attempts = store_of(server), []
+    (file,) = store.find(f"s3://{BUCKET}/a/*")
+
+    def full(*_):
+        attempts.append(code)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(store, "_attempt", full)
+    with pytest.raises(OSError, match=re.escape(os.strerror(code))):
+        store.download(file, tmp_path / "x")
+    assert attempts == [code] and errno.ENOSPC in DISK_FULL
 
 
 @pytest.mark.parametrize(
