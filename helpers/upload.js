@@ -17,6 +17,7 @@ function render({ model, el }) {
   const [result, clear, path] = [".cxr-result", ".cxr-clear", ".cxr-path"].map(find);
   const field = path.querySelector("input");
   const spoken = Object.assign(document.createElement("span"), { className: "cxr-spoken" });
+  const missed = document.createElement("span"); // in the status: what was dropped meanwhile
   const choice = { opacity: 0.7, signed: false }; // how maps are shown
   const voila = document.body.hasAttribute("data-voila");
   find(".cxr-notice").textContent = model.get("notice");
@@ -38,7 +39,8 @@ function render({ model, el }) {
     const busy = !ended && state !== "idle";
     status.textContent = state === "failed" ? "That did not work." : text;
     spoken.textContent = ended ? alsoSpoken(state) : "";
-    status.append(spoken);
+    if (missed.textContent) missed.textContent = state === "idle" ? "" : notRead(busy);
+    status.append(missed, spoken);
     alert.textContent = state === "failed" ? text : "";
     controls.disabled = clear.disabled = busy;
     result.setAttribute("aria-busy", busy);
@@ -105,6 +107,7 @@ function render({ model, el }) {
     // No field may go on naming a film that is not the one asked about.
     for (const other of [input, field]) if (other !== control) other.value = "";
     received = reading = null;
+    missed.textContent = "";
     progress.value = 0;
     total = size;
     show("sending", text);
@@ -138,6 +141,7 @@ function render({ model, el }) {
 
   function answer(message) {
     if (message.view === view ? message.run !== own : !isNews()) return;
+    if (message.run > run) missed.textContent = ""; // of an attempt before this one
     run = Math.max(run, message.run); // the same panel may be shown twice: both keep count
     if (message.kind === "received") receipt(message);
     else {
@@ -185,7 +189,11 @@ function render({ model, el }) {
     if (event.defaultPrevented || (event.target === field && !types.includes("Files"))) return;
     event.preventDefault();
     event.stopPropagation();
-    if (event.type !== "drop" || !files[0] || controls.disabled) return;
+    if (event.type !== "drop" || !files[0]) return;
+    if (controls.disabled) {
+      missed.textContent = notRead(true);
+      return;
+    }
     input.value = "";
     if (files.length === 1) return send(files[0]);
     begin("Looking at what was dropped …", input);

@@ -27,6 +27,11 @@ function tooLarge(name, size, limit) {
   return `${name} has ${found} MB; at most ${most} MB are accepted.`;
 }
 
+function notRead(busy) {
+  const first = busy ? "wait until this film is done, then " : "";
+  return ` What was dropped meanwhile was not read: ${first}drop it again.`;
+}
+
 function silenceOfTheDisk(seconds) {
   const found = `The browser got nothing of the file from the disk for ${seconds} s.`;
   return `${found} Copy it to a faster disk, or choose it again.`;

@@ -342,6 +342,7 @@ def test_a_file_dropped_beside_the_panel_does_not_leave_the_web_page(voila, tmp_
     before = runs(voila)
     drop(voila, "#beside", path)
     drop(voila, "#beside", path)  # while the panel is busy
+    expect(status(voila)).to_contain_text("What was dropped meanwhile was not read")
     assert wait_for_end(voila, before) == "done"
     expect(status(voila)).to_contain_text("beside.dcm: ")
     assert runs(voila) == before + 1 and len(voila.context.pages) == 1
@@ -790,6 +791,28 @@ def test_the_bar_is_shown_while_a_file_is_sent_and_at_no_other_time(alone, tmp_p
     expect(bar).to_be_hidden()
     say(page, "state", run=1, state="done", text="film.png: fine")
     expect(bar).to_be_hidden()
+
+
+@pytest.mark.parametrize("place", [".cxr-choose", "[type=file]", ".cxr-status"])
+def test_a_film_dropped_while_the_panel_is_busy_does_not_vanish_without_a_word(
+    alone, tmp_path, place
+):
+    page, other = alone(), tmp_path / "other.png"
+    other.write_bytes(b"another film")
+    choose(page, tmp_path)
+    say(page, "state", run=1, state="reading", text="Reading film.png …")
+    drop(page, place, other)
+    told = " What was dropped meanwhile was not read:"
+    wait = f"{told} wait until this film is done, then drop it again."
+    expect(status(page)).to_have_text(f"Reading film.png …{wait}")
+    say(page, "state", run=1, state="predicting", text="Predicting film.png …")
+    expect(status(page)).to_have_text(f"Predicting film.png …{wait}")
+    say(page, "state", run=1, state="done", text="film.png: fine.")
+    expect(status(page)).to_have_text(f"film.png: fine.{told} drop it again.")
+    assert len(sent(page, "begin")) == 1
+    drop(page, place, other)
+    expect(status(page)).to_have_text("Sending other.png …")
+    assert [begun["name"] for begun in sent(page, "begin")] == ["film.png", "other.png"]
 
 
 def test_a_path_that_failed_can_be_cleared(alone):
