@@ -46,6 +46,7 @@ from tests.served import (
 
 SIZE = 128  # px, of the films that the networks look at
 PICTURES = [[512, 512], [512, 512], [SIZE, SIZE]]
+RESULT = (".cxr-result h3", ".cxr-ticks span", "figcaption", ".cxr-controls label")
 CHUNK_NAMES = {b"IHDR", b"IDAT", b"IEND", b"sRGB", b"sBIT", b"gAMA", b"pHYs"}  # none holds text
 
 
@@ -188,6 +189,26 @@ def test_states_follow_each_other_and_nothing_can_be_chosen_meanwhile(page, tmp_
     # Several changes within one task are seen together, but the order stays.
     assert list(dict.fromkeys(states)) == ["sending", "reading", "checking", "predicting", "done"]
     assert all(disabled == (state != "done") for state, disabled in page.evaluate("window.seen"))
+
+
+def test_the_bar_rises_while_a_large_file_is_sent(page, tmp_path):
+    page.evaluate(
+        """() => { const bar = document.querySelector(".cxr-panel progress");
+        const status = document.querySelector(".cxr-status"); window.bars = [];
+        new MutationObserver(() => window.bars.push(
+          [bar.value, bar.checkVisibility(), status.dataset.state]))
+          .observe(bar, { attributeFilter: ["value", "hidden"] }) }"""
+    )
+    expect(page.locator("progress")).to_be_hidden()
+    film = dicom(drawn_chest(3872, 3872))  # 30 MB
+    assert upload(page, "film.dcm", film, tmp_path) == "done"
+    expect(page.locator("progress")).to_be_hidden()
+    seen = page.evaluate("window.bars")
+    assert all(visible == (state == "sending") for _, visible, state in seen)
+    values = [value for value, visible, _ in seen if visible]
+    assert values == sorted(values) and values[0] == 0
+    assert len(set(values)) > 20  # of some 115 pieces, each with its receipt
+    assert max(value for value, *_ in seen) == 1
 
 
 def test_a_dropped_file_is_read_like_a_chosen_one(page):
@@ -349,12 +370,19 @@ def test_a_file_dropped_beside_the_panel_does_not_leave_the_web_page(voila, tmp_
     voila.evaluate("document.querySelector('#beside').remove()")
 
 
-def test_everything_works_from_the_keyboard(page):
-    field = file_field(page)
+def test_everything_works_from_the_keyboard(page, tmp_path):
+    field, path = file_field(page), tmp_path / "chosen.png"
+    path.write_bytes(png(drawn_chest(512, 512)))
     field.focus()
     expect(field).to_be_focused()
-    with page.expect_file_chooser():
+    before = runs(page)
+    with page.expect_file_chooser() as opened:
         page.keyboard.press("Enter")
+    opened.value.set_files(path)
+    assert wait_for_end(page, before) == "done"
+    expect(status(page)).to_contain_text("chosen.png: predicted risk of death")
+    assert shown_pictures(page) == PICTURES
+    expect(field).to_be_focused()  # disabled while busy, and then given back
     example = page.get_by_role("button", name="A drawn chest")
     while not example.evaluate("button => button === document.activeElement"):
         page.keyboard.press("Tab")
@@ -362,7 +390,7 @@ def test_everything_works_from_the_keyboard(page):
     before = runs(page)
     page.keyboard.press("Enter")
     assert wait_for_end(page, before) == "done"
-    expect(example).to_be_focused()  # disabled while busy, and then given back
+    expect(example).to_be_focused()
     page.keyboard.press("Tab")
     slider = page.get_by_label("Opacity of the map")
     expect(slider).to_be_focused()
@@ -490,8 +518,7 @@ def test_page_is_readable_in_both_themes_and_on_a_phone(voila, tmp_path, scheme,
     assert voila.evaluate("document.documentElement.scrollWidth") <= width
     for part in voila.locator(".cxr-panel > *").all():
         assert part.evaluate("part => part.scrollWidth <= part.clientWidth + 1")
-    assert_readable(voila)
-    keep_picture(voila, f"{scheme}-{width}")
+    assert_readable_in_every_state(voila, f"{scheme}-{width}", tmp_path)
     voila.emulate_media(color_scheme="light")
     voila.set_viewport_size({"width": 1280, "height": 720})
 
@@ -500,9 +527,7 @@ def test_panel_is_readable_in_jupyterlabs_dark_theme(lab, tmp_path):
     change = "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })"
     lab.evaluate(change, "JupyterLab Dark")
     expect(lab.locator("body")).to_have_attribute("data-jp-theme-light", "false")
-    assert upload(lab, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
-    assert_readable(lab)
-    keep_picture(lab, "jupyterlab-dark")
+    assert_readable_in_every_state(lab, "jupyterlab-dark", tmp_path)
     lab.evaluate(change, "JupyterLab Light")
     expect(lab.locator("body")).to_have_attribute("data-jp-theme-light", "true")
 
@@ -513,24 +538,61 @@ def keep_picture(page: Page, name: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
-def assert_readable(page: Page) -> None:
-    for place in (".cxr-status", ".cxr-result h3", ".cxr-ticks span", ".cxr-notice", "button"):
-        assert contrast(page, place) >= 4.5, place  # WCAG 2.2, 1.4.3
+def assert_readable_in_every_state(page: Page, name: str, folder: Path) -> None:
+    """After a good film, a broken one (the good one's result is old then), and a photograph."""
+    photograph, film = png(skimage.data.coffee() / 255), png(drawn_chest(512, 512))
+    assert upload(page, "film.png", film, folder) == "done"
+    assert_readable(page, *RESULT)
+    keep_picture(page, name)
+    assert upload(page, "broken.png", b"no film", folder) == "failed"
+    assert_readable(page, *RESULT, ".cxr-alert", ".cxr-old")
+    keep_picture(page, f"{name}-failed")
+    assert upload(page, "photo.png", photograph, folder) == "warned"
+    assert_readable(page, *RESULT, ".cxr-warnings strong", ".cxr-warnings li")
+    keep_picture(page, f"{name}-warned")
 
 
-def contrast(page: Page, place: str) -> float:
+def assert_readable(page: Page, *places: str) -> None:
+    """Every text that the panel shows, among them at least one in each of the places."""
+    for place in (".cxr-status", ".cxr-notice", "button", "legend", *places):
+        assert page.locator(f".cxr-panel {place}").first.is_visible(), place
+    texts = page.locator(".cxr-panel").evaluate(COLOURS)
+    assert len(texts) > len(places)
+    for text, ink, paper in texts:
+        assert contrast(ink, paper) >= 4.5, (text, ink, paper)  # WCAG 2.2, 1.4.3
+
+
+# Of every text that is seen: what it says, its colour, and the colour behind it. Both are laid over
+# what is behind them, element by element, for a colour or a part of the page may let it through.
+COLOURS = """panel => {
+  const parse = (text) => {
+    const [red, green, blue, alpha = 1] = text.match(/[\\d.]+/g).map(Number);
+    return [red, green, blue, alpha];
+  };
+  const over = (upper, lower) => {
+    const left = lower[3] * (1 - upper[3]), alpha = upper[3] + left;
+    const mixed = [0, 1, 2].map((at) => (upper[at] * upper[3] + lower[at] * left) / (alpha || 1));
+    return [...mixed, alpha];
+  };
+  const behind = (pixel, element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const { backgroundColor, opacity } = getComputedStyle(at);
+      pixel = over(pixel, parse(backgroundColor));
+      pixel[3] *= opacity;
+    }
+    return over(pixel, [255, 255, 255, 1]);
+  };
+  const written = (element) => [...element.childNodes]
+    .filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join("").trim();
+  return [...panel.querySelectorAll("*")]
+    .filter((element) => written(element) && element.checkVisibility())
+    .map((element) => [written(element),
+      behind(parse(getComputedStyle(element).color), element), behind([0, 0, 0, 0], element)]);
+}"""
+
+
+def contrast(*colours: list[float]) -> float:
     """Contrast ratio of a text to what is behind it, as WCAG 2.2 defines it."""
-    colours = page.locator(f".cxr-panel {place}").first.evaluate(
-        """element => { const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-        const ink = parse(getComputedStyle(element).color);
-        const seen = (paper) => ink.slice(0, 3)
-          .map((part, at) => part * (ink[3] ?? 1) + paper[at] * (1 - (ink[3] ?? 1)));
-        for (let at = element; at; at = at.parentElement) {
-          const paper = parse(getComputedStyle(at).backgroundColor);
-          if ((paper[3] ?? 1) === 1) return [seen(paper), paper];
-        }
-        return [seen([255, 255, 255]), [255, 255, 255]] }"""
-    )
     light, dark = sorted((_luminance(colour) for colour in colours), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
