@@ -160,7 +160,7 @@ def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """Pack a grey picture (rows, columns) of uint8 as PNG, without metadata."""
+    """Pack a picture of uint8 as PNG, without metadata: grey (rows, columns), or (…, 4) as BGRA."""
     done, encoded = cv2.imencode(".png", pixels, PNG_SETTINGS)
     if not done:
         raise RuntimeError("the PNG encoder failed")

@@ -6,9 +6,9 @@ import base64
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
+from helpers.dicom_picture import encode_png
 from helpers.fine_grid import HALVINGS, STRIDE
 from helpers.models import NOTICE
 from helpers.panel_words import in_a_hundred, sentences
@@ -194,5 +194,5 @@ def _caption(kind: str, title: str, ramp: np.ndarray, ticks: tuple[str, ...]) ->
 def _data_address(pixels: np.ndarray) -> str:
     """Grey (h, w), or red, green, blue and alpha (h, w, 4), uint8, as a PNG's data address."""
     ordered = pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, 3]]  # OpenCV's order
-    _, encoded = cv2.imencode(".png", np.ascontiguousarray(ordered))
-    return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
+    packed = encode_png(np.ascontiguousarray(ordered))
+    return "data:image/png;base64," + base64.b64encode(packed).decode()

@@ -329,6 +329,12 @@ def test_nothing_of_a_dicom_header_is_in_what_is_sent_for_downloads(model):
     assert find_markers(marked) and not find_markers(json.dumps(second).encode())
 
 
+def test_an_encoder_that_fails_leaves_no_empty_picture_on_the_page(analysis, monkeypatch):
+    monkeypatch.setattr(cv2, "imencode", lambda *_: (False, np.empty(0, np.uint8)))
+    with pytest.raises(RuntimeError, match="PNG encoder failed"):
+        panel_view.result_html(analysis)
+
+
 def test_result_html_escapes_warnings(analysis):
     html = panel_view.result_html(replaced(analysis, warnings=("<script>alert(1)</script>",)))
     assert "<script>" not in html and "&lt;script&gt;" in html
