@@ -116,7 +116,7 @@ def analyse(
     model : RiskModel
         Gives the risk and the map.
     others : sequence of RiskModel
-        Networks of other seeds (`load_seeds`). They give the risk's interval.
+        Networks of other seeds (`load_seeds`). They give the risk's range.
     on_stage : callable, optional
         Told "reading", "checking" and "predicting" as each begins.
 
@@ -187,7 +187,7 @@ def upload_panel(
         Films to try, by name: the bytes of a file, or its path. Their thumbnails become part of
         the page, so none may show a patient.
     others : sequence of RiskModel
-        Networks of other seeds, from `load_seeds`: the risk gets an interval.
+        Networks of other seeds, from `load_seeds`: the risk gets a range.
     paths : bool
         Offer a box for the path of a film on the machine where the kernel runs, for notebooks in
         which no upload works. Under Voilà it stays off whatever is said here, because visitors

@@ -102,21 +102,21 @@ def _risk(analysis: Analysis) -> str:
 
 
 def _bars(
-    outcome: str, probability: float, without: float, interval: tuple[float, float] | None
+    outcome: str, probability: float, without: float, range_: tuple[float, float] | None
 ) -> str:
-    """Two bars: this film's probability, with its interval, and that without a film."""
+    """Two bars: this film's probability, with its range, and that without a film."""
     return (
         f'<strong class="cxr-outcome">{outcome}</strong>'
-        + _bar("this film", probability, interval)
+        + _bar("this film", probability, range_)
         + _bar("without a film", without, None)
     )
 
 
-def _bar(name: str, probability: float, interval: tuple[float, float] | None) -> str:
+def _bar(name: str, probability: float, range_: tuple[float, float] | None) -> str:
     kind = "cxr-this" if name == "this film" else "cxr-without"
     mark = ""
-    if interval is not None:
-        low, high = interval
+    if range_ is not None:
+        low, high = range_
         mark = f'<i style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></i>'
     return (
         f'<span>{name}</span><span class="cxr-bar-track {kind}" aria-hidden="true">'

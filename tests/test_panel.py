@@ -89,7 +89,7 @@ def test_the_view_is_the_same_square_with_more_detail(model):
     assert panel.analyse(png(drawn_chest(90, 80)), model).view.shape == (SIZE, SIZE)
 
 
-def test_other_seeds_give_the_interval_and_leave_the_risk(model, others):
+def test_other_seeds_give_the_range_and_leave_the_risk(model, others):
     data = png(drawn_chest())
     alone, together = panel.analyse(data, model), panel.analyse(data, model, others)
     risks = [float(one.risk(alone.film[None])[0]) for one in (model, *others)]
@@ -228,11 +228,12 @@ def test_layer_over_a_film_is_the_tinted_film(signed):
     np.testing.assert_allclose(over, tinted, atol=1.5)
 
 
-def test_interval_in_words():
-    assert "One network alone" in panel_words.interval_words(None, None, 1)
-    text = panel_words.interval_words(0.001, 0.154, 5)
-    assert text.startswith("5 networks") and text.endswith("from fewer than 1 to 15 in 100.")
-    alike = panel_words.interval_words(0.126, 0.134, 5)
+def test_range_in_words():
+    assert "One network alone" in panel_words.range_words(None, None, 1)
+    text = panel_words.range_words(0.001, 0.154, 5)
+    assert text.startswith("5 networks")
+    assert text.endswith("give a range from fewer than 1 to 15 in 100.")
+    alike = panel_words.range_words(0.126, 0.134, 5)
     assert alike.endswith("say all the same, 13 in 100.")
 
 
@@ -299,7 +300,7 @@ def test_result_html_has_words_pictures_and_text_alternatives(analysis):
     np.testing.assert_array_equal(pictures["cxr-film"], analysis.view)
     alternatives = re.findall(r'<img class="cxr-(?:film|seen)"[^>]*alt="([^"]+)"', html)
     assert len(alternatives) == 3
-    assert "<i style" not in panel_view.result_html(analysis)  # no interval, no mark
+    assert "<i style" not in panel_view.result_html(analysis)  # no range, no mark
 
 
 def test_record_is_json_and_says_what_the_page_says(analysis, model):
