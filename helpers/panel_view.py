@@ -12,7 +12,7 @@ from helpers.dicom_picture import encode_png
 from helpers.fine_grid import HALVINGS, STRIDE
 from helpers.models import NOTICE
 from helpers.panel_words import in_a_hundred, sentences
-from helpers.radiographs import preprocess
+from helpers.pixels import preprocess
 from helpers.tints import STRONGEST_TINT, layer
 
 if TYPE_CHECKING:

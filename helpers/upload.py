@@ -30,7 +30,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from helpers.radiographs import UnreadableRadiograph
+from helpers.pixels import UnreadableRadiograph
 
 LARGEST_FILE = 100 * 2**20  # bytes: 100 MB, whichever way they are counted
 # Seconds without a word before the browser gives up. A living kernel acknowledges an attempt before
