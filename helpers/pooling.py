@@ -6,6 +6,7 @@ any other, and gets the interval of :mod:`helpers.delong`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.stats import t as student
 
 from helpers.delong import placements
 from helpers.draws import pool_draws
-from helpers.intervals import FEW_RANKED, NAN, Interval, no_interval
+from helpers.intervals import FEW_RANKED, ROUNDING, Interval, no_interval
 from helpers.patients import require_patients
 
 
@@ -46,7 +47,8 @@ def pooled_auroc(patients: pd.DataFrame, *, level: float = 0.95) -> Interval:
     Returns
     -------
     Interval
-        Without bounds, and with the reason in ``note``, where some draw's model ranks perfectly.
+        Without bounds, and with the reason in ``note``, where some draw's model ranks perfectly, or
+        each gives all patients the same risk.
 
     Raises
     ------
@@ -62,6 +64,8 @@ def pooled_auroc(patients: pd.DataFrame, *, level: float = 0.95) -> Interval:
     # The delta method: the variance of a logit is that of the area over (area (1 - area)) squared.
     scaled = [_Estimate(logit(a), v / (a * (1 - a)) ** 2, freedom) for a, v, freedom in draws]
     pooled = _combine(scaled, level)
+    if pooled.standard_error < ROUNDING:
+        return no_interval(areas.mean(), "in each draw, the risk is the same for all")
     area, low, high = expit([pooled.estimate, pooled.low, pooled.high])
     error = pooled.standard_error * area * (1 - area)
     return Interval(float(area), float(low), float(high), float(error))
@@ -84,7 +88,8 @@ def pooled_difference(patients: pd.DataFrame, other: str, *, level: float = 0.95
     Returns
     -------
     Interval
-        Without bounds, and with the reason in ``note``, where all rank as the other model does.
+        Within -1 and 1. Without bounds, and with the reason in ``note``, where all rank as the
+        other model does, or all patients tell the same difference.
 
     Raises
     ------
@@ -96,9 +101,12 @@ def pooled_difference(patients: pd.DataFrame, other: str, *, level: float = 0.95
     each = [placements(died, risk) for risk in risks]
     draws = [_estimate(mine[0] - above, mine[1] - below) for mine in each]
     pooled = _combine(draws, level)
-    if pooled.standard_error == 0:
-        return Interval(pooled.estimate, NAN, NAN, note="no interval: all rank alike")
-    return pooled
+    if pooled.standard_error < ROUNDING:
+        alike = abs(pooled.estimate) < ROUNDING
+        why = "all rank alike" if alike else "all patients tell the same difference"
+        return no_interval(pooled.estimate, why)
+    low, high = np.clip([pooled.low, pooled.high], -1, 1)
+    return replace(pooled, low=float(low), high=float(high))
 
 
 def _combine(draws: Sequence[_Estimate], level: float) -> Interval:

@@ -94,8 +94,39 @@ def test_no_difference_at_all_and_perfect_ranks_get_no_interval():
     table = patients()
     same = pooled_difference(table.assign(other=table["risk_0"]), "other")
     assert same.estimate == 0 and np.isnan(same.low) and "rank alike" in same.note
+    sure = table.assign(risk_0=0.2 + 0.5 * table["died"], risk_1=0.9 * table["died"], other=0.5)
+    half = pooled_difference(sure, "other")
+    assert (
+        half.estimate == 0.5 and half.note == "no interval: all patients tell the same difference"
+    )
     perfect = pooled_auroc(table.assign(risk_0=0.2 + 0.5 * table["died"]))
     assert perfect.estimate == 1 and np.isnan(perfect.low) and "perfect" in perfect.note
+
+
+def test_risks_that_are_the_same_for_all_get_no_interval():
+    table = patients(draws=3)
+    for constants in ([0.3, 0.3, 0.3], [0.1, 0.2, 0.7]):
+        same = table.assign(**{f"risk_{draw}": risk for draw, risk in enumerate(constants)})
+        found = pooled_auroc(same)
+        assert found.estimate == 0.5 and np.isnan([found.low, found.high]).all()
+        assert found.note == "no interval: in each draw, the risk is the same for all"
+    one_varies = pooled_auroc(table.assign(risk_1=0.3))
+    assert one_varies.low < one_varies.estimate < one_varies.high
+
+
+def test_no_difference_is_larger_than_one():
+    few = patients(5).assign(
+        died=[True, True, False, False, False],
+        risk_0=[0.9, 0.4, 0.5, 0.2, 0.1],
+        other=[0.1, 0.3, 0.6, 0.7, 0.9],
+    )
+    found = pooled_difference(few, "other")
+    reach = 2 * (found.high - found.estimate)
+    assert found.high == 1 and found.low > 0 and found.estimate + reach > 1
+    back = pooled_difference(
+        few.rename(columns={"risk_0": "other", "other": "risk_0"}), other="other"
+    )
+    assert bounds(back) == pytest.approx((-found.estimate, -found.high, -found.low))
 
 
 def test_refusals_say_what_was_expected():
