@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -160,3 +161,21 @@ def test_notebook_runs(name, fresh_tree):
     assert run.returncode == 0, run.stdout + run.stderr[-3000:]
     assert name in run.stdout
     assert (fresh_tree / "notebooks" / f"{name}.ipynb").is_file()
+
+
+def stored(tree: Path, name: str) -> pd.DataFrame:
+    path = tree / "data" / "work" / "quick-phantom" / f"{name}.csv"
+    assert path.is_file(), f"notebook 06 did not store {path.name}; run test_notebook_runs before"
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def test_views_are_judged_where_there_are_several_and_few_are_hidden(fresh_tree):
+    groups = stored(fresh_tree, "subgroups")
+    everywhere = groups[groups["grouping"].str.endswith(", all tests")]
+    kinds = {"site, all tests", "view, all tests", "sex, all tests"}
+    assert set(everywhere["grouping"]) == kinds
+    assert everywhere[everywhere["grouping"] == "view, all tests"]["group"].nunique() > 1
+    hidden = groups["estimate"].isna()
+    assert groups.loc[hidden, "events"].isna().all()
+    assert groups.loc[hidden, "note"].eq("hidden: fewer than 10 deaths or survivors").all()
+    assert groups.loc[~hidden, "events"].ge(10).all() and (~hidden).any()

@@ -422,7 +422,9 @@ pd.DataFrame(
 # ## Subgroups
 #
 # One number for all may hide a group that is served badly. Here are the sexes, age bands and views of SBU's test
-# patients, and the sites of all whom iteration 2 was tested on. Groups with fewer than ten deaths or survivors are
+# patients, and then, *in all tests*, the sites, sexes and views of all whom iteration 2 was tested on. Those sexes and views mix sites:
+# a view is nearly a hospital, so where two views differ, it may be the hospitals that do, and their AUROC also ranks patients of one
+# hospital against those of another. Groups with fewer than ten deaths or survivors are
 # hidden, deaths and all: an interval as wide as the scale informs nobody, and so small a number within a group is, at a real
 # hospital, about persons. (That keeps no secret: who has the total can subtract. A registry would hide a second group as well. Totals of a
 # site are in the tables above, as any publication would have them.) A grouping that puts
@@ -432,9 +434,11 @@ pd.DataFrame(
 from helpers.subgroups import judge_subgroups, told_events, told_patients
 
 tested = [predictions[name] for name, (model, _) in tests.items() if model == "iteration2"]
-sites = judge_subgroups(pool_by_patient(pd.concat(tested)), groupings=("site",))
+all_tests = pool_by_patient(pd.concat(tested))
+mixed = judge_subgroups(all_tests, groupings=("site", "view", "sex"))
+mixed["grouping"] += ", all tests"
 groups = judge_subgroups(one, groupings=("sex", "age band", "view"))
-groups = pd.concat([groups[groups["n"] < len(one)], sites], ignore_index=True)
+groups = pd.concat([groups[groups["n"] < len(one)], mixed], ignore_index=True)
 told = groups.assign(value=list(map(str, intervals_of(groups))), events=told_events(groups))
 told[groups["estimate"].notna()].pivot(
     index=["grouping", "group", "n", "events"], columns="metric", values="value"
