@@ -169,6 +169,23 @@ def stored(tree: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
+def test_who_was_judged_is_stored_from_publication_to_test(fresh_tree):
+    flow, judged = stored(fresh_tree, "flow"), stored(fresh_tree, "reports")
+    asked = judged.drop_duplicates("test").set_index("test")["n"]
+    for cohort, steps in flow.groupby("cohort"):
+        first, last = steps.iloc[0], steps.iloc[-1]
+        taken = steps[steps["step"].str.startswith("excluded: ")]
+        assert (first["step"], last["step"]) == ("published", "in use") and len(taken) > 3
+        for unit in ("radiographs", "patients"):
+            assert first[unit] - taken[unit].sum() == last[unit]
+        assert last["radiographs"] == last["patients"]  # index films
+        assert set(asked[asked.index.str.startswith(cohort)]) == {last["patients"]}
+        reasons = set(taken["step"].str.removeprefix("excluded: "))
+        assert "outcome not observed" in reasons
+        assert ("training or validation patient" in reasons) == (cohort != "Hannover")
+    assert set(flow["cohort"]) == {"SBU", "Hannover", "ieee8023"}
+
+
 def test_views_are_judged_where_there_are_several_and_few_are_hidden(fresh_tree):
     groups = stored(fresh_tree, "subgroups")
     everywhere = groups[groups["grouping"].str.endswith(", all tests")]

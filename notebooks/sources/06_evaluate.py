@@ -40,6 +40,7 @@ from helpers.cohorts import load_cohort, select_index_films, work_file
 from helpers.readable import load_readable, select_readable_index_films
 from helpers.duplicates import load_duplicates
 from helpers.splits import exclude_shared_patients, load_split
+from helpers.table import exclude
 from helpers.training import RiskModel, predict
 
 models = {
@@ -50,7 +51,7 @@ split = work_file("split.csv", made_by="01_explore_the_cohorts")
 old = load_split(split, load_readable("ieee8023"))
 sbu = load_split(split, load_cohort("sbu"))
 old_index, sbu_index = (
-    films[films["label_source"] == "observed"]
+    exclude(films, films["label_source"] != "observed", "outcome not observed")
     for films in map(select_readable_index_films, (old, sbu))
 )
 
@@ -67,8 +68,11 @@ print(
 )
 
 # %%
-test = sbu_index[sbu_index["part"] == "test"]
-old_test = old_index[old_index["part"] == "test"]
+test, old_test = (
+    exclude(films, films["part"] != "test", "training or validation patient")
+    for films in (sbu_index, old_index)
+)
+external = exclude(external, external["label_source"] != "observed", "outcome not observed")
 tests = {
     "SBU, iteration 2 (internal)": ("iteration2", test),
     "SBU, iteration 1 (external)": ("iteration1", test),
@@ -77,6 +81,17 @@ tests = {
     "ieee8023, iteration 2 (internal, after SBU)": ("iteration2", old_test),
 }
 predictions = {name: predict(models[model], films) for name, (model, films) in tests.items()}
+
+# %% [markdown]
+# Who is in them? From what was published down to the films that are judged, each row with what one reason takes away; a patient goes
+# with the last film. The counts must add up, or the function refuses to answer.
+
+# %%
+from helpers.cohorts import participant_flow
+
+flow = participant_flow({"SBU": test, "Hannover": external, "ieee8023": old_test})
+left = (flow["radiographs"] > 0) | (flow["step"] == "in use")
+flow[left].set_index(["cohort", "step"])
 
 # %% [markdown]
 # ## The report
@@ -702,7 +717,7 @@ from helpers.files import write_whole
 
 shown = groups.assign(n=told_patients(groups))
 tables = {"reports": reports.drop(columns="value"), "rivals": rivals, "subgroups": shown}
-tables["severity"] = severity.rename_axis("model").reset_index()
+tables |= {"severity": severity.rename_axis("model").reset_index(), "flow": flow}
 documents |= {f"{name}.csv": table.to_csv(index=False) for name, table in tables.items()}
 for name, text in documents.items():
     write_whole(work_root() / name, text.encode())
