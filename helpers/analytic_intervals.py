@@ -13,14 +13,13 @@ from statsmodels.stats.proportion import proportion_confint
 from helpers.intervals import (
     FEW_RANKED,
     NAN,
+    ROUNDING,
     UNDEFINED,
     Interval,
     no_interval,
     on_logit_scale,
 )
 from helpers.metrics import auprc, brier, check_predictions, confusion, net_benefit_at
-
-ROUNDING = 1e-12  # differences below it are none
 
 
 def share_interval(hits: int, of: int, *, level: float = 0.95) -> Interval:

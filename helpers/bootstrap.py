@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from helpers.intervals import UNDEFINED, Interval, no_interval
+from helpers.intervals import ROUNDING, UNDEFINED, Interval, no_interval
 from helpers.patients import require_observed
 
 MOST_UNDEFINED = 0.1  # share of resamples without a value above which no interval is given
@@ -68,9 +68,9 @@ def bootstrap_interval(
     -------
     Interval or dict of str to Interval
         Undefined resamples are left out; with more than a tenth of them there is no interval, and
-        ``note`` says so. Nor is there one where all resamples agree, as when three deaths happen
-        to rank above all survivors: "1.00 (1.00-1.00)" would claim a certainty that few patients
-        cannot give.
+        ``note`` says so. Nor is there one where all resamples agree but for rounding, as when three
+        deaths happen to rank above all survivors: "1.00 (1.00-1.00)" would claim a certainty that
+        few patients cannot give.
 
     Raises
     ------
@@ -153,7 +153,9 @@ def _percentiles(estimate: float, values: np.ndarray, tail: float, may_agree: bo
     undefined = 1 - len(defined) / len(values)
     if undefined > MOST_UNDEFINED:
         return no_interval(estimate, f"undefined in {undefined:.0%} of the resamples")
-    if np.ptp(defined) == 0 and not may_agree:
+    # Sums of other patients in other orders differ by rounding even where nothing else differs.
+    apart = np.ptp(defined) > ROUNDING * max(1.0, float(np.abs(defined).max()))
+    if not apart and not may_agree:
         return no_interval(estimate, "all resamples agree, which is no certainty")
     low, high = np.quantile(defined, [tail, 1 - tail])
     return Interval(estimate, float(low), float(high), float(defined.std(ddof=1)))

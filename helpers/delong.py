@@ -16,6 +16,7 @@ from scipy.stats import t as student
 from helpers.intervals import (
     FEW_RANKED,
     NAN,
+    ROUNDING,
     UNDEFINED,
     Interval,
     no_interval,
@@ -155,7 +156,9 @@ def mean_placement(above: np.ndarray, below: np.ndarray) -> MeanPlacement:
 
 def no_spread(difference: float) -> Interval:
     """A difference that all patients tell alike: it has no interval, which its note says."""
-    alike = "both rank alike" if difference == 0 else "all patients tell the same difference"
+    alike = (
+        "both rank alike" if abs(difference) < ROUNDING else "all patients tell the same difference"
+    )
     return no_interval(difference, alike)
 
 

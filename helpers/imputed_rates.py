@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from helpers.analytic_intervals import share_interval
 from helpers.draws import pool_draws
-from helpers.intervals import Interval
+from helpers.intervals import ROUNDING, Interval, no_interval
 
 
 def imputed_rate(labels: pd.DataFrame, *, level: float = 0.95) -> Interval:
@@ -25,6 +25,12 @@ def imputed_rate(labels: pd.DataFrame, *, level: float = 0.95) -> Interval:
         Table of :func:`helpers.imputation.impute_survival`, with imputed patients.
     level
         Coverage aimed at.
+
+    Returns
+    -------
+    Interval
+        Without bounds, and with the reason in ``note``, where all draws agree or all risks are 0
+        or 1.
 
     Raises
     ------
@@ -59,6 +65,11 @@ def training_rate(labels: pd.DataFrame, *, level: float = 0.95) -> Interval:
         Table of :func:`helpers.imputation.impute_survival`.
     level
         Coverage aimed at.
+
+    Returns
+    -------
+    Interval
+        Without bounds, and with the reason in ``note``, where in all draws everybody fares alike.
     """
     table = labels[labels["part"] == "train"]
     draws = _draws(table)
@@ -77,11 +88,11 @@ def _within(rate: Interval) -> Interval:
     """Take a symmetric interval of a rate to the logit scale, where it stays within 0 and 1.
 
     The reach is divided by the slope p (1 - p), which is the delta method. A rate of 0 or 1 has no
-    logit; there every draw agrees, and the interval is a point.
+    logit; there, as wherever nothing differs, a point would claim that all is known.
     """
     p = rate.estimate
-    if not 0 < p < 1:
-        return rate
+    if not 0 < p < 1 or rate.high - p < ROUNDING:
+        return no_interval(p, "the labels leave no doubt, which is no certainty")
     reach = (rate.high - p) / (p * (1 - p))
     low, high = (float(expit(logit(p) + way * reach)) for way in (-1, 1))
     return replace(rate, low=low, high=high)

@@ -9,6 +9,7 @@ from scipy.special import expit, logit
 from scipy.stats import t as student
 
 NAN = float("nan")
+ROUNDING = 1e-12  # differences below it are none
 
 
 @dataclass(frozen=True)

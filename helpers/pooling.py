@@ -6,6 +6,7 @@ any other, and gets the interval of :mod:`helpers.delong`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from scipy.stats import t as student
 
 from helpers.delong import CONSTANT, MeanPlacement, mean_placement, no_spread, placements
 from helpers.draws import pool_draws
-from helpers.intervals import FEW_RANKED, Interval, no_interval
+from helpers.intervals import FEW_RANKED, ROUNDING, Interval, no_interval
 from helpers.patients import require_patients
 
 
@@ -54,7 +55,7 @@ def pooled_auroc(patients: pd.DataFrame, *, level: float = 0.95) -> Interval:
     # The delta method: the variance of a logit is that of the area over (area (1 - area)) squared.
     scaled = [MeanPlacement(logit(a), v / (a * (1 - a)) ** 2, free) for a, v, free in draws]
     pooled = _combine(scaled, level)
-    if pooled.standard_error == 0:
+    if pooled.standard_error < ROUNDING:
         return no_interval(areas.mean(), f"in every draw, {CONSTANT}")
     area, low, high = expit([pooled.estimate, pooled.low, pooled.high])
     error = pooled.standard_error * area * (1 - area)
@@ -78,8 +79,8 @@ def pooled_difference(patients: pd.DataFrame, other: str, *, level: float = 0.95
     Returns
     -------
     Interval
-        Without bounds, and with the reason in ``note``, where all rank as the other model does, or
-        all patients tell the same difference.
+        Within -1 and 1. Without bounds, and with the reason in ``note``, where all rank as the
+        other model does, or all patients tell the same difference.
 
     Raises
     ------
@@ -91,9 +92,10 @@ def pooled_difference(patients: pd.DataFrame, other: str, *, level: float = 0.95
     each = [placements(died, risk) for risk in risks]
     draws = [mean_placement(mine[0] - above, mine[1] - below) for mine in each]
     pooled = _combine(draws, level)
-    if pooled.standard_error == 0:
+    if pooled.standard_error < ROUNDING:
         return no_spread(pooled.estimate)
-    return pooled
+    low, high = np.clip([pooled.low, pooled.high], -1, 1)
+    return replace(pooled, low=float(low), high=float(high))
 
 
 def _combine(draws: Sequence[MeanPlacement], level: float) -> Interval:

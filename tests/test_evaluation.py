@@ -35,6 +35,20 @@ def test_the_report_holds_accuracy_beside_the_majority(patients):
     table = report(patients, 0.3)
     metrics = list(table["metric"])
     assert metrics.index("accuracy of always the majority") == metrics.index("accuracy") + 1
+    assert metrics == [
+        "AUROC",
+        "AUPRC",
+        "Brier score",
+        "observed / expected deaths",
+        "calibration intercept",
+        "calibration slope",
+        "sensitivity",
+        "specificity",
+        "net benefit",
+        "net benefit less that of treating all",
+        "accuracy",
+        "accuracy of always the majority",
+    ]
     assert (table["n"] == 400).all()
     assert (table["events"] == patients["died"].sum()).all()
     assert (table["low"] <= table["estimate"]).all() and (table["estimate"] <= table["high"]).all()

@@ -6,7 +6,6 @@ import pytest
 from scipy.special import logit
 
 from helpers.imputed_rates import counted_rate, imputed_rate, training_rate
-from helpers.intervals import Interval
 
 
 def labels(**columns):
@@ -67,7 +66,27 @@ def test_no_interval_of_a_rate_leaves_0_and_1():
     assert rate.estimate == pytest.approx(1 / 16)
     assert 0 < rate.low < rate.estimate < rate.high < 1
     never = {name: pd.array([True] + [False] * 5 + [pd.NA], dtype="boolean") for name in drawn}
-    assert imputed_rate(labels(**never)) == Interval(0.0, 0.0, 0.0, 0.0)
+    nobody = imputed_rate(labels(**never))
+    assert nobody.estimate == 0 and np.isnan([nobody.low, nobody.high]).all()
+
+
+def test_labels_that_leave_no_doubt_get_no_interval():
+    """A point would claim that four patients tell a rate for certain."""
+    agreeing = pd.array([True, False, True, False, False, False, pd.NA], dtype="boolean")
+    nobody = pd.array([False] * 6 + [pd.NA], dtype="boolean")
+    certain = pd.array([1, 0, 1, 0, 0, 0, pd.NA], dtype="Float64")
+    found = {
+        "draws": (imputed_rate(labels(draw_0=agreeing, draw_1=agreeing, draw_2=agreeing)), 0.25),
+        "risks": (imputed_rate(labels(risk=certain)), 0.25),
+        "nobody": (training_rate(labels(draw_0=nobody, draw_1=nobody)), 0),
+    }
+    for rate, expected in found.values():
+        assert rate.estimate == pytest.approx(expected)
+        assert np.isnan([rate.low, rate.high]).all()
+        assert rate.note == "no interval: the labels leave no doubt, which is no certainty"
+    # A sample of patients is uncertain even where their labels are not.
+    whole = training_rate(labels(draw_0=agreeing, draw_1=agreeing))
+    assert whole.low < whole.estimate < whole.high
 
 
 def test_complete_cases_leave_the_others_out():

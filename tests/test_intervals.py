@@ -130,6 +130,23 @@ def test_resamples_of_a_perfect_ranking_of_few_claim_no_certainty():
     assert "no certainty" in interval.note
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e9])
+def test_resamples_that_differ_by_rounding_agree(patients, scale):
+    table = patients.drop(columns="died")
+
+    def constant(t):  # the same sum in two orders
+        sums = (risks.cumsum().iloc[-1] for risks in (t["risk"], t["risk"].sort_values()))
+        return scale * next(sums) / next(sums)
+
+    values = {constant(table.sample(frac=1, replace=True, random_state=seed)) for seed in range(9)}
+    assert len(values) > 1
+    interval = bootstrap_interval(constant, table, repeats=50)
+    assert interval.estimate == pytest.approx(scale) and np.isnan(interval.low)
+    assert "all resamples agree" in interval.note
+    differing = bootstrap_interval(lambda t: scale * t["risk"].mean(), table, repeats=50)
+    assert differing.low < differing.estimate < differing.high
+
+
 def test_rows_become_intervals():
     table = pd.DataFrame({"low": [0.1, NAN], "estimate": [0.2, 0.5], "high": [0.3, NAN]})
     assert list(map(str, intervals_of(table))) == ["0.20 (0.10–0.30)", "0.50 (no interval)"]

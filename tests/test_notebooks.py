@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -160,3 +161,38 @@ def test_notebook_runs(name, fresh_tree):
     assert run.returncode == 0, run.stdout + run.stderr[-3000:]
     assert name in run.stdout
     assert (fresh_tree / "notebooks" / f"{name}.ipynb").is_file()
+
+
+def stored(tree: Path, name: str) -> pd.DataFrame:
+    path = tree / "data" / "work" / "quick-phantom" / f"{name}.csv"
+    assert path.is_file(), f"notebook 06 did not store {path.name}; run test_notebook_runs before"
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def test_who_was_judged_is_stored_from_publication_to_test(fresh_tree):
+    flow, judged = stored(fresh_tree, "flow"), stored(fresh_tree, "reports")
+    asked = judged.drop_duplicates("test").set_index("test")["n"]
+    for cohort, steps in flow.groupby("cohort"):
+        first, last = steps.iloc[0], steps.iloc[-1]
+        taken = steps[steps["step"].str.startswith("excluded: ")]
+        assert (first["step"], last["step"]) == ("published", "in use") and len(taken) > 3
+        for unit in ("radiographs", "patients"):
+            assert first[unit] - taken[unit].sum() == last[unit]
+        assert last["radiographs"] == last["patients"]  # index films
+        assert set(asked[asked.index.str.startswith(cohort)]) == {last["patients"]}
+        reasons = set(taken["step"].str.removeprefix("excluded: "))
+        assert "outcome not observed" in reasons
+        assert ("training or validation patient" in reasons) == (cohort != "Hannover")
+    assert set(flow["cohort"]) == {"SBU", "Hannover", "ieee8023"}
+
+
+def test_views_are_judged_where_there_are_several_and_few_are_hidden(fresh_tree):
+    groups = stored(fresh_tree, "subgroups")
+    everywhere = groups[groups["grouping"].str.endswith(", all tests")]
+    kinds = {"site, all tests", "view, all tests", "sex, all tests"}
+    assert set(everywhere["grouping"]) == kinds
+    assert everywhere[everywhere["grouping"] == "view, all tests"]["group"].nunique() > 1
+    hidden = groups["estimate"].isna()
+    assert groups.loc[hidden, "events"].isna().all()
+    assert groups.loc[hidden, "note"].eq("hidden: fewer than 10 deaths or survivors").all()
+    assert groups.loc[~hidden, "events"].ge(10).all() and (~hidden).any()

@@ -98,6 +98,8 @@ def test_no_difference_at_all_and_perfect_ranks_get_no_interval():
     half = pooled_difference(certain, "other")
     assert half.estimate == 0.5 and half.note == auroc_difference(certain, "risk_0", "other").note
     assert np.isnan(half.low) and "same difference" in half.note
+    several = pooled_difference(certain.assign(risk_1=0.9 * table["died"]), "other")
+    assert several.estimate == 0.5 and np.isnan(several.low) and "same difference" in several.note
     perfect = pooled_auroc(table.assign(risk_0=0.2 + 0.5 * table["died"]))
     assert perfect.estimate == 1 and np.isnan(perfect.low) and "perfect" in perfect.note
 
@@ -108,6 +110,32 @@ def test_models_that_tell_nothing_get_no_interval_whether_one_or_several():
     for one in (pooled_auroc(table), pooled_auroc(table.assign(risk_1=0.4))):
         assert one.estimate == alone.estimate == 0.5 and np.isnan([one.low, alone.low]).all()
         assert "the same for all" in one.note and "the same for all" in alone.note
+
+
+def test_risks_that_are_the_same_for_all_get_no_interval():
+    table = patients(draws=3)
+    for constants in ([0.3, 0.3, 0.3], [0.1, 0.2, 0.7]):
+        same = table.assign(**{f"risk_{draw}": risk for draw, risk in enumerate(constants)})
+        found = pooled_auroc(same)
+        assert found.estimate == 0.5 and np.isnan([found.low, found.high]).all()
+        assert found.note == "no interval: in every draw, the score is the same for all"
+    one_varies = pooled_auroc(table.assign(risk_1=0.3))
+    assert one_varies.low < one_varies.estimate < one_varies.high
+
+
+def test_no_difference_is_larger_than_one():
+    few = patients(5).assign(
+        died=[True, True, False, False, False],
+        risk_0=[0.9, 0.4, 0.5, 0.2, 0.1],
+        other=[0.1, 0.3, 0.6, 0.7, 0.9],
+    )
+    found = pooled_difference(few, "other")
+    reach = 2 * (found.high - found.estimate)
+    assert found.high == 1 and found.low > 0 and found.estimate + reach > 1
+    back = pooled_difference(
+        few.rename(columns={"risk_0": "other", "other": "risk_0"}), other="other"
+    )
+    assert bounds(back) == pytest.approx((-found.estimate, -found.high, -found.low))
 
 
 def test_refusals_say_what_was_expected():

@@ -154,6 +154,8 @@ def test_the_card_says_what_a_reviewer_asks(run):
     for heading in ("internal and external tests", "costs nothing", "Subgroups", "forgotten",
                     "PROBAST", "Training data", "Licences"):  # fmt: skip
         assert heading in text
+    assert "| versions | torch 2.9 |" in text and "| training: seed | 7 |" in text
+    assert "Code and weights: Apache-2.0. Data: see data/README.md." in text
     assert f"SBU (internal): 200 patients, {run.reports['events'].iloc[0]} deaths" in text
     assert "−0.10 (−0.20 to +0.05)" in text and "training: seed | 7" in text
     assert "training: decay | 0.385 |" in text

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import study as benchmark
 from benchmarks import study_real, study_variants, study_ways
 from benchmarks.study_real import (
     REFERENCES,
@@ -22,7 +23,15 @@ from benchmarks.study_real import (
 from benchmarks.study_real import summarise as summarise_ways
 from benchmarks.study_runs import Runs, module_path
 from benchmarks.study_summary import RANKS, side_by_side, summarise
-from benchmarks.study_variants import FIRST, SECOND, VARIANTS, Films, _recipe, _teaching
+from benchmarks.study_variants import (
+    FIRST,
+    FIRST_UNWEIGHTED,
+    SECOND,
+    VARIANTS,
+    Films,
+    _recipe,
+    _teaching,
+)
 from benchmarks.study_ways import WAYS, Fold
 from helpers.cohorts import load_cohort, select_index_films
 from helpers.imputers import METHODS
@@ -54,6 +63,30 @@ def test_a_changed_or_missing_study_is_refused(tmp_path, table):
     path.write_text(path.read_text().replace("0.5", "0.9"))
     with pytest.raises(ValueError, match="changed after it was made"):
         load_study("one", tmp_path)
+
+
+@pytest.mark.parametrize("seeds", ["2", "4", "21"])
+def test_a_study_of_few_seeds_overwrites_no_table(seeds, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["study", "--seeds", seeds])
+    monkeypatch.setattr(benchmark, "profile", lambda: "full")  # which would stop it, too
+    with pytest.raises(SystemExit):
+        benchmark.main()
+    assert f"expected 5 to 20 seeds, got {seeds}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["phantom-variants", "real-films"])
+def test_every_stored_row_is_of_five_seeds_or_more(name):
+    seeds = load_study(name).table["seeds"].str.split()
+    assert len(seeds) > 10 and seeds.map(len).min() >= 5
+
+
+def test_the_stored_study_holds_both_weightings_as_trained_and_recalibrated():
+    rows = load_study("phantom-variants").table.query("test == 'sbu'")
+    found = rows.set_index(["variant", "measure"])[["estimate", "low", "high"]]
+    for variant in (FIRST, FIRST_UNWEIGHTED, SECOND, f"{SECOND}, no class weights"):
+        for number in ("observed / expected", "calibration intercept", "calibration slope"):
+            for state in ("as trained", "recalibrated"):
+                assert found.loc[(variant, f"{number}, {state}")].notna().all()
 
 
 def test_a_run_is_made_once_and_again_for_another_recipe(tmp_path, table, monkeypatch):

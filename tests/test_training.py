@@ -75,6 +75,15 @@ def test_the_network_given_is_left_alone_and_head_epochs_change_only_the_head(pa
     assert all(torch.equal(before[name], value) for name, value in start.state_dict().items())
 
 
+@pytest.mark.parametrize("epochs", [1, 6])
+def test_the_head_learns_from_features_that_are_computed_once(parts, monkeypatch, epochs):
+    monkeypatch.setattr("helpers.stages.PREDICTION_BATCH", 10)
+    start, seen = build_resnet18("random"), []
+    start.layer1.register_forward_hook(lambda module, given, found: seen.append(len(found)))
+    train(parts, TrainingConfig(size=64, head_epochs=epochs, epochs=0), start)
+    assert seen == [10] * 4 + [8] + [10, 8]  # 48 training and 18 validation films, once
+
+
 def test_frozen_statistics_stay(parts):
     start = train(parts, TrainingConfig(size=64, epochs=1)).network
     config = TrainingConfig(size=64, epochs=1, freeze_statistics=True)

@@ -40,6 +40,7 @@ from helpers.cohorts import load_cohort, select_index_films, work_file
 from helpers.readable import load_readable, select_readable_index_films
 from helpers.duplicates import load_duplicates
 from helpers.splits import exclude_shared_patients, load_split
+from helpers.table import exclude
 from helpers.training import RiskModel, predict
 
 models = {
@@ -50,7 +51,7 @@ split = work_file("split.csv", made_by="01_explore_the_cohorts")
 old = load_split(split, load_readable("ieee8023"))
 sbu = load_split(split, load_cohort("sbu"))
 old_index, sbu_index = (
-    films[films["label_source"] == "observed"]
+    exclude(films, films["label_source"] != "observed", "outcome not observed")
     for films in map(select_readable_index_films, (old, sbu))
 )
 
@@ -67,8 +68,11 @@ print(
 )
 
 # %%
-test = sbu_index[sbu_index["part"] == "test"]
-old_test = old_index[old_index["part"] == "test"]
+test, old_test = (
+    exclude(films, films["part"] != "test", "training or validation patient")
+    for films in (sbu_index, old_index)
+)
+external = exclude(external, external["label_source"] != "observed", "outcome not observed")
 tests = {
     "SBU, iteration 2 (internal)": ("iteration2", test),
     "SBU, iteration 1 (external)": ("iteration1", test),
@@ -77,6 +81,17 @@ tests = {
     "ieee8023, iteration 2 (internal, after SBU)": ("iteration2", old_test),
 }
 predictions = {name: predict(models[model], films) for name, (model, films) in tests.items()}
+
+# %% [markdown]
+# Who is in them? From what was published down to the films that are judged, each row with what one reason takes away; a patient goes
+# with the last film. The counts must add up, or the function refuses to answer.
+
+# %%
+from helpers.cohorts import participant_flow
+
+flow = participant_flow({"SBU": test, "Hannover": external, "ieee8023": old_test})
+left = (flow["radiographs"] > 0) | (flow["step"] == "in use")
+flow[left].set_index(["cohort", "step"])
 
 # %% [markdown]
 # ## The report
@@ -422,7 +437,9 @@ pd.DataFrame(
 # ## Subgroups
 #
 # One number for all may hide a group that is served badly. Here are the sexes, age bands and views of SBU's test
-# patients, and the sites of all whom iteration 2 was tested on. Groups with fewer than ten deaths or survivors are
+# patients, and then, *in all tests*, the sites, sexes and views of all whom iteration 2 was tested on. Those sexes and views mix sites:
+# a view is nearly a hospital, so where two views differ, it may be the hospitals that do, and their AUROC also ranks patients of one
+# hospital against those of another. Groups with fewer than ten deaths or survivors are
 # hidden, deaths and all: an interval as wide as the scale informs nobody, and so small a number within a group is, at a real
 # hospital, about persons. (That keeps no secret: who has the total can subtract. A registry would hide a second group as well. Totals of a
 # site are in the tables above, as any publication would have them.) A grouping that puts
@@ -432,9 +449,11 @@ pd.DataFrame(
 from helpers.subgroups import judge_subgroups, told_events, told_patients
 
 tested = [predictions[name] for name, (model, _) in tests.items() if model == "iteration2"]
-sites = judge_subgroups(pool_by_patient(pd.concat(tested)), groupings=("site",))
+all_tests = pool_by_patient(pd.concat(tested))
+mixed = judge_subgroups(all_tests, groupings=("site", "view", "sex"))
+mixed["grouping"] += ", all tests"
 groups = judge_subgroups(one, groupings=("sex", "age band", "view"))
-groups = pd.concat([groups[groups["n"] < len(one)], sites], ignore_index=True)
+groups = pd.concat([groups[groups["n"] < len(one)], mixed], ignore_index=True)
 told = groups.assign(value=list(map(str, intervals_of(groups))), events=told_events(groups))
 told[groups["estimate"].notna()].pivot(
     index=["grouping", "group", "n", "events"], columns="metric", values="value"
@@ -698,7 +717,7 @@ from helpers.files import write_whole
 
 shown = groups.assign(n=told_patients(groups))
 tables = {"reports": reports.drop(columns="value"), "rivals": rivals, "subgroups": shown}
-tables["severity"] = severity.rename_axis("model").reset_index()
+tables |= {"severity": severity.rename_axis("model").reset_index(), "flow": flow}
 documents |= {f"{name}.csv": table.to_csv(index=False) for name, table in tables.items()}
 for name, text in documents.items():
     write_whole(work_root() / name, text.encode())
