@@ -40,11 +40,11 @@ from helpers.cohorts import (
     select_index_films,
 )
 from helpers.evaluation import auroc, bootstrap_interval, with_seeds
+from helpers.files import file_hash
 from helpers.paths import work_root
 from helpers.radiographs import Radiographs
 from helpers.reporting import markdown_table
 from helpers.severity import SeverityModel
-from helpers.studies import file_hash
 from phantoms import anatomy, film, fresh_films, lesions, randomisation
 from phantoms.fresh_films import UNSEEN, FreshFilms, draw_film
 from phantoms.judging import judge, phantoms_version

@@ -12,7 +12,7 @@ from PIL import Image
 from pydicom import dcmread, uid
 from pydicom.encaps import encapsulate
 
-from helpers.pixels import LARGEST_AREA
+from helpers.limits import LARGEST_AREA
 from tests.dicom_films import make_film
 
 LARGE = math.isqrt(LARGEST_AREA)  # px: the largest square that is read

@@ -18,13 +18,12 @@ import skimage.data
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from helpers.cohorts import load_hannover, load_ieee8023, load_sbu
+from helpers.cohorts import LOADERS, load_hannover
 from helpers.paths import PROJECT, cohort_root
-from helpers.radiographs import read_radiograph
+from helpers.pixels import read_radiograph
 from helpers.splits import split_patients
 
 PHANTOMS = PROJECT / "data" / "phantom"
-LOADERS = {"ieee8023": load_ieee8023, "sbu": load_sbu, "hannover": load_hannover}
 LONGEST, EVERY = 768, 8  # px, of films that are spoiled here: one of so many
 VIEWS = {
     **dict.fromkeys(["PA", "AP", "AP Supine"], "frontal films, ieee8023"),

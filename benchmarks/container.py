@@ -54,9 +54,7 @@ def sizes(container: Container) -> pd.DataFrame:
         "phantoms": folder / "data" / "phantom",
         "what the notebooks made": folder / "data" / "work",
     }
-    cuda = [
-        path for name in ("nvidia", "triton") for path in packages.rglob(f"site-packages/{name}")
-    ]
+    cuda = [path for name in CUDA for path in packages.rglob(f"site-packages/{name}")]
     found = {
         "packages": _megabytes(packages),
         "of these CUDA": sum(map(_megabytes, cuda)),

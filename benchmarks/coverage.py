@@ -148,7 +148,11 @@ def ranking(films: pd.DataFrame) -> dict[tuple[str, str], Interval]:
 
 
 def plain_delong(patients: pd.DataFrame) -> Interval:
-    """DeLong's interval as most software gives it: estimate ± 1.96 standard errors."""
+    """DeLong's interval as most software gives it: estimate ± 1.96 standard errors.
+
+    Written out once more, so that the series' own (`helpers.delong.mean_placement`) has something
+    beside it that shares no more with it than the placements.
+    """
     died = patients["died"].to_numpy(bool)
     if min(died.sum(), (~died).sum()) < 2:
         return Interval(*[float("nan")] * 3)

@@ -15,14 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.dicom import UnreadableDicom, read_dicom
+from helpers.dicom import read_dicom
 from helpers.dicom_decoders import stored_words, values_of
+from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_grey import is_background
 from helpers.dicom_header import open_film
+from helpers.paths import PROJECT
 from tests.dicom_matrix import ENCODED, EXPECTED, cases, digest
 
 PEERS = ("dcmtk", "itk")
-PAGE = Path(__file__).parents[1] / "docs" / "dicom-agreement.md"
+PAGE = PROJECT / "docs" / "dicom-agreement.md"
 
 
 def ask(every: int = 1) -> None:

@@ -29,7 +29,8 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.tag import Tag
 
 from benchmarks.watched import Finding, Worked, watch
-from helpers.dicom import UnreadableDicom, read_dicom
+from helpers.dicom import read_dicom
+from helpers.dicom_errors import UnreadableDicom
 from tests.dicom_matrix import ENCODED, cases
 from tests.dicom_plain import unlike
 

@@ -16,14 +16,13 @@ from sklearn.ensemble import RandomForestClassifier
 from helpers.cohorts import load_ieee8023, select_index_films
 from helpers.imputation import impute_survival
 from helpers.imputed_rates import counted_rate, imputed_rate, training_rate
-from helpers.imputers import METHODS, patient_features
+from helpers.imputers import FOREST_METHODS, METHODS, patient_features
 from helpers.label_effects import crossfit
 from helpers.metrics import auroc
 from helpers.pooling import pooled_auroc, pooled_difference
 from helpers.splits import split_patients
 from phantoms.publish.cohorts import plan_cohorts
 
-FOREST_METHODS = [method for method in METHODS if method != "complete_case"]
 BLUR = 0.5  # noise of the reader, in standard deviations of each feature
 HIDDEN_ODDS = 4.0  # of a death's label against a survivor's, where death hides the label
 HIDDEN_SURVIVORS = 0.4  # share of them whose label is hidden then

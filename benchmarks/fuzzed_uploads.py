@@ -61,7 +61,7 @@ def _analyse_all(seed: int, first: int, last: int) -> Iterator[str | Worked]:
 
 
 def _outcome(data: bytes, model, analyse) -> str:
-    from helpers.radiographs import UnreadableRadiograph
+    from helpers.pixels import UnreadableRadiograph
 
     try:
         answer = analyse(data, model)

@@ -18,14 +18,13 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from statsmodels.stats.proportion import proportion_confint
 
 from benchmarks.checked_pictures import Picture, other_pictures, phantom_films, real_pictures
+from helpers.analytic_intervals import share_interval
 from helpers.input_checks import named_warnings
-from helpers.intervals import Interval
 from helpers.models import RiskModel
 from helpers.paths import PROJECT, is_phantom
-from helpers.radiographs import UnreadableRadiograph, preprocess, read_radiograph
+from helpers.pixels import UnreadableRadiograph, preprocess, read_radiograph
 from helpers.reporting import markdown_table
 
 MODEL = PROJECT / "data" / "work" / "quick-phantom" / "models" / "iteration2.safetensors"
@@ -87,12 +86,11 @@ def check(pictures: Iterable[Picture], model: RiskModel) -> Iterator[dict]:
 def row(kind: str, films: pd.DataFrame) -> dict[str, object]:
     """Count warnings: a share with Wilson's interval, and which checks fired how often."""
     noticed, fired = int(films["noticed"].sum()), Counter(chain(*films["fired"]))
-    low, high = proportion_confint(noticed, len(films), method="wilson")
     return {
         "pictures": kind,
         "n": len(films),
         "warned": noticed,
-        "share": f"{Interval(noticed / len(films), low, high):.1%}",
+        "share": f"{share_interval(noticed, len(films)):.1%}",
         "checks that fired": ", ".join(f"{name} {count}" for name, count in fired.most_common()),
     }
 

@@ -16,18 +16,11 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.weightstats import DescrStatsW
 
-from benchmarks.drawn_labels import (
-    FOREST_METHODS,
-    claims,
-    draw_cohort,
-    effects,
-    hidden_by_death,
-    rates,
-)
+from benchmarks.drawn_labels import claims, draw_cohort, effects, hidden_by_death, rates
 from helpers.cohorts import is_phantom, load_cohort, select_index_films
 from helpers.duplicates import find_duplicates
 from helpers.imputation import impute_survival
-from helpers.imputers import METHODS
+from helpers.imputers import FOREST_METHODS, METHODS
 from helpers.intervals import Interval
 from helpers.label_effects import crossfit, film_features
 from helpers.pooling import pooled_auroc, pooled_difference

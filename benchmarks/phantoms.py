@@ -132,16 +132,18 @@ def _cohorts(fresh: int) -> list[str]:
 
 
 def opening(cohorts: list[str], options: argparse.Namespace) -> str:
-    phantoms = "those of data/phantom"
+    command, phantoms = "python -m benchmarks.phantoms", "those of data/phantom"
     if options.fresh:
+        command += f" --fresh {options.fresh}{' --randomised' if options.randomised else ''}"
         looks = "looks and disturbances" if options.randomised else "patients, the cohorts' looks"
         phantoms = f"{options.fresh} a cohort, drawn now (pretraining's {looks})"
     return (
         "# Phantom films beside real ones\n\n"
-        f"Cohorts: {' and '.join(cohorts)}; phantoms: {phantoms}. Films as published, with their "
-        "letters, dates, arrows, borders and compression, preprocessed at 256 px. Medians with "
-        "95 % intervals from resampled patients. `distance` is the Wasserstein distance of the two "
-        "distributions in interquartile ranges of the real one; beside it what it is between "
+        f"Printed by `CXR_DATA=… {command}`. Cohorts: {' and '.join(cohorts)}; phantoms: "
+        f"{phantoms}. Films as published, with their letters, dates, arrows, borders and "
+        "compression, preprocessed at 256 px. Medians with 95 % intervals from resampled patients. "
+        "`distance` is the Wasserstein distance of the two distributions in interquartile ranges "
+        "of the real one; beside it what it is between "
         "random halves of the real patients: a smaller one means nothing."
     )
 

@@ -30,7 +30,11 @@ from helpers.cohorts import (
     work_file,
 )
 from helpers.evaluation import Interval
-from helpers.imputation import METHODS, impute_survival
+from helpers.imputation import impute_survival
+from helpers.imputed_rates import imputed_rate
+from helpers.imputers import FOREST_METHODS
+from helpers.intervals import intervals_of
+from helpers.paths import COHORTS
 from helpers.reporting import markdown_table
 from helpers.splits import load_split
 from helpers.starts import PHANTOM_START
@@ -61,12 +65,11 @@ QUOTED = (
     "(0.45–0.78), the view alone 0.59 (0.44–0.75), and an early trial of this series, a crude "
     "phantom start that no outcome taught, 0.68 (0.52–0.84)."
 )
-FOREST_METHODS = [method for method in METHODS if method != "complete_case"]
 
 
 def main() -> None:
     """Print the report, or say why there is none."""
-    real = [name for name in ("ieee8023", "sbu", "hannover") if not is_phantom(name)]
+    real = [name for name in COHORTS if not is_phantom(name)]
     if "ieee8023" not in real:
         raise SystemExit(
             "This reports a run on real films: set CXR_DATA to a folder with ieee8023."
@@ -118,12 +121,9 @@ def imputed_rates() -> str:
     rows = []
     for method in FOREST_METHODS:
         patients = impute_survival(films, method=method, seed=0)
-        unknown = patients[(patients["part"] == "train") & (patients["label_source"] == "imputed")]
-        draws = unknown.filter(like="draw_")
-        labels = draws.mean(axis=1) if method == "draws" else unknown["died"]
-        soft = method == "calibrated"
-        rate = float((unknown["risk"] if soft else labels).astype(float).mean())
-        rows.append((method, len(unknown), f"{rate:.0%}", f"{rate * len(unknown):.0f}"))
+        unknown = int((patients["label_source"] == "imputed").sum())
+        rate = imputed_rate(patients).estimate
+        rows.append((method, unknown, f"{rate:.0%}", f"{rate * unknown:.0f}"))
     known = films[(films["part"] == "train") & (films["label_source"] == "observed")]
     known = known.drop_duplicates("patient_id")["died"]
     counts = pd.DataFrame(
@@ -300,7 +300,7 @@ def rounds() -> str:
 
 def intervals(frame: pd.DataFrame, prefix: str = "") -> list[str]:
     """Render the columns estimate, low and high."""
-    return [str(Interval(*row)) for row in frame[[prefix + key for key in KEYS]].to_numpy(float)]
+    return [str(interval) for interval in intervals_of(frame, [prefix + key for key in KEYS])]
 
 
 def meaning(reports: pd.DataFrame, severity: pd.DataFrame) -> str:

@@ -24,8 +24,9 @@ from helpers.cohorts import (
     outline_mask,
     select_index_films,
 )
-from helpers.evaluation import Interval, auroc_interval, bootstrap_interval
+from helpers.evaluation import auroc_interval, bootstrap_interval
 from helpers.files import write_whole
+from helpers.intervals import Interval, as_columns, intervals_of
 from helpers.reporting import markdown_table
 from helpers.starts import PHANTOM_START
 from helpers.training import predict_severity
@@ -48,9 +49,7 @@ def main() -> None:
             "to a folder that holds the real ones."
         )
     figures = pd.concat([agreement(), outlined(), outcomes()], ignore_index=True)
-    shown = figures.assign(
-        value=[str(Interval(row.estimate, row.low, row.high)) for row in figures.itertuples()]
-    )
+    shown = figures.assign(value=[str(interval) for interval in intervals_of(figures)])
     print(markdown_table(shown.drop(columns=["estimate", "low", "high"])))
     if options.card:
         keep(figures)
@@ -144,9 +143,7 @@ def row(
         "measure": unit,
         "n": len(cases),
         "events": "" if events is None else events,
-        "estimate": found.estimate,
-        "low": found.low,
-        "high": found.high,
+        **as_columns(found),
     }
 
 

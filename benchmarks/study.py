@@ -17,14 +17,15 @@ from dataclasses import asdict
 
 import torch
 
-from benchmarks import study_real
+from benchmarks import study_real, study_variants
 from benchmarks.study_runs import Runs
 from benchmarks.study_summary import summarise
 from benchmarks.study_variants import VARIANTS, labelled_hashes, load_films, train_variant
 from helpers.cohorts import is_phantom, profile
+from helpers.files import file_hash
 from helpers.reporting import markdown_table
 from helpers.starts import PHANTOM_START
-from helpers.studies import file_hash, save_study
+from helpers.studies import save_study
 
 FEWEST_SEEDS = 5  # for the spread that the tables in docs/study are there to show
 MOST_SEEDS = 20  # each has a draw of the labels of its own, and there are so many
@@ -44,12 +45,14 @@ def main() -> None:
         raise SystemExit("The study is of the quick profile, which everybody can run.")
     if is_phantom("ieee8023") and is_phantom("sbu"):
         name, study, seeds = "phantom-variants", run_variants, asked or 5
+        runs = Runs(deciding=study_variants.DECIDING)
     elif not is_phantom("ieee8023"):
         name, study, seeds = "real-films", study_real.run, asked or 10
+        runs = Runs(deciding=study_real.DECIDING)
     else:
         raise SystemExit("The study needs phantoms for both cohorts, or real films of ieee8023.")
     begun = time.strftime("%Y-%m-%d")
-    found, made = study(seeds, Runs())
+    found, made = study(seeds, runs)
     start = file_hash(PHANTOM_START)
     machine = {"cores": os.cpu_count(), "vectors": torch.backends.cpu.get_cpu_capability()}
     made = {**machine, "begun": begun, "phantom_start_sha256": start, **made}

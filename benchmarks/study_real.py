@@ -17,16 +17,25 @@ from benchmarks.study_runs import Runs
 from benchmarks.study_ways import PHANTOM, PHANTOM_CARELESS, PREDECESSOR, WAYS, Fold, Way
 from helpers.cohorts import load_cohort, select_index_films
 from helpers.duplicates import find_duplicates
-from helpers.evaluation import Interval, auroc, bootstrap_interval, with_seeds
+from helpers.evaluation import auroc, bootstrap_interval, with_seeds
+from helpers.files import file_hash
+from helpers.intervals import as_columns
 from helpers.patient_groups import group_patients
 from helpers.patients import PATIENT
 from helpers.recipes import CAREFUL
 from helpers.splits import split_patients
 from helpers.starts import PHANTOM_START
-from helpers.studies import file_hash
 from helpers.training_data import training_data_hash
 
 FOLDS, REPEATS = 5, 1000
+# What decides a run beside `helpers.studies.CODE`, for `benchmarks.study_runs.Runs`; what only
+# reads the cohort's table is in its hash.
+DECIDING = (
+    *("benchmarks.study_real", "benchmarks.study_ways"),
+    *("helpers.baselines", "helpers.cohorts", "helpers.duplicates", "helpers.imputation"),
+    *("helpers.imputers", "helpers.metrics", "helpers.patient_groups", "helpers.patients"),
+    *("helpers.severity", "helpers.splits", "helpers.subgroups"),
+)
 # Paired differences are taken from these.
 REFERENCES = {"phantom": PHANTOM, "careless": PHANTOM_CARELESS, "predecessor": PREDECESSOR}
 
@@ -167,12 +176,12 @@ def summarise(tables: dict[tuple[str, int], pd.DataFrame]) -> pd.DataFrame:
         for measure in MEASURES:
             own = values[name, measure]
             mean = with_seeds(intervals["mean", name, measure], own, limits=(0, 1))
-            row = {"way": name, "measure": measure, **_columns(mean)}
+            row = {"way": name, "measure": measure, **as_columns(mean)}
             row |= {"seeds": " ".join(f"{value:.3f}" for value in own)}
             for label, reference in REFERENCES.items():
                 gain = values[reference, measure] - own
                 ahead = with_seeds(intervals[label, name, measure], gain, limits=(-1, 1))
-                row |= _columns(ahead, f"{label}_less_this_")
+                row |= as_columns(ahead, f"{label}_less_this_")
             rows.append({**row, "patients": len(wide), "deaths": int(wide["died"].sum())})
     return pd.DataFrame(rows)
 
@@ -218,10 +227,3 @@ def auroc_pooled(died, risk, fold) -> float:
 
 
 MEASURES = {"AUROC, within folds": auroc_within, "AUROC, pooled": auroc_pooled}
-
-
-def _columns(interval: Interval, prefix: str = "") -> dict[str, float]:
-    numbers = (interval.estimate, interval.low, interval.high)
-    return {
-        f"{prefix}{key}": n for key, n in zip(("estimate", "low", "high"), numbers, strict=True)
-    }

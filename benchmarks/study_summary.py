@@ -8,13 +8,13 @@ import pandas as pd
 
 from benchmarks.study_variants import FIRST, SECOND, VARIANTS
 from helpers.evaluation import (
-    Interval,
     auroc,
     best_possible_share,
     bootstrap_interval,
     calibration,
     with_seeds,
 )
+from helpers.intervals import as_columns
 
 Tables = Mapping[tuple[str, int], pd.DataFrame]  # by variant and seed
 Judge = Callable[[pd.DataFrame, str, str, int], dict[str, float]]
@@ -93,11 +93,11 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
                     "variant": name,
                     "test": cohort,
                     "measure": measure,
-                    **_columns(mean, ""),
+                    **as_columns(mean),
                     "seed_sd": float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"),
                     "seeds": " ".join(f"{value:.3f}" for value in values),
                     "against": against[name],
-                    **_columns(apart, "difference_"),
+                    **as_columns(apart, "difference_"),
                     "patients": len(wide),
                     "deaths": int(wide["died"].sum()),
                     "training_seconds": float(
@@ -161,11 +161,3 @@ def outcomes(patients: pd.DataFrame, cohort: str, variant: str, seed: int) -> di
             f"calibration slope, {state}": agreement.slope,
         }
     return found
-
-
-def _columns(interval: Interval, prefix: str) -> dict[str, float]:
-    return {
-        f"{prefix}estimate": interval.estimate,
-        f"{prefix}low": interval.low,
-        f"{prefix}high": interval.high,
-    }

@@ -13,20 +13,29 @@ from torch import nn
 from benchmarks.study_runs import Runs
 from helpers.cohorts import cohort_root, load_cohort, work_file
 from helpers.evaluation import pool_by_patient
+from helpers.files import file_hash
 from helpers.finishing import finish_model
 from helpers.imputation import impute_survival, label_films
 from helpers.models import STARTS, RiskModel, build_resnet18
 from helpers.recipes import CAREFUL, CARELESS, TrainingConfig
-from helpers.splits import load_split
+from helpers.splits import PARTS, load_split
 from helpers.starts import PHANTOM_START
-from helpers.studies import file_hash
 from helpers.training import fit, predict
 from helpers.training_data import load_parts, training_data_hash
 from phantoms import truth
 
+# What decides a run beside `helpers.studies.CODE`, for `benchmarks.study_runs.Runs`; what only
+# chooses and labels films is in their hashes.
+DECIDING = (
+    "benchmarks.study_variants",
+    *("helpers.calibration", "helpers.evaluation", "helpers.imputation", "helpers.imputers"),
+    *("helpers.metrics", "helpers.patients"),
+    "phantoms.truth",
+)
+
 
 class Films(NamedTuple):
-    """Films by cohort and part, a hash of those that teach and choose, and otherwise labelled ones.
+    """Films by cohort and part, a hash of each of these, and otherwise labelled ones.
 
     Attributes
     ----------
@@ -113,7 +122,7 @@ def load_films() -> Films:
     hashes = {
         f"{name} {part}": training_data_hash(films[part], CAREFUL.size)
         for name, films in parts.items()
-        for part in ("train", "validation")
+        for part in PARTS
     }
     return Films(parts, hashes, _labelled())
 

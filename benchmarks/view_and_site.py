@@ -19,10 +19,10 @@ from benchmarks.study_real import auroc_within
 from helpers.cohorts import is_phantom, load_cohort, select_index_films, work_file
 from helpers.duplicates import load_duplicates
 from helpers.evaluation import bootstrap_interval
+from helpers.paths import COHORTS
 from helpers.reporting import markdown_table
 from helpers.splits import exclude_shared_patients
 
-SITES = ("ieee8023", "sbu", "hannover")
 FOLDS, SEEDS = 5, 5
 WAYS = {"view": ["view"], "site": ["site"], "view and site": ["view", "site"]}
 
@@ -34,8 +34,8 @@ def main() -> None:
 
 def report() -> str:
     """The table with its heading, in Markdown."""
-    real = [name for name in SITES if not is_phantom(name)]
-    patients = one_film_each(real or list(SITES))
+    real = [name for name in COHORTS if not is_phantom(name)]
+    patients = one_film_each(real or list(COHORTS))
     counts = patients.groupby("site", observed=True)["died"].agg(["size", "sum"])
     who = "; ".join(
         f"{site}: {row['size']} patients, {row['sum']} deaths" for site, row in counts.iterrows()

@@ -20,11 +20,10 @@ from helpers.batches import BATCH, downloaded
 from helpers.deidentify import MANIFEST_TYPES, deidentify_film, film_lost, manifest
 from helpers.dicom_picture import CONVERSION
 from helpers.executors import in_order
-from helpers.files import write_whole
+from helpers.files import MANIFEST, write_whole
 from helpers.keys import key_id, keyed_name
 from helpers.object_store import ObjectStore
 from helpers.picture_files import picture_at
-from helpers.sbu_films import MANIFEST
 
 __all__ = ["ArchiveError", "Conversion", "picture_bytes", "working_bytes"]
 

@@ -76,10 +76,8 @@ def _fetch(
     def fetch_one(position: int) -> Path | None:
         if stop.is_set():
             return None
-        row, path = (
-            batch.iloc[position],
-            folder / f"{position:05d}",
-        )  # no .dcm: it is no film that a user brought
+        row = batch.iloc[position]
+        path = folder / f"{position:05d}"  # no .dcm: it is no film that a user brought
         return path if _fetch_one(row["url"], round(row["megabytes"] * 1e6), path, store) else None
 
     with ThreadPoolExecutor(_CONNECTIONS) as connections:

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from helpers.csv_files import read_csv
+
 SBU_CLINICAL_FILE = "deidentified_overlap_tcia.csv.cleaned.csv_20210806.csv"
 SBU_PAGE = "https://doi.org/10.7937/TCIA.BBAG-2923"
 SBU_REQUIRED = [
@@ -132,11 +134,9 @@ def check_published(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise ClinicalTableError(_failed("file", f"{path.name} in {path.parent}", "no such file"))
     try:
-        table = pd.read_csv(path, dtype="string", keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ClinicalTableError(
-            _failed("format", "a CSV table in UTF-8", type(error).__name__)
-        ) from None
+        table = read_csv(path, ())  # columns are checked below, without a word of what was found
+    except ValueError as error:
+        raise ClinicalTableError(_refused("format", str(error))) from None
     missing = [name for name in SBU_REQUIRED if name not in table]
     if missing:
         raise ClinicalTableError(_failed("columns", ", ".join(SBU_REQUIRED), f"no {missing[0]}"))
@@ -197,8 +197,12 @@ def _check_stays(values: pd.Series) -> None:
 
 
 def _failed(check: str, expected: str, found: str) -> str:
+    return _refused(check, f"expected {expected}; found {found}")
+
+
+def _refused(check: str, reason: str) -> str:
     return (
-        f"The clinical table fails the check of its {check}: expected {expected}; found {found}. "
+        f"The clinical table fails the check of its {check}: {reason}. "
         f"Download {SBU_CLINICAL_FILE} from the page {SBU_PAGE} and put it there unchanged."
     )
 

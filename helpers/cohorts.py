@@ -1,15 +1,17 @@
 """Finding the cohorts, and choosing the films to predict from."""
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
 import pandas as pd
 
-from helpers.annotations import Annotations, load_annotations, outline_mask
+from helpers.annotations import load_annotations, outline_mask
 from helpers.paths import COHORTS, cohort_root, is_phantom, profile, work_file, work_root
 from helpers.publishers import load_hannover, load_ieee8023
 from helpers.sbu import load_sbu
 from helpers.table import FRONTAL_VIEWS, exclude, participant_flow
 
 __all__ = [
-    "Annotations",
     "cohort_root",
     "data_in_use",
     "is_phantom",
@@ -26,11 +28,16 @@ __all__ = [
     "work_root",
 ]
 
+LOADERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
+    "ieee8023": load_ieee8023,
+    "sbu": load_sbu,
+    "hannover": load_hannover,
+}
+
 
 def load_cohort(name: str) -> pd.DataFrame:
     """Load the cohort of this name from :func:`cohort_root`."""
-    loaders = {"ieee8023": load_ieee8023, "sbu": load_sbu, "hannover": load_hannover}
-    return loaders[name](cohort_root(name))
+    return LOADERS[name](cohort_root(name))
 
 
 def data_in_use() -> pd.DataFrame:

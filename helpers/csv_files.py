@@ -63,6 +63,48 @@ def read_csv(path: Path, required: Sequence[str], *, comment: str | None = None)
     return raw
 
 
+def read_table(
+    root: Path, name: str, cohort: str, required: list[str], *, advice: str = ""
+) -> pd.DataFrame:
+    """Read a publisher's CSV as strings, blanks as ""; refuse one that lacks columns.
+
+    Parameters
+    ----------
+    root, name
+        Folder and name of the table.
+    cohort
+        For the message.
+    required
+        Columns that it must have.
+    advice
+        How to get it, where `helpers.downloads` cannot.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    ValueError
+        As :func:`read_csv`.
+    OSError
+        If it cannot be opened.
+    """
+    path = root / name
+    advice = advice or f"fetch it with `python -m helpers.downloads {cohort}`"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The {cohort} cohort needs {name} in {root.name}/, and it is not there: {advice}, "
+            "or make the phantoms with `python -m phantoms`."
+        )
+    try:
+        return read_csv(path, required)
+    except ValueError as error:
+        raise ValueError(f"{cohort}: {error}: {advice}.") from error
+    except OSError as error:
+        raise type(error)(
+            error.errno, f"{cohort}: {name} cannot be read ({error.strerror}): {advice}."
+        ) from error
+
+
 def _short_rows(path: Path, fields: int, comment: str | None) -> list[int]:
     """Lengths of the rows shorter than the header: a table that was cut off ends in one."""
     with path.open(encoding="utf-8-sig", newline="") as file:

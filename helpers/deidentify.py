@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 from pydicom import Dataset
 
-from helpers.dicom import convert_film
+from helpers.dicom import ENDED_PROCESS, convert_film
 from helpers.executors import in_order
 from helpers.files import PIPE, is_pipe
 from helpers.keys import keyed_name, load_key
@@ -57,7 +57,6 @@ MANIFEST_TYPES = {
     "status": "string",  # converted, quarantined or refused
     "reason": "string",
 }
-STATUSES = ("converted", "quarantined", "refused")
 
 _LARGEST_NUMBER = 999  # of a series; larger ones may be a hospital's numbers for something else
 
@@ -162,8 +161,7 @@ def deidentify_film(
 
 def film_lost(*_: Any) -> dict[str, Any]:
     """Return the row of a film that ends each process that converts it."""
-    reason = "Converting this film ended the process, twice: it may need more memory than there is."
-    return {"status": "refused", "reason": reason}
+    return {"status": "refused", "reason": ENDED_PROCESS}
 
 
 def _picture(path: str, folder: Path, name: str, size: int) -> dict[str, Any]:

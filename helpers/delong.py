@@ -6,6 +6,8 @@ own uncertainty and ends before 1; and a variance that few deaths estimate is it
 which Student's t pays for, as in Brunner and Munzel's test of the same statistic.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
@@ -14,12 +16,23 @@ from scipy.stats import t as student
 from helpers.intervals import (
     FEW_RANKED,
     NAN,
+    ROUNDING,
     UNDEFINED,
     Interval,
     no_interval,
     on_logit_scale,
 )
 from helpers.patients import require_patients
+
+CONSTANT = "the score is the same for all"
+
+
+class MeanPlacement(NamedTuple):
+    """An AUROC, or a difference of two: its variance, and the variance's degrees of freedom."""
+
+    value: float
+    variance: float
+    freedom: float
 
 
 def auroc_interval(patients: pd.DataFrame, *, risk: str = "risk", level: float = 0.95) -> Interval:
@@ -60,7 +73,7 @@ def auroc_interval(patients: pd.DataFrame, *, risk: str = "risk", level: float =
     above, below = placements(died, score)
     if min(deaths, survivors) < 2:
         return no_interval(above.mean(), "fewer than two deaths or survivors")
-    return _interval(float(above.mean()), *_error(above, below), level)
+    return _interval(mean_placement(above, below), level)
 
 
 def auroc_difference(
@@ -97,10 +110,10 @@ def auroc_difference(
     if np.isnan(difference) or min(died.sum(), (~died).sum()) < 2:
         return Interval(difference, NAN, NAN, note=one.note)
     mine, theirs = (placements(died, patients[name].to_numpy(float)) for name in (first, second))
-    error, freedom = _error(mine[0] - theirs[0], mine[1] - theirs[1])
-    if error == 0:
-        alike = "both rank alike" if difference == 0 else "all patients tell the same difference"
-        return no_interval(difference, alike)
+    _, variance, freedom = mean_placement(mine[0] - theirs[0], mine[1] - theirs[1])
+    if variance == 0:
+        return no_spread(difference)
+    error = float(np.sqrt(variance))
     reach = student.ppf((1 + level) / 2, freedom) * error
     low, high = np.clip([difference - reach, difference + reach], -1, 1)
     return Interval(difference, float(low), float(high), error)
@@ -119,18 +132,39 @@ def placements(died: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndar
     return above, below
 
 
-def _error(above: np.ndarray, below: np.ndarray) -> tuple[float, float]:
-    """Standard error of a mean placement, and Satterthwaite's degrees of freedom."""
+def mean_placement(above: np.ndarray, below: np.ndarray) -> MeanPlacement:
+    """Mean placement, its variance by DeLong, and Satterthwaite's degrees of freedom.
+
+    Parameters
+    ----------
+    above, below
+        Of :func:`placements`, or the differences of two scores' ones: float, shapes (deaths,) and
+        (survivors,), at least two of each.
+
+    Returns
+    -------
+    MeanPlacement
+        Where the variance is 0, the freedom is the fewest that there can be: that of the smaller
+        group.
+    """
     parts = np.array([above.var(ddof=1) / len(above), below.var(ddof=1) / len(below)])
-    if not parts.any():
-        return 0.0, float("inf")
     counts = np.array([len(above), len(below)])
-    return float(np.sqrt(parts.sum())), float(parts.sum() ** 2 / (parts**2 / (counts - 1)).sum())
+    total = float(parts.sum())
+    freedom = total**2 / (parts**2 / (counts - 1)).sum() if total > 0 else counts.min() - 1
+    return MeanPlacement(float(above.mean()), total, float(freedom))
 
 
-def _interval(area: float, error: float, freedom: float, level: float) -> Interval:
-    if area in (0, 1):
-        return no_interval(area, FEW_RANKED)
-    if error == 0:
-        return no_interval(area, "the score is the same for all")
-    return on_logit_scale(area, error, freedom, level)
+def no_spread(difference: float) -> Interval:
+    """A difference that all patients tell alike: it has no interval, which its note says."""
+    alike = (
+        "both rank alike" if abs(difference) < ROUNDING else "all patients tell the same difference"
+    )
+    return no_interval(difference, alike)
+
+
+def _interval(area: MeanPlacement, level: float) -> Interval:
+    if area.value in (0, 1):
+        return no_interval(area.value, FEW_RANKED)
+    if area.variance == 0:
+        return no_interval(area.value, CONSTANT)
+    return on_logit_scale(area.value, float(np.sqrt(area.variance)), area.freedom, level)

@@ -2,7 +2,8 @@
 
 `dicom_file` takes a file apart, `dicom_header` opens a film, unless `dicom_refusals` says why not,
 `dicom_decoders` decodes its pixels, `dicom_grey` and `dicom_tables` map them to grey in the order
-that DICOM prescribes, and `dicom_picture` makes small pictures of them.
+that DICOM prescribes, and `dicom_picture` makes small pictures of them. What each refuses is an
+`UnreadableDicom` of `dicom_errors`.
 """
 
 import os
@@ -16,7 +17,7 @@ import pandas as pd
 from xxhash import xxh3_128_hexdigest
 
 from helpers.dicom_attributes import describe_header
-from helpers.dicom_decoders import UnreadableDicom
+from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_grey import contrast_of
 from helpers.dicom_header import open_film
 from helpers.dicom_picture import encode_png, render, shrink, square_pixels
@@ -27,6 +28,10 @@ from helpers.quarantine import quiet
 
 __all__ = ["UnreadableDicom", "convert", "convert_film", "describe_header", "read_dicom"]
 
+# Of a film that ends each process that converts it (`helpers.executors`).
+ENDED_PROCESS = (
+    "Converting this film ended the process, twice: it may need more memory than there is."
+)
 _BEGINNING = 4096  # bytes
 _TYPES: dict[str, Any] = {
     "image_path": pd.StringDtype("python"),  # the other kind holds no name that is not UTF-8
@@ -179,8 +184,7 @@ def convert_film(path: str, folder: Path, parts: Path, size: int) -> dict[str, A
 
 def _lost(path: str, *_: Any) -> dict[str, Any]:
     """Return the row of a film that ends each process that converts it."""
-    reason = "Converting this film ended the process, twice: it may need more memory than there is."
-    return {"image_path": path, "reason": reason, "again": True}
+    return {"image_path": path, "reason": ENDED_PROCESS, "again": True}
 
 
 def _picture(data: bytes, folder: Path, parts: Path, size: int) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders.base import Decoder, DecodeRunner
 from pydicom.uid import UID
 
+from helpers.dicom_errors import UnreadableDicom, shown
 from helpers.j2k_frames import J2kFrame, j2k_frame_of, too_many_parts
 from helpers.jpeg_frames import frame_of, why_costly
 
@@ -47,19 +48,6 @@ DECODER_DEPENDENCIES = dict.fromkeys(JPEG, ("imagecodecs",))  # the name is pydi
 _BEGINNINGS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")
 
 _ADDING = Lock()  # pydicom adds plugins to decoders that all threads share
-
-
-class UnreadableDicom(ValueError):
-    """A file that gives no grey picture; the message is for the user and names no patient."""
-
-
-def shown(film: FileDataset, name: str) -> str:
-    """Return a number of the header for a message, if it is of 16 bits as the standard has it.
-
-    Careless and damaged files hold text where a number belongs, and text may be anything.
-    """
-    fit = name in film and film[name].VR == "US" and isinstance(film[name].value, int)
-    return str(film[name].value) if fit else "(no number)"
 
 
 def is_available(syntax: str) -> bool:

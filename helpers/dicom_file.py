@@ -23,11 +23,10 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from helpers.dicom_decoders import UnreadableDicom
+from helpers.dicom_errors import UnreadableDicom
+from helpers.limits import LARGEST_AREA
 
-# More than a stitched whole-spine film. A file of a few bytes may claim 65,535 × 65,535.
-MOST_PIXELS = 52_500_000
-_MOST_BYTES = 4 * MOST_PIXELS  # of a file that is compressed as a whole, once it is unpacked
+_MOST_BYTES = 4 * LARGEST_AREA  # of a file that is compressed as a whole, once it is unpacked
 _MOST_READS = 100_000  # by pydicom, two or three an element; films have some hundred elements
 _MOST_SEQUENCE = 1_000_000  # bytes of a sequence that is asked for; tables of 16 bits have 131 kB
 _MOST_ITEMS = 20_000  # of sequences, and fragments of pixels; pydicom needs 0.7 kB for one

@@ -13,7 +13,8 @@ from pydicom import Dataset, FileDataset
 from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_windowing
 
-from helpers.dicom_header import PIXELS, UnreadableDicom
+from helpers.dicom_errors import UnreadableDicom
+from helpers.dicom_refusals import PIXELS
 from helpers.dicom_tables import highest_entry, look_up
 
 _LARGEST = 1e30  # of a window or slope; beyond, sums and products are no numbers any more

@@ -11,8 +11,8 @@ from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
 from helpers.dicom_attributes import MEANINGS, SPACINGS
-from helpers.dicom_decoders import UnreadableDicom
-from helpers.dicom_file import MOST_PIXELS, is_dicom, read_elements
+from helpers.dicom_errors import UnreadableDicom
+from helpers.dicom_file import is_dicom, read_elements
 from helpers.dicom_refusals import (
     FRAME_BY_FRAME,
     PIXELS,
@@ -21,15 +21,7 @@ from helpers.dicom_refusals import (
 )
 from helpers.quarantine import quiet
 
-__all__ = [
-    "MOST_PIXELS",
-    "PIXELS",
-    "PictureWords",
-    "UnreadableDicom",
-    "is_dicom",
-    "open_film",
-    "picture_words",
-]
+__all__ = ["PictureWords", "is_dicom", "open_film", "picture_words"]
 
 _NEEDED = (
     "SOPClassUID",

@@ -13,7 +13,8 @@ import numpy as np
 from pydicom import FileDataset
 
 from helpers.dicom_attributes import SPACINGS
-from helpers.dicom_decoders import UnreadableDicom, stored_words, unused_bits, values_of
+from helpers.dicom_decoders import stored_words, unused_bits, values_of
+from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_grey import grey_of
 
 # A film's noise leaves deflate no repetitions to find, so looking for runs only, after the filter
@@ -160,7 +161,13 @@ def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """Pack a grey picture (rows, columns) of uint8 as PNG, without metadata."""
+    """Pack a picture of uint8 as PNG, without metadata: grey (rows, columns), or (…, 4) as BGRA.
+
+    Raises
+    ------
+    RuntimeError
+        If OpenCV refuses the picture.
+    """
     done, encoded = cv2.imencode(".png", pixels, PNG_SETTINGS)
     if not done:
         raise RuntimeError("the PNG encoder failed")

@@ -8,8 +8,9 @@ from pydicom.uid import (
     DigitalXRayImageStorageForProcessing,
 )
 
-from helpers.dicom_decoders import UnreadableDicom, is_decodable, shown
-from helpers.dicom_file import MOST_PIXELS
+from helpers.dicom_decoders import is_decodable
+from helpers.dicom_errors import UnreadableDicom, shown
+from helpers.limits import LARGEST_AREA
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 FRAME_BY_FRAME = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
@@ -22,7 +23,19 @@ _FOR_PROCESSING = {
 
 
 def refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
-    """Refuse files that hold no picture, several pictures, colour or raw detector data."""
+    """Refuse files that hold no picture, several pictures, colour or raw detector data.
+
+    Parameters
+    ----------
+    film : pydicom.FileDataset
+    for_processing : bool
+        Accept raw detector data (Presentation Intent Type, PS3.3 C.8.11.1.1.1).
+
+    Raises
+    ------
+    UnreadableDicom
+        With the first of these reasons that there is.
+    """
     if not any(name in film for name in PIXELS):
         raise UnreadableDicom(
             "The file describes a picture but holds no pixels; they were removed or cut off."
@@ -77,16 +90,42 @@ def _refuse_missing(film: FileDataset, *names: str) -> None:
 
 
 def refuse_unreadable_pixels(film: FileDataset) -> None:
-    """Refuse absurd sizes, encodings that nothing here decodes, and pixels that are cut off."""
+    """Refuse absurd sizes, encodings that nothing here decodes, and pixels that are cut off.
+
+    Parameters
+    ----------
+    film : pydicom.FileDataset
+        That `refuse_other_contents` let pass.
+
+    Raises
+    ------
+    UnreadableDicom
+        With the first of these reasons that there is; nothing has been decoded then.
+    """
     _refuse_missing(film, "Rows", "Columns", "BitsAllocated")
     if "PixelData" in film:
         _refuse_missing(film, "BitsStored")
+    _refuse_sizes(film)
+    _refuse_bits(film)
+    _refuse_encodings(film)
+    if not film.file_meta.TransferSyntaxUID.is_encapsulated:
+        _refuse_hidden_compression(film)
+        if "PixelData" in film:
+            _refuse_other_lengths(film)
+
+
+def _refuse_sizes(film: FileDataset) -> None:
+    """Refuse a picture without pixels, and one with more than any radiograph has."""
     rows, columns = int(film.get("Rows") or 0), int(film.get("Columns") or 0)
-    if not 0 < rows * columns <= MOST_PIXELS:
+    if not 0 < rows * columns <= LARGEST_AREA:
         raise UnreadableDicom(
             f"The header claims {shown(film, 'Rows')} × {shown(film, 'Columns')} pixels; expected "
-            f"at least one and at most {MOST_PIXELS:,}. Export the film again."
+            f"at least one and at most {LARGEST_AREA:,}. Export the film again."
         )
+
+
+def _refuse_bits(film: FileDataset) -> None:
+    """Refuse integers for whose bits there is no room where they are said to lie (PS3.5 8.1.1)."""
     allocated, stored = int(film.get("BitsAllocated") or 0), int(film.get("BitsStored") or 0)
     if not allocated >= stored > 0 and "PixelData" in film:
         raise UnreadableDicom(
@@ -101,6 +140,10 @@ def refuse_unreadable_pixels(film: FileDataset) -> None:
             f"{shown(film, 'BitsStored')} bits stored in {shown(film, 'BitsAllocated')} allocated; "
             "expected one of those allocated, with room for those stored."
         )
+
+
+def _refuse_encodings(film: FileDataset) -> None:
+    """Refuse pixels whose transfer syntax is not said, not known, or has no decoder here."""
     syntax = film.file_meta.get("TransferSyntaxUID")
     if syntax is None:
         raise UnreadableDicom("The file does not say how its pixels are encoded (Transfer Syntax).")
@@ -115,19 +158,26 @@ def refuse_unreadable_pixels(film: FileDataset) -> None:
         raise UnreadableDicom(
             f"The pixels are compressed as {syntax.name}, and no decoder for it is installed here."
         )
-    if not syntax.is_encapsulated and film[_pixels_of(film)].is_undefined_length:
+
+
+def _refuse_hidden_compression(film: FileDataset) -> None:
+    """Refuse pixels in fragments, as only compressed ones are, that are said to be plain."""
+    if film[_pixels_of(film)].is_undefined_length:
         raise UnreadableDicom(
             "The header says that the pixels are not compressed, and they are (Transfer Syntax). "
             "Export the film again."
         )
-    if not syntax.is_encapsulated and "PixelData" in film:
-        present, expected = len(film.PixelData or b""), get_expected_length(film)
-        if present < expected:
-            raise UnreadableDicom(
-                f"The file is cut off: {present:,} of {expected:,} bytes of pixels are there."
-            )
-        if present >= 2 * expected:
-            raise UnreadableDicom(
-                f"The file holds {present:,} bytes of pixels where one picture has {expected:,}: "
-                "several frames, or a header of another picture. Export the film again."
-            )
+
+
+def _refuse_other_lengths(film: FileDataset) -> None:
+    """Refuse plain pixels that are fewer than one picture has, or enough for several."""
+    present, expected = len(film.PixelData or b""), get_expected_length(film)
+    if present < expected:
+        raise UnreadableDicom(
+            f"The file is cut off: {present:,} of {expected:,} bytes of pixels are there."
+        )
+    if present >= 2 * expected:
+        raise UnreadableDicom(
+            f"The file holds {present:,} bytes of pixels where one picture has {expected:,}: "
+            "several frames, or a header of another picture. Export the film again."
+        )

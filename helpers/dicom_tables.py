@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydicom import Dataset, FileDataset
 
-from helpers.dicom_decoders import UnreadableDicom
+from helpers.dicom_errors import UnreadableDicom
 
 _DEPTHS = range(8, 17)  # bits of an entry (C.11.1.1, C.11.2.1.1)
 

@@ -17,11 +17,19 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from helpers.repositories import DownloadError, Repository, remove, require_git
+from helpers.paths import PROJECT
+from helpers.repositories import (
+    DownloadError,
+    Repository,
+    megabytes_in,
+    remove,
+    require_git,
+    require_room,
+)
 
 __all__ = ["SOURCES", "DownloadError", "Source", "fetch"]
 
-REAL = Path(__file__).resolve().parents[1] / "data" / "real"
+REAL = PROJECT / "data" / "real"
 
 _MARGIN = 100  # MB to leave free on the disk
 
@@ -181,14 +189,8 @@ def _fetch_to(target: Path, source: Source, url: str | None, progress: bool) -> 
 
 def _require_disk(partial: Path, megabytes: int) -> None:
     """Refuse to begin without room for the repository and its files, less what is there already."""
-    here = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file()) / 1e6
-    needed = 2 * megabytes + _MARGIN - here
-    free = shutil.disk_usage(partial.parent).free / 1e6
-    if free < needed:
-        raise DownloadError(
-            f"Expected {needed:,.0f} MB of free disk, found {free:,.0f} MB at {partial.parent}. "
-            "Make room, or choose another folder with --root and point CXR_DATA there."
-        )
+    needed = 2 * megabytes + _MARGIN - megabytes_in(partial)
+    require_room(needed, shutil.disk_usage(partial.parent).free / 1e6, partial.parent)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

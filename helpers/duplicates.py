@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from helpers.radiographs import UnreadableRadiograph, read_radiograph
+from helpers.pixels import UnreadableRadiograph, read_radiograph
 
 SIDE = 96  # px, short side of the films that are compared
 HASH_DISTANCE = 16  # of 64 bits; copies cropped off centre were up to 14 apart

@@ -17,48 +17,33 @@ from helpers.analytic_intervals import (
 )
 from helpers.bootstrap import bootstrap_interval
 from helpers.calibration import (
-    Calibration,
     calibration,
     calibration_intervals,
     logits,
     recalibrate,
 )
 from helpers.delong import auroc_difference, auroc_interval
-from helpers.draws import PooledDraws, pool_draws
 from helpers.intervals import Interval, intervals_of, with_seeds
 from helpers.metrics import (
     Confusion,
-    accuracy,
-    auprc,
     auroc,
     best_possible_share,
-    brier,
     check_predictions,
     confusion,
     majority_rate,
     net_benefit,
-    net_benefit_at,
     sensitivity,
-    specificity,
 )
 from helpers.patients import as_endpoint, pool_by_patient, require_observed
 
 __all__ = [
-    "Calibration",
-    "Confusion",
     "Interval",
-    "PooledDraws",
-    "accuracy",
     "as_endpoint",
-    "auprc",
-    "auprc_interval",
     "auroc",
     "auroc_difference",
     "auroc_interval",
     "best_possible_share",
     "bootstrap_interval",
-    "brier",
-    "brier_interval",
     "calibration",
     "choose_threshold",
     "confusion",
@@ -66,16 +51,12 @@ __all__ = [
     "logits",
     "majority_rate",
     "net_benefit",
-    "net_benefit_at",
     "net_benefit_intervals",
     "pool_by_patient",
-    "pool_draws",
     "recalibrate",
     "report",
     "require_observed",
     "sensitivity",
-    "share_interval",
-    "specificity",
     "with_seeds",
 ]
 

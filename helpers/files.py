@@ -1,10 +1,15 @@
-"""Files that are there whole or not at all, and what is no file though it has a name."""
+"""Files that are there whole or not at all, their hashes, and what is no file but has a name."""
 
+import errno
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
 
+MANIFEST = "manifest.csv"  # beside pictures, of archives and of SBU: what each was made of
+# Errors of a disk, or of a user's share of it, that has no room left; not all systems have both.
+DISK_FULL = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
 PIPE = "This is no file, but a pipe or a device."
 
 
@@ -17,6 +22,11 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)  # as where the disk is full
         raise
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def is_pipe(path: str | Path) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.bootstrap import bootstrap_interval
-from helpers.intervals import Interval
+from helpers.intervals import Interval, as_columns, intervals_of
 from helpers.localisation import centred_blob, heat_share, pointing_chance, pointing_game
 
 SCORES = ("pointing game", "heat in lesions", "heat in lungs")
@@ -26,15 +26,17 @@ def score_maps(
     maps : mapping of str to ndarray, shape (n, h, w)
         By name; negative values, evidence against, count as none.
     lesions, lungs : ndarray of bool, shape (n, h, w)
-        True places, such as `helpers.radiographs.preprocess_mask` gives them; no film without
+        True places, such as `helpers.pixels.preprocess_mask` gives them; no film without
         lesions.
 
     Returns
     -------
     DataFrame
-        A row a film; columns (score, map) with the scores of `SCORES` in [0, 1], NaN where a map
-        has no heat to take a share of. Beside the maps: the average of each over all films
-        ("average of NAME"), a centred blob, and chance, equally warm everywhere.
+        A row a film; columns (score, map) with the scores of `SCORES` in [0, 1]. A map without
+        heat has no share of it, so on such a film the shares of all maps are NaN: the means of all
+        are over the same films (but for a map that is cold on all). Beside the maps: the average of
+        each over all films ("average of NAME"), a centred blob, and chance, equally warm
+        everywhere.
     """
     shape = lesions.shape
     rivals = {f"average of {name}": heat.mean(axis=0) for name, heat in maps.items()}
@@ -51,7 +53,12 @@ def score_maps(
         )
         columns[SCORES[1], name] = heat_share(warm, lesions)
         columns[SCORES[2], name] = heat_share(warm, lungs)
-    return pd.DataFrame(columns)
+    scores = pd.DataFrame(columns)
+    shares = scores[list(SCORES[1:])]
+    warm_somewhere = shares.columns[shares.notna().any()]
+    without_heat = shares[warm_somewhere].isna().any(axis=1)
+    scores.loc[without_heat, list(SCORES[1:])] = np.nan
+    return scores
 
 
 def score_intervals(scores: pd.DataFrame, patients: Sequence[str] | pd.Series) -> pd.DataFrame:
@@ -74,11 +81,8 @@ def score_intervals(scores: pd.DataFrame, patients: Sequence[str] | pd.Series) -
     columns = list(table)
     table = table.assign(patient_id=np.asarray(patients))
     found = bootstrap_interval(lambda t: t[columns].mean().to_dict(), table)
-    rows = [
-        (*name, interval.estimate, interval.low, interval.high)
-        for name, interval in zip(names, found.values(), strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["score", "map", "estimate", "low", "high"])
+    keys = pd.DataFrame(names, columns=["score", "map"])
+    return keys.join(pd.DataFrame([as_columns(interval) for interval in found.values()]))
 
 
 def leads(
@@ -93,8 +97,7 @@ def leads(
         {(score, rival): scores[score, name] - scores[score, rival] for rival in rivals}
     )
     found = score_intervals(apart, patients)
-    numbers = found[["estimate", "low", "high"]].to_numpy(float)
-    return {rival: Interval(*row) for rival, row in zip(rivals, numbers, strict=True)}
+    return dict(zip(rivals, intervals_of(found), strict=True))
 
 
 def in_words(name: str, found: Mapping[str, Interval]) -> Iterator[str]:
@@ -105,15 +108,18 @@ def in_words(name: str, found: Mapping[str, Interval]) -> Iterator[str]:
     unclear = "not shown to differ from"
     for rival, lead in found.items():
         verdict = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else unclear
-        near_zero = min(abs(lead.low), abs(lead.high)) < 0.005  # two digits would hide its sign
-        shown = format(lead, "+.3f" if near_zero else "+.2f")
-        yield f"- {name}: **{verdict}** {rival}, difference {shown}"
+        yield f"- {name}: **{verdict}** {rival}, difference {with_sign(lead)}"
+
+
+def with_sign(lead: Interval) -> str:
+    """Format a difference with two digits, or three where two would hide the sign of a bound."""
+    near_zero = min(abs(lead.low), abs(lead.high)) < 0.005
+    return format(lead, "+.3f" if near_zero else "+.2f")
 
 
 def table_of(intervals: pd.DataFrame) -> pd.DataFrame:
     """Intervals of :func:`score_intervals` as text, a row a map, a column a score."""
-    numbers = intervals[["estimate", "low", "high"]].to_numpy(float)
-    shown = intervals.assign(shown=[str(Interval(*row)) for row in numbers])
+    shown = intervals.assign(shown=[str(interval) for interval in intervals_of(intervals)])
     wide = shown.pivot(index="map", columns="score", values="shown")
     return wide.loc[intervals["map"].unique(), intervals["score"].unique()].rename_axis(
         index=None, columns=None

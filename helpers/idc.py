@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from idc_index_data import IDC_INDEX_PARQUET_FILEPATH
 
+from helpers.quarantine import RADIOGRAPHS
 from helpers.sbu import SBU_VIEWS, chest_checks
 from helpers.table import eligible
 
 COLLECTION = "covid_19_ny_sbu"
-RADIOGRAPHS = ("CR", "DX")
 
 _COLUMNS = {
     "patient_id": "PatientID",
@@ -112,5 +112,11 @@ def agrees(index: pd.DataFrame, stays: pd.DataFrame) -> bool:
     followed, and it would show here.
     """
     table = load_index(index, stays)
-    within = table[(table["day"] >= 0) & ~table["after_outcome"].astype("boolean").fillna(False)]
+    within = table[within_stay(table)]
     return within["patient_id"].nunique() >= _AGREEMENT * table["patient_id"].nunique()
+
+
+def within_stay(table: pd.DataFrame) -> pd.Series:
+    """Say which films of a table of :func:`load_index` are of the stay; of an unknown day, none."""
+    after = table["after_outcome"].astype("boolean").fillna(False)
+    return ((table["day"] >= 0) & ~after).fillna(False)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 from scipy.stats import norm
-from statsmodels.stats.proportion import proportion_confint
 
+from helpers.analytic_intervals import share_interval
 from helpers.draws import pool_draws
 from helpers.intervals import ROUNDING, Interval, no_interval
 
@@ -80,10 +80,8 @@ def training_rate(labels: pd.DataFrame, *, level: float = 0.95) -> Interval:
 
 
 def counted_rate(died: pd.Series, *, level: float = 0.95) -> Interval:
-    """Share of deaths among labels taken as facts, with Wilson's interval."""
-    deaths, n = int(died.sum()), len(died)
-    low, high = proportion_confint(deaths, n, alpha=1 - level, method="wilson")
-    return Interval(deaths / n, float(low), float(high))
+    """Share of deaths among labels taken as facts, with Wilson's interval; undefined of none."""
+    return share_interval(int(died.sum()), len(died), level=level)
 
 
 def _within(rate: Interval) -> Interval:

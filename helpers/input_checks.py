@@ -17,7 +17,7 @@ from PIL import Image
 
 from helpers.dicom_header import PictureWords, is_dicom, picture_words
 from helpers.film_kinds import KINDS, film_kinds
-from helpers.radiographs import preprocess
+from helpers.pixels import preprocess
 
 WIDEST, NARROWEST = 1.6, 0.625  # width / height; cassettes have 35 × 43 cm, lying or standing
 MOST_IN_ONE_GREY = 0.4  # share of the film in one of 64 greys
@@ -47,7 +47,7 @@ def check_input(
     data : bytes
         The file, for its colours and its DICOM header, which reading takes away.
     film : ndarray, shape (h, w), float32 in [0, 1]
-        As `helpers.radiographs.read_radiograph` returns it.
+        As `helpers.pixels.read_radiograph` returns it.
     square : ndarray, shape (size, size), uint8
         The same, preprocessed: what the network sees.
     mean_film : sequence of rows, or None

@@ -128,6 +128,15 @@ def with_seeds(
     return replace(interval, low=float(bounds[0]), high=float(bounds[1]), standard_error=both)
 
 
+def as_columns(interval: Interval, prefix: str = "") -> dict[str, float]:
+    """Take the three numbers apart: what :func:`intervals_of` puts together again."""
+    return {
+        f"{prefix}estimate": interval.estimate,
+        f"{prefix}low": interval.low,
+        f"{prefix}high": interval.high,
+    }
+
+
 def intervals_of(
     table: pd.DataFrame, columns: Sequence[str] = ("estimate", "low", "high")
 ) -> list[Interval]:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from platformdirs import user_config_path
 
+from helpers.paths import PROJECT
+
 __all__ = ["NoKey", "key_id", "key_path", "keyed_name", "load_key"]
 
 VARIABLE = "CXR_KEY_FILE"
-_PROJECT = Path(__file__).resolve().parents[1]
 _BYTES = 32
 
 
@@ -49,7 +50,7 @@ def load_key(*, create: bool = False) -> bytes:
         If there is none, it lies inside the repository, others may read it, or it is no key.
     """
     path = key_path().absolute()
-    if path.resolve().is_relative_to(_PROJECT):
+    if path.resolve().is_relative_to(PROJECT):
         raise NoKey(
             "The key for names lies inside the repository, from where it may be published with the "
             f"films. Move it elsewhere and name it by {VARIABLE}."

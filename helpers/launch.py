@@ -15,6 +15,7 @@ from torch import nn
 from helpers.finishing import finish_model
 from helpers.models import STARTS, RiskModel, build_resnet18
 from helpers.paths import is_phantom, profile, work_root
+from helpers.readable import SIZES
 from helpers.recipes import CAREFUL, CARELESS, TrainingConfig
 from helpers.training import fit
 from helpers.training_data import load_parts
@@ -164,7 +165,7 @@ def side(word: str) -> int:
 def _config(options: argparse.Namespace) -> TrainingConfig:
     config = replace(
         RECIPES[options.recipe],
-        size=options.size or (128 if profile() == "quick" else 224),
+        size=options.size or SIZES[profile()],
         seed=options.seed,
         class_weights=not options.no_class_weights,
     )

@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 
 from helpers.dicom_picture import CONVERSION
+from helpers.files import MANIFEST
 
-__all__ = ["MANIFEST", "FolderInUse", "Ledger"]
+__all__ = ["FolderInUse", "Ledger"]
 
-MANIFEST = "manifest.csv"
 # A picture's size (pixels) and how it was made of a film; of the film's file, in bytes and ns.
 _HOW = "conversion"
 _KNOWN_BY = ["size", _HOW, "bytes", "modified"]

@@ -70,14 +70,8 @@ def specificity(died, risk, threshold: float) -> float:
     return float(np.mean(risk[~died] < threshold)) if not died.all() else float("nan")
 
 
-def accuracy(died, risk, threshold: float) -> float:
-    """Share of right answers. Never show it without :func:`majority_rate`."""
-    died, risk = check_predictions(died, risk)
-    return float(np.mean((risk >= threshold) == died)) if len(died) else float("nan")
-
-
 def majority_rate(died) -> float:
-    """Accuracy of always giving the commoner answer, without looking at anything."""
+    """Share of right answers of always giving the commoner one, without looking at anything."""
     died = require_outcomes(died)
     return float(max(died.mean(), 1 - died.mean())) if len(died) else float("nan")
 

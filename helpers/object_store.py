@@ -16,6 +16,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
+from helpers.files import DISK_FULL
+
 __all__ = ["ENDPOINT", "ObjectMissing", "ObjectStore", "StoreError", "StoredObject"]
 
 ENDPOINT = "https://s3.amazonaws.com"  # the one that idc-index uses
@@ -100,13 +102,15 @@ class ObjectStore:
             If it does not come whole in four attempts, or the store cannot be reached.
         ObjectMissing
             If it is gone.
+        OSError
+            If the disk is full, or the user's share of it.
         """
         problem = ""
         for _ in range(_ATTEMPTS):
             try:
                 problem = self._attempt(file, path)
-            except (requests.RequestException, OSError) as error:
-                if isinstance(error, OSError) and error.errno == 28:  # no space left on device
+            except OSError as error:  # what requests raises is of this kind, too
+                if error.errno in DISK_FULL:
                     raise
                 problem = f"the transfer broke off ({type(error).__name__})"
             if not problem:

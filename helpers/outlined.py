@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.annotations import outline_mask
 from helpers.cohorts import cohort_root, load_annotations
-from helpers.radiographs import preprocess_mask, read_radiograph
+from helpers.pixels import preprocess_mask, read_radiograph
 
 LESIONS = ("Ground Glass Opacities", "Consolidation")
 LUNGS = ("Left Lung", "Right Lung")

@@ -21,7 +21,7 @@ from helpers.fine_grid import HALVINGS, STRIDE, fine_activation, place, whole_fi
 from helpers.input_checks import check_input
 from helpers.models import RiskModel
 from helpers.panel_view import record, result_html, thumbnail
-from helpers.panel_words import describe_heat, in_a_hundred
+from helpers.panel_words import describe_balance, describe_heat, in_a_hundred
 from helpers.radiographs import normalise, preprocess, read_radiograph
 from helpers.seeds import load_seeds
 from helpers.upload import Outcome, UploadPanel
@@ -96,8 +96,10 @@ class Analysis:
     @property
     def summary(self) -> str:
         """What the map shows, in a few sentences, for those who do not see it."""
-        against = (-self.evidence).clip(min=0)
-        return f"{describe_heat(self.heat)} {describe_heat(against, 'against')}"
+        on_each_side = [describe_heat(self.grid.clip(min=0))]
+        on_each_side.append(describe_heat((-self.grid).clip(min=0), "against"))
+        own = self.grid[:: 1 << HALVINGS, :: 1 << HALVINGS]
+        return " ".join([*on_each_side, describe_balance(own)])
 
 
 def analyse(
@@ -116,7 +118,7 @@ def analyse(
     model : RiskModel
         Gives the risk and the map.
     others : sequence of RiskModel
-        Networks of other seeds (`load_seeds`). They give the risk's interval.
+        Networks of other seeds (`load_seeds`). They give the risk's range.
     on_stage : callable, optional
         Told "reading", "checking" and "predicting" as each begins.
 
@@ -187,7 +189,7 @@ def upload_panel(
         Films to try, by name: the bytes of a file, or its path. Their thumbnails become part of
         the page, so none may show a patient.
     others : sequence of RiskModel
-        Networks of other seeds, from `load_seeds`: the risk gets an interval.
+        Networks of other seeds, from `load_seeds`: the risk gets a range.
     paths : bool
         Offer a box for the path of a film on the machine where the kernel runs, for notebooks in
         which no upload works. Under Voilà it stays off whatever is said here, because visitors

@@ -6,13 +6,13 @@ import base64
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
+from helpers.dicom_picture import encode_png
 from helpers.fine_grid import HALVINGS, STRIDE
 from helpers.models import NOTICE
 from helpers.panel_words import in_a_hundred, sentences
-from helpers.radiographs import preprocess
+from helpers.pixels import preprocess
 from helpers.tints import STRONGEST_TINT, layer
 
 if TYPE_CHECKING:
@@ -102,21 +102,21 @@ def _risk(analysis: Analysis) -> str:
 
 
 def _bars(
-    outcome: str, probability: float, without: float, interval: tuple[float, float] | None
+    outcome: str, probability: float, without: float, range_: tuple[float, float] | None
 ) -> str:
-    """Two bars: this film's probability, with its interval, and that without a film."""
+    """Two bars: this film's probability, with its range, and that without a film."""
     return (
         f'<strong class="cxr-outcome">{outcome}</strong>'
-        + _bar("this film", probability, interval)
+        + _bar("this film", probability, range_)
         + _bar("without a film", without, None)
     )
 
 
-def _bar(name: str, probability: float, interval: tuple[float, float] | None) -> str:
+def _bar(name: str, probability: float, range_: tuple[float, float] | None) -> str:
     kind = "cxr-this" if name == "this film" else "cxr-without"
     mark = ""
-    if interval is not None:
-        low, high = interval
+    if range_ is not None:
+        low, high = range_
         mark = f'<i style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></i>'
     return (
         f'<span>{name}</span><span class="cxr-bar-track {kind}" aria-hidden="true">'
@@ -194,5 +194,5 @@ def _caption(kind: str, title: str, ramp: np.ndarray, ticks: tuple[str, ...]) ->
 def _data_address(pixels: np.ndarray) -> str:
     """Grey (h, w), or red, green, blue and alpha (h, w, 4), uint8, as a PNG's data address."""
     ordered = pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, 3]]  # OpenCV's order
-    _, encoded = cv2.imencode(".png", np.ascontiguousarray(ordered))
-    return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
+    packed = encode_png(np.ascontiguousarray(ordered))
+    return "data:image/png;base64," + base64.b64encode(packed).decode()

@@ -1,4 +1,4 @@
-"""What an Analysis says in words: risks as frequencies, intervals, maps. No state, no widgets."""
+"""What an Analysis says in words: risks as frequencies, ranges, maps. No state, no widgets."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ def in_a_hundred(probability: float) -> str:
     return f"{_count(probability)} in 100 patients"
 
 
-def interval_words(low: float | None, high: float | None, networks: int) -> str:
+def range_words(low: float | None, high: float | None, networks: int) -> str:
     """Say how far a model and networks that learned from other draws of its patients agree.
+
+    From the lowest answer to the highest: no confidence interval.
 
     Parameters
     ----------
@@ -36,15 +38,19 @@ def interval_words(low: float | None, high: float | None, networks: int) -> str:
     if low is None or high is None:
         return "One network alone answered: how much of this is chance is not known."
     ends = list(dict.fromkeys([_count(low), _count(high)]))
-    said = f"from {' to '.join(ends)}" if len(ends) > 1 else f"all the same, {ends[0]}"
+    said = (
+        f"give a range from {' to '.join(ends)}"
+        if len(ends) > 1
+        else f"say all the same, {ends[0]}"
+    )
     return (
         f"{networks} networks, the model and others that learned from other draws of its patients, "
-        f"say {said} in 100."
+        f"{said} in 100."
     )
 
 
 def sentences(analysis: Analysis) -> list[str]:
-    """Risk, interval, base rate and threshold, a sentence each; and whether phantoms taught it."""
+    """Risk, range, base rate and threshold, a sentence each; and whether phantoms taught it."""
     side = "at or above" if analysis.risk >= analysis.threshold else "below"
     rounded = _count(analysis.risk) == _count(analysis.threshold)
     low, high = analysis.risk_low, analysis.risk_high
@@ -57,7 +63,7 @@ def sentences(analysis: Analysis) -> list[str]:
         f"Predicted risk of death in hospital: {analysis.words} like those that the model was "
         "tuned on.",
         *([invented] if analysis.card.get("phantom_cohorts") else []),
-        interval_words(analysis.risk_low, analysis.risk_high, analysis.networks),
+        range_words(analysis.risk_low, analysis.risk_high, analysis.networks),
         "Of the patients that the model was taught and tuned on, "
         f"{_count(analysis.base_rate)} in 100 died: that is what it would say without a film.",
         f"The prediction{', before it is rounded,' if rounded else ''} is {side} the model's "
@@ -72,8 +78,9 @@ def describe_heat(heat: np.ndarray, side: str = "for") -> str:
 
     Parameters
     ----------
-    heat : ndarray, shape (h, w)
-        Evidence for death, or against it, in logits, at least 0.
+    heat : ndarray, shape (rows, columns)
+        Evidence for death, or against it, in logits, at least 0, of places that cover the picture
+        evenly: of the network's, not of pixels, most of which nearest to the edge share a place.
     side : {"for", "against"}
 
     Returns
@@ -87,10 +94,11 @@ def describe_heat(heat: np.ndarray, side: str = "for") -> str:
             f"{LITTLE_HEAT} logits."
         )
     rows, columns = ("upper", "middle", "lower"), ("left", "central", "right")
+    down, across = ((np.arange(n) + 0.5) * ZONES // n for n in heat.shape)
     zones = {
-        f"{row} {column}": float(zone.sum())
-        for row, band in zip(rows, np.array_split(heat, ZONES, axis=0), strict=True)
-        for column, zone in zip(columns, np.array_split(band, ZONES, axis=1), strict=True)
+        f"{row} {column}": float(heat[np.ix_(down == i, across == j)].sum())
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
     }
     place, most = max(zones.items(), key=lambda item: item[1])
     share = most / sum(zones.values())
@@ -102,6 +110,21 @@ def describe_heat(heat: np.ndarray, side: str = "for") -> str:
         f"than {share:.0%} of it."
     )
     return f"The strongest evidence {side} death reaches {peak:.1f} logits. {where}"
+
+
+def describe_balance(places: np.ndarray) -> str:
+    """Say what evidence for and against come to, which is what moves the risk.
+
+    Parameters
+    ----------
+    places : ndarray
+        Evidence in logits of the places of the network's own grid.
+    """
+    mean = format(float(places.mean()), "+z.1f").replace("-", "−")
+    return (
+        f"On balance, averaged over the {places.size} places that the network itself has, the "
+        f"evidence is {mean} logits; without any it is 0."
+    )
 
 
 def _count(probability: float) -> str:

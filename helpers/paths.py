@@ -1,12 +1,11 @@
 """Where the data are, where the work goes, and how large a run is."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-from helpers.files import require_text
+from helpers.files import file_hash, require_text
 
 PROJECT = Path(__file__).resolve().parents[1]
 COHORTS = ("ieee8023", "sbu", "hannover")
@@ -74,7 +73,7 @@ def is_phantom(name: str) -> bool:
     made = phantom_manifest(root.parent).get("tables", {})
     tables = {path: digest for path, digest in made.items() if path.startswith(f"{name}/")}
     return bool(tables) and all(
-        (root.parent / path).is_file() and _sha256(root.parent / path) == digest
+        (root.parent / path).is_file() and file_hash(root.parent / path) == digest
         for path, digest in tables.items()
     )
 
@@ -89,10 +88,6 @@ def phantom_manifest(folder: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except ValueError:  # damaged, so it vouches for nothing
         return {}
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def work_root() -> Path:

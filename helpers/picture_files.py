@@ -13,10 +13,10 @@ from PIL import Image, UnidentifiedImageError
 
 from helpers import jpeg_frames, png_chunks
 from helpers.jpeg_frames import rare_kind
+from helpers.limits import LARGEST_AREA
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 SMALLEST_SIDE = 64  # px; the smallest published films are 157 px wide
-LARGEST_AREA = 52_500_000  # px; what 100 MB hold at 16 bits, twice the largest published film
 _STRIP = 512  # rows
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green, blue (ITU-R BT.601)
 _ORIENTATION = 0x0112  # in EXIF

@@ -7,25 +7,16 @@ any other, and gets the interval of :mod:`helpers.delong`.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 from scipy.stats import t as student
 
-from helpers.delong import placements
+from helpers.delong import CONSTANT, MeanPlacement, mean_placement, no_spread, placements
 from helpers.draws import pool_draws
 from helpers.intervals import FEW_RANKED, ROUNDING, Interval, no_interval
 from helpers.patients import require_patients
-
-
-class _Estimate(NamedTuple):
-    """Of one draw: the estimate, its variance, and the variance's degrees of freedom."""
-
-    value: float
-    variance: float
-    freedom: float
 
 
 def pooled_auroc(patients: pd.DataFrame, *, level: float = 0.95) -> Interval:
@@ -47,8 +38,8 @@ def pooled_auroc(patients: pd.DataFrame, *, level: float = 0.95) -> Interval:
     Returns
     -------
     Interval
-        Without bounds, and with the reason in ``note``, where some draw's model ranks perfectly, or
-        each gives all patients the same risk.
+        Without bounds, and with the reason in ``note``, where some draw's model ranks perfectly,
+        or each gives one risk to all.
 
     Raises
     ------
@@ -57,15 +48,15 @@ def pooled_auroc(patients: pd.DataFrame, *, level: float = 0.95) -> Interval:
         or fewer than two patients died or survived.
     """
     died, risks = _outcomes_and_risks(patients)
-    draws = [_estimate(*placements(died, risk)) for risk in risks]
+    draws = [mean_placement(*placements(died, risk)) for risk in risks]
     areas = np.array([draw.value for draw in draws])
     if not ((areas > 0) & (areas < 1)).all():
         return no_interval(areas.mean(), f"in some draw, {FEW_RANKED}")
     # The delta method: the variance of a logit is that of the area over (area (1 - area)) squared.
-    scaled = [_Estimate(logit(a), v / (a * (1 - a)) ** 2, freedom) for a, v, freedom in draws]
+    scaled = [MeanPlacement(logit(a), v / (a * (1 - a)) ** 2, free) for a, v, free in draws]
     pooled = _combine(scaled, level)
     if pooled.standard_error < ROUNDING:
-        return no_interval(areas.mean(), "in each draw, the risk is the same for all")
+        return no_interval(areas.mean(), f"in every draw, {CONSTANT}")
     area, low, high = expit([pooled.estimate, pooled.low, pooled.high])
     error = pooled.standard_error * area * (1 - area)
     return Interval(float(area), float(low), float(high), float(error))
@@ -99,17 +90,15 @@ def pooled_difference(patients: pd.DataFrame, other: str, *, level: float = 0.95
     died, risks = _outcomes_and_risks(patients)
     above, below = placements(died, patients[other].to_numpy(float))
     each = [placements(died, risk) for risk in risks]
-    draws = [_estimate(mine[0] - above, mine[1] - below) for mine in each]
+    draws = [mean_placement(mine[0] - above, mine[1] - below) for mine in each]
     pooled = _combine(draws, level)
     if pooled.standard_error < ROUNDING:
-        alike = abs(pooled.estimate) < ROUNDING
-        why = "all rank alike" if alike else "all patients tell the same difference"
-        return no_interval(pooled.estimate, why)
+        return no_spread(pooled.estimate)
     low, high = np.clip([pooled.low, pooled.high], -1, 1)
     return replace(pooled, low=float(low), high=float(high))
 
 
-def _combine(draws: Sequence[_Estimate], level: float) -> Interval:
+def _combine(draws: Sequence[MeanPlacement], level: float) -> Interval:
     """Rubin's rules with the degrees of freedom of Barnard and Rubin; one draw is as it is.
 
     Barnard and Rubin 1999, doi:10.1093/biomet/86.4.948: few test patients stay few, however well
@@ -125,15 +114,6 @@ def _combine(draws: Sequence[_Estimate], level: float) -> Interval:
         freedom = float(1 / (missing**2 / (len(draws) - 1) + 1 / seen)) if seen > 0 else 1.0
     reach = float(student.ppf((1 + level) / 2, freedom)) * error
     return Interval(estimate, estimate - reach, estimate + reach, error)
-
-
-def _estimate(above: np.ndarray, below: np.ndarray) -> _Estimate:
-    """Mean placement, its variance by DeLong, and Satterthwaite's degrees of freedom."""
-    parts = np.array([above.var(ddof=1) / len(above), below.var(ddof=1) / len(below)])
-    counts = np.array([len(above), len(below)])
-    total = float(parts.sum())
-    freedom = total**2 / (parts**2 / (counts - 1)).sum() if total > 0 else counts.min() - 1.0
-    return _Estimate(float(above.mean()), total, float(freedom))
 
 
 def _outcomes_and_risks(patients: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.csv_files import read_table
+from helpers.quarantine import RADIOGRAPHS
 from helpers.table import (
     agree_within_patients,
     decode,
     decode_numbers,
     eligible,
     one_table,
-    read_table,
 )
 
 YES_NO = {"Y": True, "N": False}
@@ -157,7 +158,7 @@ def load_hannover(root: str | Path) -> pd.DataFrame:
     _require_pictures(root / "png", present, "hannover")
     checks = {
         "no patient number": table["patient_id"].isna(),
-        "no chest X-ray (CR, DX)": ~raw["modality"].isin(["CR", "DX"]),
+        "no chest X-ray (CR, DX)": ~raw["modality"].isin(RADIOGRAPHS),
         "view unknown": table["view"] == "unknown",
         "picture file absent": ~present,
         "same film listed twice": table["image_path"].duplicated(),

@@ -18,7 +18,7 @@ from pydicom.tag import Tag
 
 from helpers.dicom_file import in_plain_words, is_dicom, plain_source, refuse_many_items
 
-RADIOGRAPHS = ("CR", "DX")
+RADIOGRAPHS = ("CR", "DX")  # of Modality (PS3.3 C.7.3.1.1.1): plates and digital detectors
 
 _PACKAGES = ("pydicom", "pylibjpeg", "openjpeg", "jpeg_ls", "imagecodecs")
 _TALKATIVE = (*_PACKAGES, "pydicom.pixels.decoders.base", "pydicom.pixels.utils", "openjpeg.utils")

@@ -56,6 +56,36 @@ def require_git() -> None:
         raise DownloadError(f"Expected git {oldest} or newer, found {found[0]}; update it.")
 
 
+def megabytes_in(folder: Path) -> float:
+    """Size of the files in a folder, at any depth; 0 if there is no such folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def require_room(needed: float, free: float, where: Path, otherwise: str = "") -> None:
+    """Refuse to begin what the disk has no room for.
+
+    Parameters
+    ----------
+    needed, free
+        MB.
+    where
+        Folder on that disk.
+    otherwise
+        What else can be done than to make room or to choose another folder.
+
+    Raises
+    ------
+    DownloadError
+        With both numbers, if more is needed than free.
+    """
+    if free < needed:
+        raise DownloadError(
+            f"Expected {needed:,.0f} MB of free disk, found {free:,.0f} MB at {where}. Make room, "
+            "or choose another folder with --root and point CXR_DATA there"
+            f"{f', or {otherwise}' if otherwise else ''}."
+        )
+
+
 class Repository:
     """A bare git repository that fills with one commit of a remote one.
 

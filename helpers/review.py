@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from helpers.dicom_picture import encode_png
 from helpers.files import write_whole
 from helpers.picture_files import picture_at
 
@@ -81,10 +82,7 @@ def write_review(pictures: Sequence[str | Path], out: str | Path, *, films: int 
     rows = []
     for first in range(0, len(pictures), films):
         page, shown = first // films + 1, pictures[first : first + films]
-        done, encoded = cv2.imencode(".png", review_sheet(shown))
-        if not done:
-            raise RuntimeError("the PNG encoder failed")
-        write_whole(folder / f"page-{page:04d}.png", encoded.tobytes())
+        write_whole(folder / f"page-{page:04d}.png", encode_png(review_sheet(shown)))
         rows += [(Path(path).name, page, number, "", "") for number, path in enumerate(shown, 1)]
     names = ["picture", "page", "number", "text_seen", "reviewer"]
     write_whole(table, pd.DataFrame(rows, columns=names).to_csv(index=False).encode())

@@ -14,11 +14,15 @@ from helpers.clinical import (
     SBU_CLINICAL_FILE,
     SBU_GENDERS,
     SBU_OUTCOMES,
+    SBU_PAGE,
     SBU_REQUIRED,
     check_predictors,
 )
-from helpers.sbu_films import MANIFEST, names_of, read_films, refusals
-from helpers.table import decode, decode_dates, decode_numbers, eligible, one_table, read_table
+from helpers.csv_files import read_table
+from helpers.files import MANIFEST
+from helpers.quarantine import RADIOGRAPHS
+from helpers.sbu_films import names_of, read_films, refusals
+from helpers.table import decode, decode_dates, decode_numbers, eligible, one_table
 
 SBU_VIEWS = {"AP": "AP", "PA": "PA", "LATERAL": "lateral", "LL": "lateral", "RL": "lateral"}
 _SHOWN_OTHERWISE = ("age.splits", "gender_concept_name")  # as age, age_band and sex
@@ -88,7 +92,7 @@ def load_sbu(
     table["after_outcome"] = (table["day"].astype("Float64") > stay).fillna(False).astype(bool)
     checks = {
         **{reason: joined["refused"] == reason for reason in refusals(joined["refused"])},
-        "no radiograph (CR, DX)": ~joined["modality"].isin(["CR", "DX"]),
+        "no radiograph (CR, DX)": ~joined["modality"].isin(RADIOGRAPHS),
         "no row in the clinical table": joined["to_patient_id"].isna(),
         **chest_checks(table),
     }
@@ -125,7 +129,8 @@ def written_later(root: str | Path, *, key: bytes | None = None) -> pd.DataFrame
 
 def _read_clinical(root: Path, key: bytes | None) -> pd.DataFrame:
     """Return a row a patient, named as in the films."""
-    clinical = read_table(root, SBU_CLINICAL_FILE, "sbu", SBU_REQUIRED)
+    by_hand = f"download it from the page {SBU_PAGE} and put it there"
+    clinical = read_table(root, SBU_CLINICAL_FILE, "sbu", SBU_REQUIRED, advice=by_hand)
     if clinical["to_patient_id"].duplicated().any():
         raise ValueError(
             f"{SBU_CLINICAL_FILE} must have one row a patient, but to_patient_id repeats. "

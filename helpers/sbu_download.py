@@ -13,11 +13,12 @@ from helpers.archive import ArchiveError, Conversion, picture_bytes, working_byt
 from helpers.clinical import SBU_CLINICAL_FILE, SBU_PAGE, ClinicalTableError, check_published
 from helpers.cohorts import select_index_films
 from helpers.executors import ProcessPool
-from helpers.idc import agrees, load_index, read_index, read_stays
+from helpers.files import MANIFEST
+from helpers.idc import agrees, load_index, read_index, read_stays, within_stay
 from helpers.keys import NoKey, load_key
 from helpers.object_store import ENDPOINT, ObjectStore, StoreError
-from helpers.repositories import DownloadError
-from helpers.sbu_films import MANIFEST, dicom_files
+from helpers.repositories import DownloadError, megabytes_in, require_room
+from helpers.sbu_films import dicom_files
 
 __all__ = ["candidates", "fetch_sbu"]
 
@@ -109,10 +110,7 @@ def candidates(index: pd.DataFrame, stays: pd.DataFrame | None) -> pd.DataFrame:
     """
     table = load_index(index, stays)
     first = select_index_films(table)["series"]
-    within = (table["day"] >= 0) & ~table["after_outcome"].astype("boolean").fillna(False)
-    others = table[within.fillna(False)].sort_values(
-        ["patient_id", "day", "study", "series_number"]
-    )
+    others = table[within_stay(table)].sort_values(["patient_id", "day", "study", "series_number"])
     ranked = others.assign(rank=~others["series"].isin(first))
     return ranked.sort_values(["patient_id", "rank"], kind="stable", ignore_index=True)
 
@@ -137,16 +135,11 @@ def _chosen(
 def _require_disk(target: Path, films: int, size: int) -> None:
     """Say what the run will take, and refuse it without room for that."""
     pictures, beside = picture_bytes(films, size) / 1e6, working_bytes() / 1e6
-    here = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 1e6
+    here = megabytes_in(target)
     free = shutil.disk_usage(target).free / 1e6
     _log.info(
         "%s pictures of up to %s pixels will take about %s MB and stay, %s MB of it there already; "
         "DICOM files pass through, at most %s MB at a time. Free disk: %s MB.",
         *(f"{number:,.0f}" for number in (films, size, pictures, here, beside, free)),
     )
-    if free + here < pictures + beside:
-        raise DownloadError(
-            f"Expected {pictures + beside - here:,.0f} MB of free disk, found {free:,.0f} MB. Make "
-            "room, choose another folder with --root and point CXR_DATA there, or smaller pictures "
-            "with --size."
-        )
+    require_room(pictures + beside - here, free, target, "choose smaller pictures with --size")

@@ -7,11 +7,10 @@ import pandas as pd
 import pydicom
 
 from helpers.dicom_file import plain_source
-from helpers.files import PIPE, is_pipe, require_text
+from helpers.files import MANIFEST, PIPE, is_pipe, require_text
 from helpers.keys import keyed_name, load_key
 from helpers.quarantine import quiet
 
-MANIFEST = "manifest.csv"
 SBU_HEADER = {
     "patient_id": "PatientID",
     "study": "StudyInstanceUID",

@@ -8,11 +8,14 @@ away again.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pandas as pd
 from torch import nn
 
+from helpers.dicom_picture import encode_png
 from helpers.probing import fit_head, risks_of
 
 WAYS = ("with stamps", "without")
@@ -71,6 +74,31 @@ def stamp_mask(size: int) -> np.ndarray:
     mask = np.zeros((size, size), bool)
     mask[_rows(size), _columns(size)] = True
     return mask
+
+
+def write_films(cohort: pd.DataFrame, squares: np.ndarray, folder: str | Path) -> pd.DataFrame:
+    """Store changed films as PNGs, for what takes films from files.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+        A row a film.
+    squares : ndarray, shape (n, size, size), uint8
+        The films, in the cohort's order.
+    folder : str or Path
+        Made if it is not there.
+
+    Returns
+    -------
+    DataFrame
+        The cohort with the new files as ``image_path``.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{number}.png" for number in range(len(squares))]
+    for path, square in zip(paths, squares, strict=True):
+        path.write_bytes(encode_png(square))
+    return cohort.assign(image_path=[str(path) for path in paths])
 
 
 def teach_and_test(

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from helpers.evaluation import Interval
-from helpers.files import write_whole
+from helpers.files import file_hash, write_whole
+from helpers.intervals import Interval, intervals_of
 from helpers.paths import PROJECT
 from helpers.starts import PHANTOM_START
 
@@ -93,8 +93,7 @@ def load_study(name: str, folder: Path | None = None) -> Study:
 
 def start_note(study: Study) -> str:
     """Say that a study began with another phantom start than the one that ships, else ""."""
-    ships = hashlib.sha256(PHANTOM_START.read_bytes()).hexdigest()
-    if study.made["phantom_start_sha256"] == ships:
+    if study.made["phantom_start_sha256"] == file_hash(PHANTOM_START):
         return ""
     return (
         "These stored runs began with an earlier phantom start than the one that ships and that "
@@ -123,8 +122,8 @@ def compare(
         for other patients and other seeds, and the standard deviation over the seeds.
     """
     rows = study.table[study.table["test"] == test]
-    numbers = rows[["estimate", "low", "high", "seed_sd"]].to_numpy(float)
-    shown = [f"{Interval(estimate, low, high)} ± {sd:.2f}" for estimate, low, high, sd in numbers]
+    both = zip(intervals_of(rows), rows["seed_sd"].astype(float), strict=True)
+    shown = [f"{interval} ± {sd:.2f}" for interval, sd in both]
     wide = rows.assign(shown=shown).pivot(index="variant", columns="measure", values="shown")
     order = list(variants or dict.fromkeys(rows["variant"]))
     return wide.reindex(index=order, columns=list(measures)).astype(object).fillna("not here")
@@ -145,18 +144,34 @@ def differences(study: Study, *, test: str, measure: str) -> pd.Series:
     pandas.Series
         ``+0.02 (−0.01 to +0.05)`` a variant; a dash for the one that the others were compared with.
     """
-    rows = study.table.query("test == @test and measure == @measure").set_index("variant")
-    numbers = rows[["difference_estimate", "difference_low", "difference_high"]].to_numpy(float)
-    shown = [format(Interval(*row), "+.2f") for row in numbers]
-    return pd.Series(shown, index=rows.index).where(rows.index != rows["against"], "—")
+    variants = study.table.query("test == @test and measure == @measure")["variant"]
+    found = gaps(study, test=test, measure=measure)
+    shown = {variant: format(gap, "+.2f") for variant, gap in found.items()}
+    return pd.Series([shown.get(name, "—") for name in variants], index=pd.Index(variants))
+
+
+def gaps(study: Study, *, test: str, measure: str) -> dict[str, Interval]:
+    """How far each variant is ahead of the one it was compared with, in numbers.
+
+    Parameters
+    ----------
+    study
+        ``phantom-variants``.
+    test, measure
+        Cohort whose test patients judged, and by what.
+
+    Returns
+    -------
+    dict of str to Interval
+        By variant, in the order of the study; paired by patients, over other patients and other
+        seeds. The variant that the others were compared with is not among them.
+    """
+    rows = study.table.query("test == @test and measure == @measure and variant != against")
+    columns = [f"difference_{key}" for key in ("estimate", "low", "high")]
+    return dict(zip(rows["variant"], intervals_of(rows, columns), strict=True))
 
 
 def code_hash() -> str:
     """SHA-256 of the modules that decide how a network comes out, ends of lines aside."""
     texts = [(PROJECT / "helpers" / f"{name}.py").read_text(encoding="utf-8") for name in CODE]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

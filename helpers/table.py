@@ -3,19 +3,17 @@
 import math
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from helpers.csv_files import read_csv
+from helpers.paths import COHORTS
 
-SITES = ["ieee8023", "sbu", "hannover"]
 VIEWS = ["PA", "AP", "AP supine", "lateral", "unknown"]
 FRONTAL_VIEWS = ["PA", "AP", "AP supine"]
 TYPES: dict[str, Any] = {
     "patient_id": "string",  # unique within a site
-    "site": pd.CategoricalDtype(SITES),
+    "site": pd.CategoricalDtype(list(COHORTS)),
     "image_path": "string",  # the file as published
     "view": pd.CategoricalDtype(VIEWS),
     "day": "Float64",  # since symptom onset or admission
@@ -215,26 +213,3 @@ def _flow_of(table: pd.DataFrame) -> tuple:
             "helpers.cohorts, exclude or select_index_films returned."
         )
     return table.attrs["flow"]
-
-
-def read_table(root: Path, name: str, cohort: str, required: list[str]) -> pd.DataFrame:
-    """Read a publisher's CSV as strings, blanks as ""; refuse one that lacks columns."""
-    path = root / name
-    advice = (
-        "download it from the page of DOI 10.7937/TCIA.BBAG-2923 and put it there"
-        if cohort == "sbu"
-        else f"fetch it with `python -m helpers.downloads {cohort}`"
-    )
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"The {cohort} cohort needs {name} in {root.name}/, and it is not there: {advice}, "
-            "or make the phantoms with `python -m phantoms`."
-        )
-    try:
-        return read_csv(path, required)
-    except ValueError as error:
-        raise ValueError(f"{cohort}: {error}: {advice}.") from error
-    except OSError as error:
-        raise type(error)(
-            error.errno, f"{cohort}: {name} cannot be read ({error.strerror}): {advice}."
-        ) from error

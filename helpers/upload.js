@@ -1,27 +1,8 @@
-// The browser's side of helpers/upload.py: see there for the messages. result.js comes before it.
+// The browser's side of helpers/upload.py: see there for the messages.
+// result.js and upload_page.js come before it.
 const PIECE = 256 * 1024; // bytes: far below the server's limit for one message, soon sent on a slow line
 const AHEAD = 16 * PIECE; // bytes that may be under way without the kernel's receipt
 const ENDS = ["done", "warned", "failed"];
-const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // marks that turn a line of text round
-
-// No `accept` on the input: DICOM files often have no ending, and would be hidden.
-const PAGE = `
-  <p class="cxr-notice"></p>
-  <fieldset class="cxr-choose">
-    <legend>Choose a chest radiograph</legend>
-    <label>PNG, JPEG or DICOM file <input type="file"></label> or drop it here
-    <div class="cxr-path" hidden>
-      <label>or a path on the kernel's machine <input type="text" spellcheck="false"></label>
-      <button type="button">Read it</button>
-    </div>
-    <div class="cxr-examples" role="group" aria-label="Example films"></div>
-  </fieldset>
-  <progress max="1" value="0" aria-label="Part of the file that was sent" hidden></progress>
-  <p class="cxr-status" role="status" data-state="idle" data-run="0">No film chosen yet.</p>
-  <p class="cxr-alert" role="alert"></p>
-  <p class="cxr-old" hidden>The result below is of an earlier film.</p>
-  <section class="cxr-result" aria-label="Result"></section>
-  <button type="button" class="cxr-clear" hidden>Clear the result</button>`;
 
 function render({ model, el }) {
   el.classList.add("cxr-panel");
@@ -36,9 +17,9 @@ function render({ model, el }) {
   const [result, clear, path] = [".cxr-result", ".cxr-clear", ".cxr-path"].map(find);
   const field = path.querySelector("input");
   const spoken = Object.assign(document.createElement("span"), { className: "cxr-spoken" });
+  const missed = document.createElement("span"); // in the status: what was dropped meanwhile
   const choice = { opacity: 0.7, signed: false }; // how maps are shown
   const voila = document.body.hasAttribute("data-voila");
-  const cure = voila ? "reload this page" : "run the panel's cell again";
   find(".cxr-notice").textContent = model.get("notice");
   path.hidden = !model.get("path_box");
 
@@ -48,7 +29,7 @@ function render({ model, el }) {
   let own = 0; // the attempt that this view began and that has not ended, or 0
   let received = null; // bytes of it that the kernel has; null before it has said so
   let reading = null; // byte of it from which on the browser reads the file, or null
-  let total = 1; // bytes of it
+  let total = 0; // bytes that are to be sent: none for an example or a path
   let heard = null; // resolves when the kernel says something
   let timer = null;
   let used = null; // the control that began the attempt, to give the focus back to
@@ -58,13 +39,16 @@ function render({ model, el }) {
     const busy = !ended && state !== "idle";
     status.textContent = state === "failed" ? "That did not work." : text;
     spoken.textContent = ended ? alsoSpoken(state) : "";
-    status.append(spoken);
+    if (missed.textContent) missed.textContent = state === "idle" ? "" : notRead(busy);
+    status.append(missed, spoken);
     alert.textContent = state === "failed" ? text : "";
     controls.disabled = clear.disabled = busy;
     result.setAttribute("aria-busy", busy);
-    progress.hidden = state !== "sending";
-    old.hidden = clear.hidden = !result.hasChildNodes();
-    if (state === "done" || state === "warned") old.hidden = true;
+    progress.hidden = state !== "sending" || !total;
+    const kept = result.hasChildNodes();
+    old.hidden = !kept || state === "done" || state === "warned";
+    clear.hidden = !kept && state !== "failed"; // the message and the field may name the file, too
+    clear.textContent = kept ? "Clear the result" : "Clear the message";
     clearTimeout(timer);
     if (busy) wait(model.get(state === "sending" ? "first_patience" : "patience"));
     else own = 0;
@@ -89,17 +73,8 @@ function render({ model, el }) {
 
   function silence(seconds) {
     // The kernel that has all that could be sent owes no answer.
-    if (reading !== null && reading === received) {
-      const found = `The browser got nothing of the file from the disk for ${seconds} s.`;
-      return `${found} Copy it to a faster disk, or choose it again.`;
-    }
-    const slow = received !== null && received < total ? "The line may be too slow for this file. " : "";
-    return `No answer from the kernel for ${seconds} s. ${slow}${cureOfSilence()}`;
-  }
-
-  function cureOfSilence() {
-    if (voila) return `It may have been stopped, as after a long time without use: ${cure}.`;
-    return `If it is busy, try again when it has finished. If it was stopped, ${cure}.`;
+    if (reading !== null && reading === received) return silenceOfTheDisk(seconds);
+    return silenceOfTheKernel(seconds, received !== null && received < total, voila);
   }
 
   // End an attempt from here: what the kernel may still answer to it is no longer wanted.
@@ -122,18 +97,19 @@ function render({ model, el }) {
       model.send({ ...message, view }, {}, buffers);
     } catch {
       // The connection of the panel was closed. After `cancel` nothing is left to be told of.
-      if (own) end(`The kernel was restarted or stopped, and cannot be reached: ${cure}.`);
+      if (own) end(`The kernel was restarted or stopped, and cannot be reached: ${cure(voila)}.`);
     }
   }
 
-  function begin(text, control, size = 1) {
+  function begin(text, control, size = 0) {
     own = run += 1;
     used = control;
     // No field may go on naming a film that is not the one asked about.
     for (const other of [input, field]) if (other !== control) other.value = "";
     received = reading = null;
+    missed.textContent = "";
     progress.value = 0;
-    total = size || 1;
+    total = size;
     show("sending", text);
     return own;
   }
@@ -143,10 +119,7 @@ function render({ model, el }) {
     const mine = begin(`Sending ${name} …`, input, file.size);
     const limit = model.get("largest_file");
     if (file.size > limit) {
-      // Rounded apart, or a file just above the limit would seem to be within it.
-      const found = (Math.ceil(file.size / 1e5) / 10).toFixed(1);
-      const most = (Math.floor(limit / 1e5) / 10).toFixed(1);
-      show("failed", `${name} has ${found} MB; at most ${most} MB are accepted.`);
+      show("failed", tooLarge(name, file.size, limit));
       return;
     }
     post({ kind: "begin", run: mine, name, size: file.size });
@@ -168,6 +141,7 @@ function render({ model, el }) {
 
   function answer(message) {
     if (message.view === view ? message.run !== own : !isNews()) return;
+    if (message.run > run) missed.textContent = ""; // of an attempt before this one
     run = Math.max(run, message.run); // the same panel may be shown twice: both keep count
     if (message.kind === "received") receipt(message);
     else {
@@ -202,7 +176,7 @@ function render({ model, el }) {
     if (sender !== view) return;
     wait(model.get("patience"));
     received = bytes;
-    progress.value = received / total;
+    progress.value = total && received / total;
   }
 
   input.addEventListener("change", () => input.files[0] && send(input.files[0]));
@@ -215,7 +189,11 @@ function render({ model, el }) {
     if (event.defaultPrevented || (event.target === field && !types.includes("Files"))) return;
     event.preventDefault();
     event.stopPropagation();
-    if (event.type !== "drop" || !files[0] || controls.disabled) return;
+    if (event.type !== "drop" || !files[0]) return;
+    if (controls.disabled) {
+      missed.textContent = notRead(true);
+      return;
+    }
     input.value = "";
     if (files.length === 1) return send(files[0]);
     begin("Looking at what was dropped …", input);

@@ -30,7 +30,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from helpers.radiographs import UnreadableRadiograph
+from helpers.pixels import UnreadableRadiograph
 
 LARGEST_FILE = 100 * 2**20  # bytes: 100 MB, whichever way they are counted
 # Seconds without a word before the browser gives up. A living kernel acknowledges an attempt before
@@ -42,7 +42,8 @@ NOTICE = (
     "A teaching model, trained on few films. Not for clinical use: no result here says anything "
     "about a person. A file stays in this kernel's memory while it is read, and is then forgotten."
 )
-Run = dict[str, Any]  # of an attempt: its number, and the view that it was begun in
+Attempt = dict[str, Any]  # its number, as `run`, and the view that it was begun in
+SCRIPTS = ("result.js", "upload_page.js", "upload.js")  # one module, in this order
 _HERE = Path(__file__).parent
 _TURNS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class UploadPanel(anywidget.AnyWidget):
         Offer a box for a path on the kernel's machine. Never under Voilà.
     """
 
-    _esm = "\n".join((_HERE / name).read_text("utf-8") for name in ("result.js", "upload.js"))
+    _esm = "\n".join((_HERE / name).read_text("utf-8") for name in SCRIPTS)
     _css = _HERE / "upload.css"
     thumbnails = traitlets.Dict(help="example name -> picture").tag(sync=True)
     largest_file = traitlets.Int(LARGEST_FILE).tag(sync=True)
@@ -103,25 +104,26 @@ class UploadPanel(anywidget.AnyWidget):
         return "The upload panel: run this cell to use it, or open the page with `make app`."
 
     def _receive(self, _widget: object, message: dict[str, Any], buffers: list[Any]) -> None:
-        run = {name: value for name, value in message.items() if name in ("run", "view")}
+        attempt = {name: value for name, value in message.items() if name in ("run", "view")}
         try:
-            self._obey(run, message, buffers)
+            self._obey(attempt, message, buffers)
         except UnreadableRadiograph as error:
-            self._fail(run, str(error))
+            self._fail(attempt, str(error))
         except KeyboardInterrupt:
-            self._fail(run, "The kernel was interrupted. Choose the film again.")
+            self._fail(attempt, "The kernel was interrupted. Choose the film again.")
             raise
         except Exception as error:  # whatever a file does, the panel must work for the next one
             _log.exception("The upload panel met an error that it does not know.")
-            self._fail(run, f"This file led to an unexpected error ({type(error).__name__}).")
+            self._fail(attempt, f"This file led to an unexpected error ({type(error).__name__}).")
 
-    def _obey(self, run: Run, message: dict[str, Any], buffers: list[Any]) -> None:
-        if isinstance(run.get("run"), int):
-            self.runs = max(self.runs, run["run"])
-        known = self._upload if self._upload is not None and self._upload.run == run else None
+    def _obey(self, attempt: Attempt, message: dict[str, Any], buffers: list[Any]) -> None:
+        if isinstance(attempt.get("run"), int):
+            self.runs = max(self.runs, attempt["run"])
+        upload = self._upload
+        known = upload if upload is not None and upload.attempt == attempt else None
         match message["kind"]:
             case "begin":
-                self._go_on(_Upload(run, _plain(message["name"]), int(message["size"])))
+                self._go_on(_Upload(attempt, _plain(message["name"]), int(message["size"])))
             case "piece" if known is not None:
                 known.add(int(message["start"]), buffers[0])
                 self._go_on(known)
@@ -131,19 +133,19 @@ class UploadPanel(anywidget.AnyWidget):
                 pass  # of an attempt that was given up, or that a newer one has replaced
             case _:
                 self._upload = None  # whatever was still arriving is no longer wanted
-                self._acknowledge(run, 0)
-                self._show(run, *self._find(message["kind"], message["name"]))
+                self._acknowledge(attempt, 0)
+                self._show(attempt, *self._find(message["kind"], message["name"]))
 
     def _go_on(self, upload: _Upload) -> None:
         """Say what has arrived; show the result if that is all."""
         self._upload = None if upload.complete else upload
-        self._acknowledge(upload.run, len(upload.data))
+        self._acknowledge(upload.attempt, len(upload.data))
         if upload.complete:
             data, upload.data = bytes(upload.data), bytearray()  # it may be large: never twice
-            self._show(upload.run, upload.name, data)
+            self._show(upload.attempt, upload.name, data)
 
-    def _acknowledge(self, run: Run, received: int) -> None:
-        self.send({"kind": "received", **run, "bytes": received})
+    def _acknowledge(self, attempt: Attempt, received: int) -> None:
+        self.send({"kind": "received", **attempt, "bytes": received})
 
     def _find(self, kind: str, name: str) -> tuple[str, bytes]:
         """Name and bytes of an example, or of a file on the kernel's machine."""
@@ -168,15 +170,15 @@ class UploadPanel(anywidget.AnyWidget):
                 "Expected a file that the kernel's user may open."
             ) from error
 
-    def _show(self, run: Run, name: str, data: bytes) -> None:
+    def _show(self, attempt: Attempt, name: str, data: bytes) -> None:
         def tell(stage: str) -> None:
-            self._say(run, stage, f"{stage.capitalize()} {name} …")
+            self._say(attempt, stage, f"{stage.capitalize()} {name} …")
 
         outcome = self._explain(data, tell)
         self.send(
             {
                 "kind": "state",
-                **run,
+                **attempt,
                 "state": "warned" if outcome.warned else "done",
                 "text": f"{name}: {outcome.text}{', with warnings' if outcome.warned else ''}.",
                 "html": f"<p>File: <bdi>{escape(name)}</bdi></p>{outcome.html}",
@@ -184,12 +186,12 @@ class UploadPanel(anywidget.AnyWidget):
             }
         )
 
-    def _fail(self, run: Run, reason: str) -> None:
+    def _fail(self, attempt: Attempt, reason: str) -> None:
         self._upload = None
-        self._say(run, "failed", reason)
+        self._say(attempt, "failed", reason)
 
-    def _say(self, run: Run, state: str, text: str) -> None:
-        self.send({"kind": "state", **run, "state": state, "text": text})
+    def _say(self, attempt: Attempt, state: str, text: str) -> None:
+        self.send({"kind": "state", **attempt, "state": state, "text": text})
 
 
 def _plain(name: str) -> str:
@@ -223,9 +225,9 @@ def _check_size(name: str, size: int) -> None:
 class _Upload:
     """A file that is still arriving."""
 
-    def __init__(self, run: Run, name: str, size: int) -> None:
+    def __init__(self, attempt: Attempt, name: str, size: int) -> None:
         _check_size(name, size)  # the browser refuses first; this is for other senders
-        self.run, self.name, self.size = run, name, size
+        self.attempt, self.name, self.size = attempt, name, size
         self.data = bytearray()
 
     def add(self, start: int, piece: bytes | memoryview) -> None:

@@ -1,10 +1,12 @@
 """SBU from the archive: the offline index, the stand-in store, streaming, clinical checks."""
 
 import contextlib
+import errno
 import itertools
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 from collections import namedtuple
@@ -28,6 +30,7 @@ from helpers.clinical import (
 )
 from helpers.cohorts import load_sbu, participant_flow, select_index_films
 from helpers.downloads import DownloadError, fetch, main
+from helpers.files import DISK_FULL
 from helpers.idc import agrees, load_index, read_index, read_stays
 from helpers.object_store import ObjectMissing, ObjectStore, StoredObject, StoreError
 from helpers.pixels import read_radiograph
@@ -209,6 +212,18 @@ def test_clinical_table_as_published_passes(tmp_path):
         check_published(path)
 
 
+def test_clinical_table_that_was_cut_off_is_refused_before_anything_is_fetched(tmp_path):
+    path = tmp_path / SBU_CLINICAL_FILE
+    clinical_table().to_csv(path, index=False)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rstrip().rindex(b"5") + 1])  # the last row ends in its stay
+    with pytest.raises(ClinicalTableError, match=r"check of its format.*shorter than its header"):
+        check_published(path)
+    path.write_bytes(whole + whole.splitlines()[-1] + b",one more field\n")
+    with pytest.raises(ClinicalTableError, match=r"check of its format.*saw 132"):
+        check_published(path)
+
+
 def test_predictors_known_later_are_refused_with_the_reason():
     columns = pd.Index(["is_icu", "last.status", "htn_v", "2160-0_Creatinine"])
     check_predictors(["htn_v"], columns)
@@ -278,6 +293,22 @@ def test_store_tries_again(server, tmp_path, kind):
     store.download(file, tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == server.files["a/one.dcm"]
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("code", DISK_FULL)
+def test_a_full_disk_is_no_damaged_transfer(server, tmp_path, monkeypatch, code):
+    server.files = {"a/one.dcm": bytes(range(256))}
+    store, attempts = store_of(server), []
+    (file,) = store.find(f"s3://{BUCKET}/a/*")
+
+    def full(*_):
+        attempts.append(code)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(store, "_attempt", full)
+    with pytest.raises(OSError, match=re.escape(os.strerror(code))):
+        store.download(file, tmp_path / "x")
+    assert attempts == [code] and errno.ENOSPC in DISK_FULL
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The measures by which phantoms are compared with real films, on pictures with known answers."""
 
 import sys
+from argparse import Namespace
 
 import cv2
 import numpy as np
@@ -179,6 +180,14 @@ def test_fresh_phantoms_are_measured_like_published_ones(randomised):
     assert all((a.film == b.film).all() for a, b in zip(films, again, strict=True))
     text = benchmark.section("Lungs", benchmark.lung_row, films, films)
     assert "real: 3 films" in text.lower()
+
+
+def test_the_page_begins_as_the_benchmark_prints_it():
+    of_page = Namespace(fresh=0, randomised=False)
+    text = benchmark.opening(["ieee8023", "hannover"], of_page)
+    assert (benchmark.PROJECT / "docs" / "phantoms.md").read_text("utf-8").startswith(text)
+    fresh_ones = benchmark.opening(["ieee8023"], Namespace(fresh=200, randomised=True))
+    assert "benchmarks.phantoms --fresh 200 --randomised`" in fresh_ones
 
 
 def run(monkeypatch, *arguments: str) -> None:

@@ -46,6 +46,7 @@ from tests.served import (
 
 SIZE = 128  # px, of the films that the networks look at
 PICTURES = [[512, 512], [512, 512], [SIZE, SIZE]]
+RESULT = (".cxr-result h3", ".cxr-ticks span", "figcaption", ".cxr-controls label")
 CHUNK_NAMES = {b"IHDR", b"IDAT", b"IEND", b"sRGB", b"sBIT", b"gAMA", b"pHYs"}  # none holds text
 
 
@@ -190,6 +191,26 @@ def test_states_follow_each_other_and_nothing_can_be_chosen_meanwhile(page, tmp_
     assert all(disabled == (state != "done") for state, disabled in page.evaluate("window.seen"))
 
 
+def test_the_bar_rises_while_a_large_file_is_sent(page, tmp_path):
+    page.evaluate(
+        """() => { const bar = document.querySelector(".cxr-panel progress");
+        const status = document.querySelector(".cxr-status"); window.bars = [];
+        new MutationObserver(() => window.bars.push(
+          [bar.value, bar.checkVisibility(), status.dataset.state]))
+          .observe(bar, { attributeFilter: ["value", "hidden"] }) }"""
+    )
+    expect(page.locator("progress")).to_be_hidden()
+    film = dicom(drawn_chest(3872, 3872))  # 30 MB
+    assert upload(page, "film.dcm", film, tmp_path) == "done"
+    expect(page.locator("progress")).to_be_hidden()
+    seen = page.evaluate("window.bars")
+    assert all(visible == (state == "sending") for _, visible, state in seen)
+    values = [value for value, visible, _ in seen if visible]
+    assert values == sorted(values) and values[0] == 0
+    assert len(set(values)) > 20  # of some 115 pieces, each with its receipt
+    assert max(value for value, *_ in seen) == 1
+
+
 def test_a_dropped_file_is_read_like_a_chosen_one(page):
     drop = """async data => {
       const files = new DataTransfer();
@@ -241,6 +262,34 @@ def test_clearing_takes_the_files_name_off_the_page(page, tmp_path):
     page.get_by_role("button", name="Clear the result").click()
     assert chosen_files(page) == 0
     assert "somebody" not in page.locator(".cxr-panel").inner_text()
+
+
+def test_clearing_after_a_failure_without_a_result_leaves_nothing_either(page, tmp_path):
+    clear = page.locator(".cxr-clear")
+    if clear.is_visible():  # of a test before this one
+        clear.click()
+    expect(clear).to_be_hidden()
+    before = runs(page)
+    path = tmp_path / "somebody.dcm"
+    with path.open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+    file_field(page).set_input_files(path)
+    assert wait_for_end(page, before) == "failed"
+    assert chosen_files(page) == 1 and "somebody" in alert(page).inner_text()
+    page.get_by_role("button", name="Clear the message").click()
+    assert chosen_files(page) == 0 and alert(page).inner_text() == ""
+    assert "somebody" not in page.locator(".cxr-panel").inner_text()
+    expect(file_field(page)).to_be_focused()
+    expect(clear).to_be_hidden()
+
+
+def test_clearing_after_a_failure_takes_the_old_result_too(page, tmp_path):
+    assert upload(page, "somebody.png", png(drawn_chest(512, 512)), tmp_path) == "done"
+    assert upload(page, "broken.png", b"no film", tmp_path) == "failed"
+    page.get_by_role("button", name="Clear the result").click()
+    assert shown_pictures(page) == [] and alert(page).inner_text() == ""
+    assert "somebody" not in page.locator(".cxr-panel").inner_text()
+    expect(page.locator(".cxr-old")).to_be_hidden()
 
 
 def test_no_field_names_another_film_than_the_one_that_is_shown(page, tmp_path):
@@ -314,18 +363,26 @@ def test_a_file_dropped_beside_the_panel_does_not_leave_the_web_page(voila, tmp_
     before = runs(voila)
     drop(voila, "#beside", path)
     drop(voila, "#beside", path)  # while the panel is busy
+    expect(status(voila)).to_contain_text("What was dropped meanwhile was not read")
     assert wait_for_end(voila, before) == "done"
     expect(status(voila)).to_contain_text("beside.dcm: ")
     assert runs(voila) == before + 1 and len(voila.context.pages) == 1
     voila.evaluate("document.querySelector('#beside').remove()")
 
 
-def test_everything_works_from_the_keyboard(page):
-    field = file_field(page)
+def test_everything_works_from_the_keyboard(page, tmp_path):
+    field, path = file_field(page), tmp_path / "chosen.png"
+    path.write_bytes(png(drawn_chest(512, 512)))
     field.focus()
     expect(field).to_be_focused()
-    with page.expect_file_chooser():
+    before = runs(page)
+    with page.expect_file_chooser() as opened:
         page.keyboard.press("Enter")
+    opened.value.set_files(path)
+    assert wait_for_end(page, before) == "done"
+    expect(status(page)).to_contain_text("chosen.png: predicted risk of death")
+    assert shown_pictures(page) == PICTURES
+    expect(field).to_be_focused()  # disabled while busy, and then given back
     example = page.get_by_role("button", name="A drawn chest")
     while not example.evaluate("button => button === document.activeElement"):
         page.keyboard.press("Tab")
@@ -333,7 +390,7 @@ def test_everything_works_from_the_keyboard(page):
     before = runs(page)
     page.keyboard.press("Enter")
     assert wait_for_end(page, before) == "done"
-    expect(example).to_be_focused()  # disabled while busy, and then given back
+    expect(example).to_be_focused()
     page.keyboard.press("Tab")
     slider = page.get_by_label("Opacity of the map")
     expect(slider).to_be_focused()
@@ -461,8 +518,7 @@ def test_page_is_readable_in_both_themes_and_on_a_phone(voila, tmp_path, scheme,
     assert voila.evaluate("document.documentElement.scrollWidth") <= width
     for part in voila.locator(".cxr-panel > *").all():
         assert part.evaluate("part => part.scrollWidth <= part.clientWidth + 1")
-    assert_readable(voila)
-    keep_picture(voila, f"{scheme}-{width}")
+    assert_readable_in_every_state(voila, f"{scheme}-{width}", tmp_path)
     voila.emulate_media(color_scheme="light")
     voila.set_viewport_size({"width": 1280, "height": 720})
 
@@ -471,9 +527,7 @@ def test_panel_is_readable_in_jupyterlabs_dark_theme(lab, tmp_path):
     change = "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })"
     lab.evaluate(change, "JupyterLab Dark")
     expect(lab.locator("body")).to_have_attribute("data-jp-theme-light", "false")
-    assert upload(lab, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
-    assert_readable(lab)
-    keep_picture(lab, "jupyterlab-dark")
+    assert_readable_in_every_state(lab, "jupyterlab-dark", tmp_path)
     lab.evaluate(change, "JupyterLab Light")
     expect(lab.locator("body")).to_have_attribute("data-jp-theme-light", "true")
 
@@ -484,24 +538,61 @@ def keep_picture(page: Page, name: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
-def assert_readable(page: Page) -> None:
-    for place in (".cxr-status", ".cxr-result h3", ".cxr-ticks span", ".cxr-notice", "button"):
-        assert contrast(page, place) >= 4.5, place  # WCAG 2.2, 1.4.3
+def assert_readable_in_every_state(page: Page, name: str, folder: Path) -> None:
+    """After a good film, a broken one (the good one's result is old then), and a photograph."""
+    photograph, film = png(skimage.data.coffee() / 255), png(drawn_chest(512, 512))
+    assert upload(page, "film.png", film, folder) == "done"
+    assert_readable(page, *RESULT)
+    keep_picture(page, name)
+    assert upload(page, "broken.png", b"no film", folder) == "failed"
+    assert_readable(page, *RESULT, ".cxr-alert", ".cxr-old")
+    keep_picture(page, f"{name}-failed")
+    assert upload(page, "photo.png", photograph, folder) == "warned"
+    assert_readable(page, *RESULT, ".cxr-warnings strong", ".cxr-warnings li")
+    keep_picture(page, f"{name}-warned")
 
 
-def contrast(page: Page, place: str) -> float:
+def assert_readable(page: Page, *places: str) -> None:
+    """Every text that the panel shows, among them at least one in each of the places."""
+    for place in (".cxr-status", ".cxr-notice", "button", "legend", *places):
+        assert page.locator(f".cxr-panel {place}").first.is_visible(), place
+    texts = page.locator(".cxr-panel").evaluate(COLOURS)
+    assert len(texts) > len(places)
+    for text, ink, paper in texts:
+        assert contrast(ink, paper) >= 4.5, (text, ink, paper)  # WCAG 2.2, 1.4.3
+
+
+# Of every text that is seen: what it says, its colour, and the colour behind it. Both are laid over
+# what is behind them, element by element, for a colour or a part of the page may let it through.
+COLOURS = """panel => {
+  const parse = (text) => {
+    const [red, green, blue, alpha = 1] = text.match(/[\\d.]+/g).map(Number);
+    return [red, green, blue, alpha];
+  };
+  const over = (upper, lower) => {
+    const left = lower[3] * (1 - upper[3]), alpha = upper[3] + left;
+    const mixed = [0, 1, 2].map((at) => (upper[at] * upper[3] + lower[at] * left) / (alpha || 1));
+    return [...mixed, alpha];
+  };
+  const behind = (pixel, element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const { backgroundColor, opacity } = getComputedStyle(at);
+      pixel = over(pixel, parse(backgroundColor));
+      pixel[3] *= opacity;
+    }
+    return over(pixel, [255, 255, 255, 1]);
+  };
+  const written = (element) => [...element.childNodes]
+    .filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join("").trim();
+  return [...panel.querySelectorAll("*")]
+    .filter((element) => written(element) && element.checkVisibility())
+    .map((element) => [written(element),
+      behind(parse(getComputedStyle(element).color), element), behind([0, 0, 0, 0], element)]);
+}"""
+
+
+def contrast(*colours: list[float]) -> float:
     """Contrast ratio of a text to what is behind it, as WCAG 2.2 defines it."""
-    colours = page.locator(f".cxr-panel {place}").first.evaluate(
-        """element => { const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-        const ink = parse(getComputedStyle(element).color);
-        const seen = (paper) => ink.slice(0, 3)
-          .map((part, at) => part * (ink[3] ?? 1) + paper[at] * (1 - (ink[3] ?? 1)));
-        for (let at = element; at; at = at.parentElement) {
-          const paper = parse(getComputedStyle(at).backgroundColor);
-          if ((paper[3] ?? 1) === 1) return [seen(paper), paper];
-        }
-        return [seen([255, 255, 255]), [255, 255, 255]] }"""
-    )
     light, dark = sorted((_luminance(colour) for colour in colours), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
@@ -585,6 +676,17 @@ def choose(page: Page, folder: Path, megabytes: float = 0.1, view: int = 0) -> N
     page.locator("[type=file]").nth(view).set_input_files(path)
 
 
+def ask(page: Page, way: str, folder: Path) -> None:
+    """Begin an attempt: choose a file, or ask for an example or a path."""
+    if way == "file":
+        choose(page, folder)
+    elif way == "example":
+        page.get_by_role("button", name="An example").click()
+    else:
+        page.get_by_label("or a path").fill("film.png")
+        page.get_by_role("button", name="Read it").click()
+
+
 def sent(page: Page, kind: str) -> list[dict]:
     return [message for message in page.evaluate("sent") if message["kind"] == kind]
 
@@ -600,13 +702,7 @@ def say(page: Page, kind: str, **message: object) -> None:
 def test_a_closed_connection_is_no_fault_of_the_file(alone, tmp_path, way, voila):
     page = alone(voila=voila)
     page.evaluate("window.cut = true")
-    if way == "file":
-        choose(page, tmp_path)
-    elif way == "example":
-        page.get_by_role("button", name="An example").click()
-    else:
-        page.get_by_label("or a path").fill("film.png")
-        page.get_by_role("button", name="Read it").click()
+    ask(page, way, tmp_path)
     expect(alert(page)).to_contain_text("The kernel was restarted or stopped")
     expect(alert(page)).to_contain_text(CURES[voila])
     expect(page.locator(".cxr-choose")).to_be_enabled()
@@ -729,6 +825,66 @@ def test_a_slow_line_is_not_taken_for_a_dead_kernel(alone, tmp_path):
     choose(page, tmp_path, megabytes=9)
     say(page, "received", run=1, bytes=2**18)
     expect(alert(page)).to_contain_text("The line may be too slow for this file.")
+
+
+@pytest.mark.parametrize("way", ["example", "path"])
+@pytest.mark.parametrize("state", [None, "reading"])
+def test_a_line_is_not_blamed_where_no_file_is_sent(alone, tmp_path, way, state):
+    page = alone(patience=0.3)
+    ask(page, way, tmp_path)
+    say(page, "received", run=1, bytes=0)
+    if state:
+        say(page, "state", run=1, state=state, text="Reading film.png …")
+    expect(alert(page)).to_contain_text("No answer from the kernel for 0.3 s.")
+    expect(alert(page)).not_to_contain_text("The line may be too slow")
+
+
+@pytest.mark.parametrize("way", ["file", "example", "path"])
+def test_the_bar_is_shown_while_a_file_is_sent_and_at_no_other_time(alone, tmp_path, way):
+    page = alone()
+    bar = page.locator("progress")
+    expect(bar).to_be_hidden()
+    ask(page, way, tmp_path)
+    sends_a_file = way == "file"
+    assert bar.is_visible() == sends_a_file
+    say(page, "received", run=1, bytes=0)
+    assert bar.is_visible() == sends_a_file
+    say(page, "state", run=1, state="reading", text="Reading film.png …")
+    expect(bar).to_be_hidden()
+    say(page, "state", run=1, state="done", text="film.png: fine")
+    expect(bar).to_be_hidden()
+
+
+@pytest.mark.parametrize("place", [".cxr-choose", "[type=file]", ".cxr-status"])
+def test_a_film_dropped_while_the_panel_is_busy_does_not_vanish_without_a_word(
+    alone, tmp_path, place
+):
+    page, other = alone(), tmp_path / "other.png"
+    other.write_bytes(b"another film")
+    choose(page, tmp_path)
+    say(page, "state", run=1, state="reading", text="Reading film.png …")
+    drop(page, place, other)
+    told = " What was dropped meanwhile was not read:"
+    wait = f"{told} wait until this film is done, then drop it again."
+    expect(status(page)).to_have_text(f"Reading film.png …{wait}")
+    say(page, "state", run=1, state="predicting", text="Predicting film.png …")
+    expect(status(page)).to_have_text(f"Predicting film.png …{wait}")
+    say(page, "state", run=1, state="done", text="film.png: fine.")
+    expect(status(page)).to_have_text(f"film.png: fine.{told} drop it again.")
+    assert len(sent(page, "begin")) == 1
+    drop(page, place, other)
+    expect(status(page)).to_have_text("Sending other.png …")
+    assert [begun["name"] for begun in sent(page, "begin")] == ["film.png", "other.png"]
+
+
+def test_a_path_that_failed_can_be_cleared(alone):
+    page = alone()
+    ask(page, "path", Path())
+    say(page, "state", run=1, state="failed", text="There is no file film.png.")
+    page.get_by_role("button", name="Clear the message").click()
+    expect(page.get_by_label("or a path")).to_have_value("")
+    expect(alert(page)).to_be_empty()
+    expect(status(page)).to_have_text("No film chosen yet.")
 
 
 def test_the_focus_stays_in_the_view_that_asked(alone):

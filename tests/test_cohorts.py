@@ -23,6 +23,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from helpers import paths
 from helpers.clinical import SBU_CLINICAL_FILE, NotKnownAtAdmission
 from helpers.cohorts import (
+    LOADERS,
     cohort_root,
     is_phantom,
     load_annotations,
@@ -35,8 +36,13 @@ from helpers.cohorts import (
     work_file,
     work_root,
 )
+from helpers.paths import COHORTS
 from helpers.sbu import written_later
 from helpers.table import TYPES, exclude
+
+
+def test_every_cohort_has_a_loader():
+    assert tuple(LOADERS) == COHORTS
 
 
 def flow_of(cohort) -> dict[str, int]:

@@ -38,9 +38,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from helpers.dicom import UnreadableDicom, convert, describe_header, read_dicom
-from helpers.dicom_header import MOST_PIXELS, open_film
+from helpers.dicom import convert, describe_header, read_dicom
+from helpers.dicom_errors import UnreadableDicom
+from helpers.dicom_header import open_film
 from helpers.dicom_picture import render
+from helpers.limits import LARGEST_AREA
 from helpers.quarantine import read_header
 from tests.dicom_films import make_film, make_table, ramp
 from tests.dicom_matrix import CONTRAST, MODALITY, POLARITY, STORED, TABLE
@@ -512,7 +514,7 @@ def bomb() -> bytes:
     """Make a file of some hundred kilobytes that unpacks to more than memory should hold."""
     head = make_film(GREY, syntax=DeflatedExplicitVRLittleEndian)
     packer = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
-    packed = b"".join(packer.compress(bytes(2**24)) for _ in range(4 * MOST_PIXELS // 2**24 + 1))
+    packed = b"".join(packer.compress(bytes(2**24)) for _ in range(4 * LARGEST_AREA // 2**24 + 1))
     return head[: meta_end(head)] + packed + packer.flush()
 
 

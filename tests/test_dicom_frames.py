@@ -17,7 +17,8 @@ from pydicom.uid import (
     JPEGLSLossless,
 )
 
-from helpers.dicom import UnreadableDicom, read_dicom
+from helpers.dicom import read_dicom
+from helpers.dicom_errors import UnreadableDicom
 
 SIDE = 64
 RNG = np.random.default_rng(0)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
 
-from helpers.dicom import UnreadableDicom, read_dicom
+from helpers.dicom import read_dicom
+from helpers.dicom_errors import UnreadableDicom
 
 FILES = Path(data_store.__file__).parent / "data"
 

@@ -20,7 +20,8 @@ from published import write_clinical, write_dicom
 
 from helpers.cohorts import load_sbu
 from helpers.deidentify import deidentify
-from helpers.dicom import UnreadableDicom, convert, describe_header, read_dicom
+from helpers.dicom import convert, describe_header, read_dicom
+from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_header import open_film
 from helpers.pixels import UnreadableRadiograph, read_radiograph
 from helpers.quarantine import quiet

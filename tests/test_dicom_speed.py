@@ -18,8 +18,9 @@ from pydicom.uid import (
 )
 
 from benchmarks.dicom_mutations import compare
-from helpers.dicom import UnreadableDicom, convert, read_dicom
+from helpers.dicom import convert, read_dicom
 from helpers.dicom_decoders import stored_words
+from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_header import open_film
 from tests.dicom_films import make_film, make_table
 from tests.dicom_matrix import ENCODED, cases

@@ -53,6 +53,8 @@ def test_the_report_holds_accuracy_beside_the_majority(patients):
     assert (table["events"] == patients["died"].sum()).all()
     assert (table["low"] <= table["estimate"]).all() and (table["estimate"] <= table["high"]).all()
     indexed = table.set_index("metric")["estimate"]
+    right = (patients["risk"] >= 0.3) == patients["died"]
+    assert indexed["accuracy"] == pytest.approx(right.mean())
     assert indexed["AUROC"] == pytest.approx(auroc(patients["died"], patients["risk"]))
     assert indexed["sensitivity"] == pytest.approx(
         sensitivity(patients["died"], patients["risk"], 0.3)

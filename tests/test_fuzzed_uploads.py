@@ -19,7 +19,7 @@ from benchmarks.fuzzed_files import (
 )
 from benchmarks.fuzzed_uploads import MOST_MEGABYTES, MOST_SECONDS, SOUND, is_sentence, run, table
 from benchmarks.watched import Finding, Worked, watch
-from helpers.radiographs import read_radiograph
+from helpers.pixels import read_radiograph
 
 FILES = 300
 

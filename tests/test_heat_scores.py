@@ -30,7 +30,19 @@ def test_right_wrong_and_negative_maps(scores):
     assert means["heat in lesions", "wrong"] == 0
     assert means["pointing game", "against"] == 0  # evidence against points nowhere
     assert scores["heat in lesions", "against"].isna().all()
+    assert scores["heat in lesions", "right"].notna().all()  # a map that is cold on all films
     assert (scores["heat in lungs", "right"] == 1).all()
+
+
+def test_shares_of_all_maps_are_about_the_same_films(lesions):
+    sometimes = lesions.astype(np.float32)
+    sometimes[2] = -0.01
+    maps = {"always": lesions.astype(np.float32), "sometimes": sometimes}
+    shares = score_maps(maps, lesions, np.ones_like(lesions))
+    for score in ("heat in lesions", "heat in lungs"):
+        assert list(np.flatnonzero(shares[score].isna().all(axis=1))) == [2]
+        assert shares[score].drop(index=2).notna().all(axis=None)
+    assert shares["pointing game"].notna().all(axis=None)
 
 
 def test_rivals_look_at_no_film(scores, lesions):

@@ -91,5 +91,8 @@ def test_labels_that_leave_no_doubt_get_no_interval():
 
 def test_complete_cases_leave_the_others_out():
     assert training_rate(labels()).estimate == counted_rate(pd.Series([True, False])).estimate
+    nobody = labels().assign(died=pd.array([pd.NA] * 7, dtype="boolean"))
+    assert str(training_rate(nobody)) == str(counted_rate(pd.Series([], dtype=bool)))
+    assert str(training_rate(nobody)) == "not estimable"
     with pytest.raises(ValueError, match="No label of this table was imputed"):
         imputed_rate(labels(label_source="observed"))

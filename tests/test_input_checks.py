@@ -10,7 +10,7 @@ from pydicom import dcmread
 
 from helpers import film_kinds, input_checks
 from helpers.film_kinds import KINDS, NAMES, STATISTICS, FilmKinds, features
-from helpers.radiographs import preprocess, read_radiograph
+from helpers.pixels import preprocess, read_radiograph
 from phantoms.odd_films import draw_kind
 from phantoms.recognition import draw_films, fit
 from tests.drawn_chests import dicom, drawn_chest, png

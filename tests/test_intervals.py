@@ -9,7 +9,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from helpers.bootstrap import bootstrap_interval, percentile_tail
 from helpers.delong import auroc_difference, auroc_interval
-from helpers.intervals import Interval, intervals_of, with_seeds
+from helpers.intervals import Interval, as_columns, intervals_of, with_seeds
 from helpers.metrics import auroc
 from tests.simulated import NAN, simulate
 
@@ -150,6 +150,10 @@ def test_resamples_that_differ_by_rounding_agree(patients, scale):
 def test_rows_become_intervals():
     table = pd.DataFrame({"low": [0.1, NAN], "estimate": [0.2, 0.5], "high": [0.3, NAN]})
     assert list(map(str, intervals_of(table))) == ["0.20 (0.10–0.30)", "0.50 (no interval)"]
+    apart = pd.DataFrame(as_columns(one) for one in intervals_of(table))
+    pd.testing.assert_frame_equal(apart, table[["estimate", "low", "high"]])
+    gain = as_columns(Interval(0.2, 0.1, 0.3), "gain_")
+    assert gain == {"gain_estimate": 0.2, "gain_low": 0.1, "gain_high": 0.3}
     gains = intervals_of(table.rename(columns={"estimate": "gain"}), ("gain", "low", "high"))
     assert (gains[0].estimate, gains[0].low, gains[0].high) == (0.2, 0.1, 0.3)
 

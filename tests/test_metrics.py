@@ -8,7 +8,6 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from helpers.calibration import calibration, recalibrate
 from helpers.metrics import (
     Confusion,
-    accuracy,
     auprc,
     auroc,
     best_possible_share,
@@ -40,7 +39,6 @@ def test_metrics_by_hand():
     assert auroc(died, risk) == pytest.approx(5 / 6)
     assert sensitivity(died, risk, 0.3) == 1 and sensitivity(died, risk, 0.31) == 0.5
     assert specificity(died, risk, 0.3) == pytest.approx(2 / 3)
-    assert accuracy(died, risk, 0.5) == pytest.approx(3 / 5)
     assert majority_rate(died) == pytest.approx(3 / 5)
     assert auprc(died, risk) == pytest.approx((1 + 2 / 3) / 2)
     assert best_possible_share(0.7, 0.9) == pytest.approx(0.5)
@@ -95,7 +93,6 @@ def test_confusion_counts_every_patient_once():
     counts = confusion(died, risk, 0.3)
     assert counts == Confusion(2, 1, 0, 2)
     assert sensitivity(died, risk, 0.3) == counts.true_positive / 2
-    assert accuracy(died, risk, 0.3) == (counts.true_positive + counts.true_negative) / 5
     assert confusion(died, risk, 0.95) == Confusion(0, 0, 2, 3)
 
 

@@ -89,7 +89,7 @@ def test_the_view_is_the_same_square_with_more_detail(model):
     assert panel.analyse(png(drawn_chest(90, 80)), model).view.shape == (SIZE, SIZE)
 
 
-def test_other_seeds_give_the_interval_and_leave_the_risk(model, others):
+def test_other_seeds_give_the_range_and_leave_the_risk(model, others):
     data = png(drawn_chest())
     alone, together = panel.analyse(data, model), panel.analyse(data, model, others)
     risks = [float(one.risk(alone.film[None])[0]) for one in (model, *others)]
@@ -197,11 +197,21 @@ def test_summary_of_an_even_map_names_no_place():
 
 
 def test_summary_tells_of_both_sides(analysis):
-    evidence = np.zeros((SIZE, SIZE), np.float32)
-    evidence[:20, -20:] = -4.0
-    text = replaced(analysis, evidence=evidence).summary
+    grid = np.zeros_like(analysis.grid)
+    grid[:2, -2:] = -4.0
+    text = replaced(analysis, grid=grid).summary
     assert "Little evidence for death" in text
     assert "against death reaches 4.0 logits" in text and "upper right" in text
+
+
+def test_summary_says_what_both_sides_come_to(analysis, model):
+    places = analysis.grid[::4, ::4]
+    mean = f"{places.mean():+.1f}".replace("-", "−")
+    assert f"over the {places.size} places" in analysis.summary
+    assert f"the evidence is {mean} logits" in analysis.summary
+    logit = np.log(analysis.risk / (1 - analysis.risk))
+    silent = model.intercept + model.slope * float(model.network.fc.bias.detach())
+    assert np.isclose(logit, silent + places.mean(), atol=1e-3), "it is what moves the risk"
 
 
 def test_tint_leaves_the_film_where_there_is_no_heat_and_has_a_fixed_scale():
@@ -228,11 +238,12 @@ def test_layer_over_a_film_is_the_tinted_film(signed):
     np.testing.assert_allclose(over, tinted, atol=1.5)
 
 
-def test_interval_in_words():
-    assert "One network alone" in panel_words.interval_words(None, None, 1)
-    text = panel_words.interval_words(0.001, 0.154, 5)
-    assert text.startswith("5 networks") and text.endswith("from fewer than 1 to 15 in 100.")
-    alike = panel_words.interval_words(0.126, 0.134, 5)
+def test_range_in_words():
+    assert "One network alone" in panel_words.range_words(None, None, 1)
+    text = panel_words.range_words(0.001, 0.154, 5)
+    assert text.startswith("5 networks")
+    assert text.endswith("give a range from fewer than 1 to 15 in 100.")
+    alike = panel_words.range_words(0.126, 0.134, 5)
     assert alike.endswith("say all the same, 13 in 100.")
 
 
@@ -299,7 +310,7 @@ def test_result_html_has_words_pictures_and_text_alternatives(analysis):
     np.testing.assert_array_equal(pictures["cxr-film"], analysis.view)
     alternatives = re.findall(r'<img class="cxr-(?:film|seen)"[^>]*alt="([^"]+)"', html)
     assert len(alternatives) == 3
-    assert "<i style" not in panel_view.result_html(analysis)  # no interval, no mark
+    assert "<i style" not in panel_view.result_html(analysis)  # no range, no mark
 
 
 def test_record_is_json_and_says_what_the_page_says(analysis, model):
@@ -327,6 +338,12 @@ def test_nothing_of_a_dicom_header_is_in_what_is_sent_for_downloads(model):
     first, second = (panel_view.record(panel.analyse(data, model)) for data in (plain, marked))
     assert first == second
     assert find_markers(marked) and not find_markers(json.dumps(second).encode())
+
+
+def test_an_encoder_that_fails_leaves_no_empty_picture_on_the_page(analysis, monkeypatch):
+    monkeypatch.setattr(cv2, "imencode", lambda *_: (False, np.empty(0, np.uint8)))
+    with pytest.raises(RuntimeError, match="PNG encoder failed"):
+        panel_view.result_html(analysis)
 
 
 def test_result_html_escapes_warnings(analysis):

@@ -94,13 +94,22 @@ def test_no_difference_at_all_and_perfect_ranks_get_no_interval():
     table = patients()
     same = pooled_difference(table.assign(other=table["risk_0"]), "other")
     assert same.estimate == 0 and np.isnan(same.low) and "rank alike" in same.note
-    sure = table.assign(risk_0=0.2 + 0.5 * table["died"], risk_1=0.9 * table["died"], other=0.5)
-    half = pooled_difference(sure, "other")
-    assert (
-        half.estimate == 0.5 and half.note == "no interval: all patients tell the same difference"
-    )
+    certain = table.assign(risk_0=0.2 + 0.5 * table["died"], other=0.5)
+    half = pooled_difference(certain, "other")
+    assert half.estimate == 0.5 and half.note == auroc_difference(certain, "risk_0", "other").note
+    assert np.isnan(half.low) and "same difference" in half.note
+    several = pooled_difference(certain.assign(risk_1=0.9 * table["died"]), "other")
+    assert several.estimate == 0.5 and np.isnan(several.low) and "same difference" in several.note
     perfect = pooled_auroc(table.assign(risk_0=0.2 + 0.5 * table["died"]))
     assert perfect.estimate == 1 and np.isnan(perfect.low) and "perfect" in perfect.note
+
+
+def test_models_that_tell_nothing_get_no_interval_whether_one_or_several():
+    table = patients().assign(risk_0=0.3)
+    alone = auroc_interval(table, risk="risk_0")
+    for one in (pooled_auroc(table), pooled_auroc(table.assign(risk_1=0.4))):
+        assert one.estimate == alone.estimate == 0.5 and np.isnan([one.low, alone.low]).all()
+        assert "the same for all" in one.note and "the same for all" in alone.note
 
 
 def test_risks_that_are_the_same_for_all_get_no_interval():
@@ -109,7 +118,7 @@ def test_risks_that_are_the_same_for_all_get_no_interval():
         same = table.assign(**{f"risk_{draw}": risk for draw, risk in enumerate(constants)})
         found = pooled_auroc(same)
         assert found.estimate == 0.5 and np.isnan([found.low, found.high]).all()
-        assert found.note == "no interval: in each draw, the risk is the same for all"
+        assert found.note == "no interval: in every draw, the score is the same for all"
     one_varies = pooled_auroc(table.assign(risk_1=0.3))
     assert one_varies.low < one_varies.estimate < one_varies.high
 

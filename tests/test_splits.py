@@ -1,5 +1,7 @@
 """Splits by patient, and copies of films found by their picture."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -9,6 +11,7 @@ import pytest
 
 from helpers import duplicates
 from helpers.duplicates import find_duplicates, load_duplicates
+from helpers.paths import PROJECT
 from helpers.patient_groups import group_patients
 from helpers.pixels import read_radiograph
 from helpers.splits import (
@@ -32,6 +35,12 @@ def make_cohort(site="sbu", died=20, survived=80, unknown=50, films=3):
     ]
     table = pd.DataFrame(rows, columns=["patient_id", "site", "image_path", "died"])
     return table.astype({"died": "boolean", "patient_id": "string", "image_path": "string"})
+
+
+@pytest.mark.parametrize("module", ["splits", "duplicates", "outlined", "cohorts"])
+def test_finding_copies_and_splitting_need_no_network(module):
+    script = f"import sys, helpers.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=False).returncode == 0
 
 
 def parts_of(cohort):

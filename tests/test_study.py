@@ -1,14 +1,17 @@
 """Studies: stored once, resumed, refused when changed; their statistics on cases known by hand."""
 
+import ast
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks import study as benchmark
+from benchmarks import study_real, study_variants, study_ways
 from benchmarks.study_real import (
     REFERENCES,
     auroc_within,
@@ -18,7 +21,7 @@ from benchmarks.study_real import (
     teaching,
 )
 from benchmarks.study_real import summarise as summarise_ways
-from benchmarks.study_runs import Runs
+from benchmarks.study_runs import Runs, module_path
 from benchmarks.study_summary import RANKS, side_by_side, summarise
 from benchmarks.study_variants import (
     FIRST,
@@ -35,7 +38,7 @@ from helpers.imputers import METHODS
 from helpers.models import STARTS
 from helpers.patient_groups import group_patients
 from helpers.starts import PHANTOM_START
-from helpers.studies import compare, differences, load_study, save_study, start_note
+from helpers.studies import CODE, compare, differences, gaps, load_study, save_study, start_note
 
 
 @pytest.fixture
@@ -99,7 +102,63 @@ def test_a_run_is_made_once_and_again_for_another_recipe(tmp_path, table, monkey
     runs.table("one, two", {"seed": 1}, make)
     monkeypatch.setattr("benchmarks.study_runs.code_hash", lambda: "other code")
     runs.table("one, two", {"seed": 0}, make)
+    assert len(made) == 2  # this one still runs what it began with
+    Runs(tmp_path).table("one, two", {"seed": 0}, make)
     assert len(set(made)) == 3
+
+
+def test_a_changed_module_that_decides_never_returns_an_old_table(tmp_path, table, monkeypatch):
+    monkeypatch.setattr("benchmarks.study_runs.PROJECT", tmp_path)
+    module = tmp_path / "benchmarks" / "ways.py"
+    module.parent.mkdir()
+    made = []
+
+    def run(deciding):
+        Runs(tmp_path, deciding).table("one", {"seed": 0}, lambda path: made.append(path) or table)
+
+    for content in ("first", "first", "second"):
+        module.write_text(content)
+        run(["benchmarks.ways"])
+        run([])
+    assert len(made) == len(set(made)) == 3  # two of the module, one that knows nothing of it
+
+
+@pytest.mark.parametrize(
+    ("modules", "deciding", "others"),
+    [
+        # Those of the others that choose films are in the hashes of the films.
+        (
+            [study_variants],
+            study_variants.DECIDING,
+            {"benchmarks.study_runs", "helpers.cohorts", "helpers.files", "helpers.splits"},
+        ),
+        # Those of the others that judge do it anew each time.
+        (
+            [study_real, study_ways],
+            study_real.DECIDING,
+            {
+                *("benchmarks.study_runs", "helpers.evaluation", "helpers.files"),
+                "helpers.intervals",
+            },
+        ),
+    ],
+)
+def test_all_that_a_run_imports_is_in_its_key_or_decides_nothing(modules, deciding, others):
+    """So that whoever lets a run use one more module thinks of its key."""
+    code = {f"helpers.{name}" for name in CODE}
+    assert all(module_path(name).is_file() for name in deciding)
+    assert {module.__name__ for module in modules} <= set(deciding)
+    assert imported(modules) == (imported(modules) & (set(deciding) | code)) | others
+
+
+def imported(modules):
+    """Modules of this repository that these name, without those of packages' own names."""
+    found = set()
+    for module in modules:
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module != "phantoms":
+                found.add(node.module)
+    return {name for name in found if name.split(".")[0] in ("benchmarks", "helpers", "phantoms")}
 
 
 def test_a_run_that_fails_leaves_nothing(tmp_path):
@@ -253,6 +312,9 @@ def test_a_comparison_shows_means_intervals_and_seeds(tmp_path):
     assert shown["slope"].eq("not here").all()
     ahead = differences(study, test="sbu", measure="AUROC")
     assert ahead.to_dict() == {"a": "—", "b": "−0.11 (−0.20 to +0.01)"}
+    gap = gaps(study, test="sbu", measure="AUROC")
+    assert list(gap) == ["b"] and (gap["b"].low, gap["b"].high) == pytest.approx((-0.2, 0.01))
+    assert gaps(study, test="ieee8023", measure="AUROC") == {}
 
 
 def test_runs_on_different_patients_are_not_compared():

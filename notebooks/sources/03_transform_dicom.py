@@ -643,7 +643,7 @@ from helpers.clinical import NotKnownAtAdmission, predictors
 
 asked = ["age.splits", "gender_concept_name"]
 honest = predictors(index, asked)
-honest["male"].value_counts().rename("patients").to_frame()
+honest["male"].map({1.0: "male", 0.0: "female"}).value_counts().rename("patients").to_frame()
 
 # %%
 Markdown(

@@ -430,8 +430,8 @@ for ax, (measure, intervals) in zip(axes[0], found.items(), strict=True):
 
 # %%
 def verdict(measure, gain, than):
-    word = "clearly higher" if gain.low > 0 else "clearly lower" if gain.high < 0 else "not clear"
-    return f"- {' '.join(measure.split())}: **{word}**, {gain:+.2f}, than *{than}*"
+    word = "higher" if gain.low > 0 else "lower" if gain.high < 0 else "not clearly different"
+    return f"- {' '.join(measure.split())}, less that of *{than}*: {gain:+.2f}, **{word}**"
 
 
 careful_gains = [
@@ -443,9 +443,9 @@ careful_gains = [
 start_alone = [verdict(measure, found[measure]["start alone"], "random") for measure in found]
 Markdown(
     "Of these very networks, on other patients (what another seed would give is not in the intervals), the phantom start with "
-    "careful training is\n\n"
+    "careful training has\n\n"
     + "\n".join(careful_gains)
-    + "\n\nThe phantom start, trained as carelessly as the random one, is\n\n"
+    + "\n\nThe phantom start, trained as carelessly as the random one, has\n\n"
     + "\n".join(start_alone)
     + f"\n\nThe differences are paired. There are {len(judged)} validation patients, of whom "
     f"{int(judged['died'].sum())} died; they also chose the best epoch of every run, which flatters each, and most "

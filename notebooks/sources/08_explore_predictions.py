@@ -59,17 +59,20 @@ upload_panel(model, example_films(), others=others, paths=True)
 # **The risk** is calibrated on validation patients, of whom few died: it is *meant* as how many of a hundred patients like
 # those, with this answer, die (invented ones, where the model was taught on phantoms: of a real patient it then says nothing), and may be off by a good part of itself (notebook 06 has the intervals). For people elsewhere, at another time, treated differently, it may be far off
 # (notebook 06). It stands beside the share of the patients it was taught and tuned on who died, which is what the model would say
-# without seeing anything. If the two bars are alike, the film told it little. The mark on the bars reaches from the
+# without seeing anything. If the two bars are alike, the film told it little. The mark on the bars is a range, no interval of 95 %: it reaches from the
 # lowest to the highest answer of all networks: the model, and four that went on from iteration 1, in all layers, with other draws of the same
 # patients. So it shows how much this film's answer hangs on who happened to be there and on the seed. Iteration 1 they have in
 # common, and other hospitals and wrong labels fool all networks alike: the whole uncertainty is larger. *The
 # model's threshold* is the highest risk from which eight in ten of the validation patients who died would be caught.
 #
 # **The heat map** shows evidence for death by place, in logits of the calibrated risk; the switch adds evidence
-# against it. The scale is the same for every film, so a pale map means little evidence, whatever the opacity.
+# against it. The scale is the same for every film: compare the map with its colour bar, which fades with the slider. On black parts of a
+# film weak colour hardly shows. The peaks alone may mislead, for evidence on one side may be outweighed by the other: the last sentence of
+# the summary says what both come to, which is what moves the risk.
 # This is the finer map of notebook 07: the same weights, asked at places 8 pixels apart in the picture that the network saw, each
 # the middle of a square of 32 pixels, though its value may hang on the whole picture. Every fourth place down and across belongs to
-# the network's own grid; the mean of these, plus a constant, is the logit of the predicted risk. The places between add nothing to it, but with them the hottest point can fall between
+# the network's own grid; the mean of these, plus a constant, is the logit of the predicted risk. (In the outermost 16 pixels no place has its
+# middle: the colour of the nearest one is drawn out to the edge.) The places between add nothing to it, but with them the hottest point can fall between
 # those of the coarse grid. Whether it then falls on a lesion more often, and how much of that is habit (the average map of all films,
 # which looks at none), notebook 07 measures. A convincing map is no proof of a sound reason either.
 #
@@ -99,7 +102,7 @@ print(*sentences(answer), answer.summary, sep="\n")
 # ## When the answer may be worth nothing
 #
 # Noise, and the example spoiled in several ways. The network answers all. Read the warnings, compare the risks with that of the
-# intact film above, and notice that a risk alone would not have told you.
+# intact film, and notice that a risk alone would not have told you.
 
 # %%
 import cv2
@@ -125,9 +128,12 @@ from IPython.display import Markdown
 Markdown(
     "\n".join(
         f"- **{name}**: {one.words}. Warnings: {' '.join(one.warnings) or 'none.'}"
-        for name, one in answers.items()
+        for name, one in {"intact": answer, **answers}.items()
     )
 )
+
+# %% [markdown]
+# *That* something is strange the checks say more reliably than *what*: which of the reasons above are right?
 
 # %% [markdown]
 # ## Closing
@@ -135,13 +141,14 @@ Markdown(
 # **What we found.** The network has an answer to everything. What makes an answer useful is what stands beside
 # it: the risk without a film, the scale of the map, the warnings, and the intervals of notebook 06.
 #
-# **What would change our mind.** About *not for clinical use*: nothing in this series. It would take
-# prospective studies at several hospitals, in today's patients.
+# **What would change our mind.** About *not for clinical use*: nothing, for this model. Another one would need prospective studies at several
+# hospitals in today's patients, proof that patients fare better for it, and approval as a medical device.
 #
 # **Exercises.**
 # 1. Photograph one of the drawn films on your screen with your telephone and upload it. Which warnings appear, and what
 #    happens to the risk?
 # 2. Crop an example to one lung. Does the panel notice? Should it?
-# 3. Write another check in `helpers/input_checks.py`, and count on phantoms how often it is wrong.
+# 3. Write another check in `helpers/input_checks.py`, which the panel and this notebook share, and count how often it is wrong:
+#    `python -m benchmarks.input_checks` does that, on phantoms or on real films.
 #
 # **Where next.** Back to [00 · Start here](00_start_here.ipynb), with other data: README says how.

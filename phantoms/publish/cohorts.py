@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
@@ -21,6 +20,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from helpers.files import file_hash
 from helpers.paths import PHANTOM_MANIFEST, phantom_manifest
 from phantoms.people import draw_films, draw_people
 from phantoms.publish import experts, hannover, ieee8023, sbu
@@ -28,7 +28,6 @@ from phantoms.publish.files import Job, run_job
 from phantoms.truth import TRUTH_COLUMNS
 
 VERSION = 4  # raise it whenever the same seed gives other files
-MANIFEST = PHANTOM_MANIFEST
 # Of folders that somebody has looked into.
 SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 HANNOVER_PATIENTS = 120
@@ -111,9 +110,9 @@ def make_cohorts(
     shutil.rmtree(part, ignore_errors=True)  # what a killed run left behind
     part.mkdir(parents=True)
     _make(part, plan_cohorts(scale, seed), processes or _all_processors(), progress)
-    hashes = {table: hashlib.sha256((part / table).read_bytes()).hexdigest() for table in TABLES}
+    hashes = {table: file_hash(part / table) for table in TABLES}
     text = json.dumps({**manifest, "tables": hashes}, indent=2) + "\n"
-    (part / MANIFEST).write_text(text, encoding="utf-8")
+    (part / PHANTOM_MANIFEST).write_text(text, encoding="utf-8")
     _replace(part, root)
     return root
 
@@ -122,13 +121,13 @@ def _refuse_others(root: Path) -> None:
     """Refuse a root with anything in it that would be lost."""
     if root.exists() and not root.is_dir():
         raise FileExistsError(f"expected {root} to be a folder or absent, found a file")
-    made = {MANIFEST, *(Path(table).parts[0] for table in TABLES)}
+    made = {PHANTOM_MANIFEST, *(Path(table).parts[0] for table in TABLES)}
     found = {path.name for path in root.iterdir()} - SYSTEM_FILES if root.exists() else set()
-    if found and (MANIFEST not in found or found - made):
-        others = ", ".join(sorted(found - made)[:3]) or f"no {MANIFEST}"
+    if found and (PHANTOM_MANIFEST not in found or found - made):
+        others = ", ".join(sorted(found - made)[:3]) or f"no {PHANTOM_MANIFEST}"
         raise FileExistsError(
-            f"expected {root} to be absent, empty or made by phantoms ({MANIFEST} inside, and "
-            f"nothing else), found {others}; move that away or choose another --root"
+            f"expected {root} to be absent, empty or made by phantoms ({PHANTOM_MANIFEST} inside, "
+            f"and nothing else), found {others}; move that away or choose another --root"
         )
 
 
@@ -137,7 +136,7 @@ def read_manifest(root: Path) -> dict[str, Any] | None:
 
     All three are None where somebody has taken parts of them away since.
     """
-    if not (root / MANIFEST).is_file():
+    if not (root / PHANTOM_MANIFEST).is_file():
         return None
     made = phantom_manifest(root)
     complete = all((root / table).is_file() for table in TABLES)
