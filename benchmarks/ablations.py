@@ -242,12 +242,12 @@ def losses(films: pd.DataFrame, seeds: Sequence[int], known: str, repeats: int) 
         return found | {("lost", name): means[WHOLE] - mean for name, mean in means.items()}
 
     intervals, each = bootstrap_interval(measures, sample, repeats=repeats), by_run(sample)
-    limits = (0.0, 1.0) if known == "died" else (-1.0, 1.0)
+    limits = low, high = (0.0, 1.0) if known == "died" else (-1.0, 1.0)
     rows = []
     for name, own in each.items():
         row = {"without": name, "mean": with_seeds(intervals["mean", name], own, limits=limits)}
         lost = each[WHOLE] - own
-        difference = with_seeds(intervals["lost", name], lost)
+        difference = with_seeds(intervals["lost", name], lost, limits=(low - high, high - low))
         row |= {"lost": f"{difference:+.2f}", "lost, each seed": listed(lost)}
         rows.append(row | ({"lost": "", "lost, each seed": ""} if name == WHOLE else {}))
     return pd.DataFrame(rows).astype(str)

@@ -179,9 +179,8 @@ def summarise(tables: dict[tuple[str, int], pd.DataFrame]) -> pd.DataFrame:
             row = {"way": name, "measure": measure, **as_columns(mean)}
             row |= {"seeds": " ".join(f"{value:.3f}" for value in own)}
             for label, reference in REFERENCES.items():
-                ahead = with_seeds(
-                    intervals[label, name, measure], values[reference, measure] - own
-                )
+                gain = values[reference, measure] - own
+                ahead = with_seeds(intervals[label, name, measure], gain, limits=(-1, 1))
                 row |= as_columns(ahead, f"{label}_less_this_")
             rows.append({**row, "patients": len(wide), "deaths": int(wide["died"].sum())})
     return pd.DataFrame(rows)

@@ -82,10 +82,12 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
     for name in variants:
         for measure in runs[name][0]:
             values, others = ([run[measure] for run in runs[one]] for one in (name, against[name]))
-            limits = LIMITS.get(measure, ANY)
+            limits = low, high = LIMITS.get(measure, ANY)
             mean = with_seeds(intervals["mean", name, measure], values, limits=limits)
             ahead = [own - other for own, other in zip(values, others, strict=True)]
-            apart = with_seeds(intervals["difference", name, measure], ahead)
+            apart = with_seeds(
+                intervals["difference", name, measure], ahead, limits=(low - high, high - low)
+            )
             rows.append(
                 {
                     "variant": name,

@@ -75,6 +75,30 @@ def test_killed_twice_and_resumed_it_ends_as_if_undisturbed(tmp_path):
     assert not (killed / "run.checkpoint.part").exists()
 
 
+def test_killed_in_the_head_stage_and_between_the_stages_it_ends_as_if_undisturbed(tmp_path):
+    killed = prepare(tmp_path / "killed")
+    checkpoint = killed / "run.checkpoint"
+
+    def epochs_of_the_head():
+        saved = torch.load(checkpoint, weights_only=True)
+        assert saved["stage"] == 0
+        return saved["epoch"]
+
+    # With its first checkpoint on disk but not in its place: it has to begin anew.
+    assert in_child(killed, "--kill-write", "1") == -signal.SIGKILL
+    assert not checkpoint.exists() and (killed / "run.checkpoint.part").exists()
+    # After the first of the head's two epochs.
+    assert in_child(killed, "--kill-write", "2") == -signal.SIGKILL
+    assert epochs_of_the_head() == 1
+    # At the first step of all layers, and, going on from there, before their first checkpoint.
+    for moment in ("--kill-step", "--kill-write"):
+        assert in_child(killed, moment, "1") == -signal.SIGKILL
+        assert epochs_of_the_head() == 2
+    assert in_child(killed) == 0
+    whole = train(prepare(tmp_path / "whole"))
+    assert json.loads((killed / "result.json").read_text()) == describe(whole)
+
+
 def test_two_processes_take_the_steps_of_one_and_resume_as_one_does(tmp_path):
     """Only the order of sums differs, which float32 rounds: about 1e-7 a sum, grown over 9 steps.
 

@@ -261,6 +261,22 @@ def test_summary_of_runs_whose_truth_is_known(monkeypatch):
     assert forgot.loc[(FIRST, "AUROC"), "against"] == FIRST
 
 
+def test_no_difference_between_variants_is_larger_than_can_be(monkeypatch):
+    monkeypatch.setattr("benchmarks.study_summary.REPEATS", 40)
+    tables, rng = made_up_runs(60), np.random.default_rng(2)
+    for (name, seed), table in tables.items():
+        known = table["risk_true"] > 0.3
+        table["died"] = pd.array(known ^ (table.index % 15 == 0), "boolean")
+        near = (table["risk_true"] + rng.normal(0, 0.05, len(table))).clip(0.01, 0.99)
+        # Seeds so far apart that t quantiles reach beyond all limits.
+        table["risk"] = 1 - near if name == FIRST and seed < 2 else near
+    found = summarise(tables).set_index(["variant", "test", "measure"]).sort_index()
+    apart = found.loc[(FIRST, "sbu")][["difference_low", "difference_high"]]
+    assert apart.loc["AUROC", "difference_low"] == -1
+    assert apart.loc[RANKS, "difference_low"] == -2
+    assert (apart.loc[["AUROC", RANKS], "difference_high"] < [1, 2]).all()
+
+
 def test_ranks_that_need_no_outcome_have_intervals_that_do_not_hang_on_it(monkeypatch):
     monkeypatch.setattr("benchmarks.study_summary.REPEATS", 40)
     few = made_up_runs()
@@ -358,6 +374,27 @@ def test_ways_are_compared_on_the_same_patients(monkeypatch):
     tables[REFERENCES["phantom"], 0] = patients.iloc[1:].assign(risk=0.5, fold=0)
     with pytest.raises(ValueError, match="different patients"):
         summarise_ways(tables)
+
+
+def test_no_difference_between_ways_is_larger_than_one(monkeypatch):
+    monkeypatch.setattr("benchmarks.study_real.REPEATS", 40)
+    rng = np.random.default_rng(1)
+    died = np.arange(60) % 3 == 0
+    patients = pd.DataFrame({"patient_id": np.arange(60).astype(str), "died": died})
+    patients = patients.assign(site="ieee8023", label_source="observed")
+    patients["fold"] = np.arange(60) // 3 % 5
+    knows, errs = (
+        (np.where(right, 0.7, 0.3) + rng.normal(0, 0.15, 60)).clip(0, 1) for right in (died, ~died)
+    )
+    turned = REFERENCES["predecessor"]  # by its second seed
+    tables = {
+        (way, seed): patients.assign(risk=errs if way == turned and seed else knows)
+        for way in REFERENCES.values()
+        for seed in range(2)
+    }
+    row = summarise_ways(tables).set_index(["way", "measure"]).loc[(turned, "AUROC, pooled")]
+    assert (row["phantom_less_this_low"], row["phantom_less_this_high"]) == (-1, 1)
+    assert (row["low"], row["high"]) == (0, 1)
 
 
 def test_every_way_says_what_it_does():
