@@ -1,6 +1,6 @@
 """Analyses uploads in a process of its own that notes every attempt to change or to start anything.
 
-    python tests/watched_analysis.py
+    TMPDIR=EMPTY_FOLDER python …/tests/watched_analysis.py    # in another empty folder
 
 Prints a JSON list of what was attempted, and of files that appeared. Python tells its audit hook
 of files that are opened and of folders that are changed. Of what libraries do in C it knows
