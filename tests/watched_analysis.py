@@ -1,10 +1,10 @@
 """Analyses uploads in a process of its own that notes every attempt to change or to start anything.
 
-    python tests/watched_analysis.py
+    TMPDIR=EMPTY_FOLDER python …/tests/watched_analysis.py    # in another empty folder
 
-Prints a JSON list of what was attempted. Python tells its audit hook of files that are opened and
-of folders that are changed. Of what libraries do in C it knows nothing: so the system ends this
-process if it writes a byte to any file, whoever does it.
+Prints a JSON list of what was attempted, and of files that appeared. Python tells its audit hook
+of files that are opened and of folders that are changed. Of what libraries do in C it knows
+nothing: so the system ends this process if it writes a byte to any file, whoever does it.
 """
 
 import json
@@ -39,16 +39,21 @@ def main() -> None:
     odd = [path.read_bytes() for path in sorted(ENCODED.glob("*.dcm"))]
     odd += [data[: len(data) // 2] for data in good]
     upload_panel(model, others=[other])
-    attempts = watch()
+    before, attempts = files(), watch()
     with nothing_written():
         for data in good:
             analyse(data, model, [other])
         for data in odd:
             with suppress(UnreadableRadiograph):
                 analyse(data, model, [other])
-    found = list(attempts)
+    found = [*attempts, *(f"appeared: {path}" for path in files() - before)]
     prove(attempts)
     print(json.dumps(found))
+
+
+def files() -> set[str]:
+    """What is in this folder and in that for temporary files, which libraries may have used."""
+    return {str(path) for place in (".", tempfile.gettempdir()) for path in Path(place).rglob("*")}
 
 
 @contextmanager
