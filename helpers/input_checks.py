@@ -157,9 +157,10 @@ def _check_look(
         kind = found.nearest[0]
         warnings[kind] = f"This does not look like a frontal film of a chest. {KINDS[kind]}"
     if likeness < limits["resemblance"]:
+        limit = f"{limits['resemblance']:.2f}".replace("-", "−")
         warnings["mean film"] = (
             "Light and dark are laid out otherwise than on the films that the network learned "
-            f"from: the correlation with their mean is below {limits['resemblance']:.2f}; that of "
+            f"from: the correlation with their mean is below {limit}; that of "
             "nearly all frontal phantoms is above."
         )
     if warnings:

@@ -555,7 +555,7 @@ def assert_readable_in_every_state(page: Page, name: str, folder: Path) -> None:
 def assert_readable(page: Page, *places: str) -> None:
     """Every text that the panel shows, among them at least one in each of the places."""
     for place in (".cxr-status", ".cxr-notice", "button", "legend", *places):
-        assert page.locator(f".cxr-panel {place}").first.is_visible(), place
+        assert page.locator(f".cxr-panel {place} >> visible=true").count(), place
     texts = page.locator(".cxr-panel").evaluate(COLOURS)
     assert len(texts) > len(places)
     for text, ink, paper in texts:
@@ -786,6 +786,7 @@ def test_the_newer_upload_of_two_views_is_the_one_that_goes_on(alone, tmp_path):
     page.evaluate("void show()")
     choose(page, tmp_path, megabytes=9)  # waits for receipts
     say(page, "received", run=1, bytes=0)
+    page.wait_for_function("sent.filter((message) => message.kind === 'piece').length === 16")
     page.get_by_role("button", name="An example").nth(1).click()
     say(page, "received", run=2, bytes=0)
     first, second = (page.locator(".cxr-panel").nth(number) for number in (0, 1))

@@ -105,12 +105,7 @@ _ = plot_films(grey, [f"version {number}" for number in range(1, 7)], columns=6)
 # that says one half of everybody. One means that nothing was learned.
 
 # %%
-from dataclasses import replace
-
 import numpy as np
-
-from helpers.figures import plot_learning_curves
-from helpers.training import CARELESS, build_resnet18, fit
 
 
 def over_a_coin(history, learned, held_out):
@@ -121,6 +116,12 @@ def over_a_coin(history, learned, held_out):
     coin = {name: np.log(2) * (weight * share + 1 - share) for name, share in shares.items()}
     return history.assign(**{name: history[name] / coin[name] for name in coin})
 
+
+# %%
+from dataclasses import replace
+
+from helpers.figures import plot_learning_curves
+from helpers.training import CARELESS, build_resnet18, fit
 
 few = pd.concat([train[train["died"] == 1].head(20), train[train["died"] == 0].head(40)])
 long = replace(CARELESS, size=size, epochs=12, patience=99)
@@ -259,6 +260,7 @@ def errors(t):
     return {"bias": error.mean(), "mean absolute error": error.abs().mean()}
 
 
+# %%
 if is_phantom("ieee8023"):
     names = ["clearest third", "middle third", "most opaque third"]
     thirds = pd.qcut(read["true_share"], 3, labels=names)
@@ -441,6 +443,8 @@ careful_gains = [
     if pair[0] == chosen
 ]
 start_alone = [verdict(measure, found[measure]["start alone"], "random") for measure in found]
+
+# %%
 Markdown(
     "Of these very networks, on other patients (what another seed would give is not in the intervals), the phantom start with "
     "careful training has\n\n"
@@ -771,6 +775,8 @@ model = finish_model(
     title="iteration 1: ieee8023, class weights",
     start=start,
 )
+
+# %%
 asked = pool_by_patient(predict(model, select_index_films(validation)))
 caught = asked.loc[asked["died"], "risk"] >= model.threshold
 Markdown(
