@@ -92,7 +92,14 @@ def write_films(cohort: pd.DataFrame, squares: np.ndarray, folder: str | Path) -
     -------
     DataFrame
         The cohort with the new files as ``image_path``.
+
+    Raises
+    ------
+    ValueError
+        If the films are not as many as the rows; nothing is written then.
     """
+    if len(squares) != len(cohort):
+        raise ValueError(f"expected {len(cohort)} films, one a row, got {len(squares)}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{number}.png" for number in range(len(squares))]

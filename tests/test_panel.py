@@ -196,6 +196,17 @@ def test_summary_of_an_even_map_names_no_place():
     assert not any(place in text for place in ("upper", "lower", "left", "right", "central"))
 
 
+def test_the_parts_of_a_map_share_its_places_evenly():
+    names = zip(["upper"] * 4 + ["middle"] * 5 + ["lower"] * 4, range(13), strict=True)
+    for name, row in names:  # of 13 places, as on a film of 128 px
+        places = np.zeros((13, 13), np.float32)
+        places[row, 12 - row] = 2.0  # from the upper right to the lower left
+        column = {"upper": "right", "middle": "central", "lower": "left"}[name]
+        assert f"the {name} {column} one holds the most of this evidence: 100%" in (
+            panel.describe_heat(places)
+        )
+
+
 def test_summary_tells_of_both_sides(analysis):
     grid = np.zeros_like(analysis.grid)
     grid[:2, -2:] = -4.0

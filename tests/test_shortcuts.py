@@ -8,6 +8,7 @@ import torch
 from helpers import shortcuts
 from helpers.evaluation import auroc
 from helpers.models import build_resnet18, in_batches
+from helpers.pixels import read_radiograph
 from helpers.probing import features, with_head
 
 
@@ -35,6 +36,19 @@ def test_stamp_changes_only_its_place(size):
     assert changed.any() and not changed[~mask].any()
     assert changed[mask].mean() > 0.1
     assert np.all(film == 60)
+
+
+def test_changed_films_are_stored_as_they_are_in_the_cohorts_order(tmp_path):
+    squares = np.random.default_rng(0).integers(0, 256, (12, 64, 64)).astype(np.uint8)
+    cohort = pd.DataFrame({"patient_id": list("abcdefghijkl"), "image_path": "elsewhere"})
+    stored = shortcuts.write_films(cohort, squares, tmp_path / "new" / "folder")
+    assert list(stored["patient_id"]) == list(cohort["patient_id"])
+    for path, square in zip(stored["image_path"], squares, strict=True):
+        np.testing.assert_array_equal(np.rint(255 * read_radiograph(path)), square)
+    assert (cohort["image_path"] == "elsewhere").all()
+    with pytest.raises(ValueError, match="expected 12 films, one a row, got 3"):
+        shortcuts.write_films(cohort, squares[:3], tmp_path / "fewer")
+    assert not (tmp_path / "fewer").exists()
 
 
 def test_a_network_that_learned_from_stamps_misses_them():

@@ -684,7 +684,7 @@ Markdown(
 # nothing to do with each other.
 
 # %%
-from helpers.studies import compare, differences, load_study, start_note
+from helpers.studies import compare, differences, gaps, load_study, start_note
 
 study = load_study("phantom-variants")
 ways = [way for way in study.table["variant"].unique() if "labels:" in way]
@@ -701,8 +701,7 @@ stored.rename(index={"iteration 1": "mean risk of the draws"})
 # %%
 def against(way, measure):
     """What a way has more than the draws' mean risk, in words."""
-    row = study.table.query("test == 'sbu' and variant == @way and measure == @measure").iloc[0]
-    gap = Interval(*row[["difference_estimate", "difference_low", "difference_high"]].astype(float))
+    gap = gaps(study, test="sbu", measure=measure)[way]
     word = "better" if gap.low > 0 else "worse" if gap.high < 0 else "not shown to differ"
     return f"* {way.split(': ')[1]}, {measure}: **{word}**, {gap:+.2f}"
 

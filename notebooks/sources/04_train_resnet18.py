@@ -731,17 +731,16 @@ stored.rename(index=both).T.rename_axis(index=None, columns=None)
 # Paired, on the same patients and seeds (the two ways began apart: in each, iteration 1 was trained in the same manner as iteration 2):
 
 # %%
-from helpers.evaluation import Interval
+from helpers.studies import gaps
 
-without_less_with = study.table.query("test == 'sbu' and variant == @without").set_index("measure")
-columns = ["difference_estimate", "difference_low", "difference_high"]
-without_weights, gaps = [], {}
-for measure in [*ranks, *(state for state in states if "recalibrated" in state)]:
-    gap = gaps[measure] = Interval(*without_less_with.loc[measure, columns].astype(float))
+fitted = [state for state in states if "recalibrated" in state]
+lead = {m: gaps(study, test="sbu", measure=m)[without] for m in [*ranks, *fitted]}
+without_weights = []
+for measure, gap in lead.items():
     word = "higher" if gap.low > 0 else "lower" if gap.high < 0 else "not clearly different"
     without_weights.append(f"- {measure}: **{word}** without class weights, {gap:+.2f}")
-better, worse = [m for m in ranks if gaps[m].high < 0], [m for m in ranks if gaps[m].low > 0]
-off = [measure for measure in gaps if measure not in ranks and not gaps[measure].holds(0)]
+better, worse = [m for m in ranks if lead[m].high < 0], [m for m in ranks if lead[m].low > 0]
+off = [measure for measure in fitted if not lead[measure].holds(0)]
 without_weights.append(
     "- So the weights "
     + (

@@ -175,7 +175,7 @@ pd.Series(
 # (Such intervals of differences over seeds are on the safe side, wider than they need be: [its page](../docs/coverage.md).)
 
 # %%
-from helpers.studies import compare, differences, load_study, start_note
+from helpers.studies import compare, differences, gaps, load_study, start_note
 
 ranks = "rank correlation with the true risk"
 study = load_study("phantom-variants")
@@ -202,8 +202,8 @@ MATTERS = 0.03  # no smaller difference is one
 
 def judged(way, what, measure):
     """How a way differs from head, then all layers, in words."""
+    gap = gaps(study, test="sbu", measure=measure)[way]
     row = study.table.query("test == 'sbu' and variant == @way and measure == @measure").iloc[0]
-    gap = Interval(*row[["difference_estimate", "difference_low", "difference_high"]].astype(float))
     word = "worse" if gap.high < 0 else "better" if gap.low > 0 else "not shown to differ"
     if max(-gap.low, gap.high) <= MATTERS:
         word = "as good as equal"

@@ -859,15 +859,14 @@ def in_the_first_quarter(rival):
     good = early[rival].count("as it should be")
     words = ("neither test", "one of the two tests", "both tests")[good]
     contrary = early[rival].count("the wrong way round")
-    return f"against *{rival}*, {words}" + (
-        f" ({contrary} the wrong way round)" if contrary else ""
-    )
+    wrong_way = f" ({contrary} the wrong way round)" if contrary else ""
+    return f"against *{rival}* by {words}{wrong_way}"
 
 
 shown_by = [rival for rival in rivals_of_order if set(early[rival]) == {"as it should be"}]
 from_outside = (
     "In the first quarter the map is confirmed "
-    + "; ".join(in_the_first_quarter(rival).replace(", ", " by ", 1) for rival in rivals_of_order)
+    + "; ".join(in_the_first_quarter(rival) for rival in rivals_of_order)
     + ". "
     + (
         "What it calls hottest on a film is what the risk of this film rests on."
@@ -1152,8 +1151,8 @@ for ax, (name, kept) in zip(axes, left.items(), strict=True):
     ax.set_title(name, fontsize=9).axes.set_axis_off()
 
 # %% [markdown]
-# *Figure: one film, whole, without its centre, and with nothing but its border. Both are a frame: the first is 15 % of the side wide,
-# the second, a part of it, 10 %.*
+# *Figure: one film, whole, without its centre, and with nothing but its border. Both are frames; the border is the narrower, and a part of
+# the other.*
 #
 # A square is not a lung, so some lung is left. How much, phantoms can tell.
 
