@@ -76,12 +76,19 @@ def score_intervals(scores: pd.DataFrame, patients: Sequence[str] | pd.Series) -
     DataFrame
         A row a column of `scores`: ``score``, ``map``, ``estimate``, ``low``, ``high``.
     """
-    names = list(scores.columns)
-    table = pd.DataFrame({str(place): scores[name] for place, name in enumerate(names)})
-    columns = list(table)
-    table = table.assign(patient_id=np.asarray(patients))
-    found = bootstrap_interval(lambda t: t[columns].mean().to_dict(), table)
-    keys = pd.DataFrame(names, columns=["score", "map"])
+    values = scores.to_numpy(float)
+    known, filled = np.isfinite(values), np.nan_to_num(values)
+
+    def means(resampled: pd.DataFrame) -> dict[int, float]:
+        films = resampled.index.to_numpy()
+        counts = known[films].sum(axis=0, dtype=float)
+        counts[counts == 0] = np.nan
+        return dict(enumerate(filled[films].sum(axis=0) / counts))
+
+    # Columns of text are slow to resample: the table holds whose the films are, and no more.
+    table = pd.DataFrame({"patient_id": pd.Categorical(np.asarray(patients))})
+    found = bootstrap_interval(means, table)
+    keys = pd.DataFrame(list(scores.columns), columns=["score", "map"])
     return keys.join(pd.DataFrame([as_columns(interval) for interval in found.values()]))
 
 

@@ -1,6 +1,7 @@
 """The films of the New York collection: from their headers, or from the manifest of a download."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -85,17 +86,23 @@ def _read_headers(root: Path) -> pd.DataFrame:
 
 
 def _read_header(path: Path) -> dict[str, object]:
-    tags = [*SBU_HEADER.values(), "ReferencedImageSequence"]
     try:
-        if is_pipe(path):
-            raise ValueError(PIPE)
-        with path.open("rb") as file:
-            header = pydicom.dcmread(
-                plain_source(file), stop_before_pixels=True, specific_tags=tags, force=True
-            )
-        values = {column: str(header.get(tag, "") or "") for column, tag in SBU_HEADER.items()}
-        companion = bool(header.get("ReferencedImageSequence"))
+        state = path.stat()
+        found = _header(path, (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
     except Exception:  # pydicom raises a zoo of types on damaged files; a bad file becomes a row
-        values, companion = dict.fromkeys(SBU_HEADER, ""), False
-        return {"image_path": str(path), **values, "companion": companion, "refused": _UNREADABLE}
-    return {"image_path": str(path), **values, "companion": companion, "refused": ""}
+        found = dict.fromkeys(SBU_HEADER, "") | {"companion": False, "refused": _UNREADABLE}
+    return {"image_path": str(path), **found}
+
+
+@lru_cache(maxsize=10_000)
+def _header(path: Path, _state: tuple[int, ...]) -> dict[str, object]:
+    """Read a header once, while the file is in this state: notebooks load a cohort repeatedly."""
+    if is_pipe(path):
+        raise ValueError(PIPE)
+    tags = [*SBU_HEADER.values(), "ReferencedImageSequence"]
+    with path.open("rb") as file:
+        header = pydicom.dcmread(
+            plain_source(file), stop_before_pixels=True, specific_tags=tags, force=True
+        )
+    values = {column: str(header.get(tag, "") or "") for column, tag in SBU_HEADER.items()}
+    return {**values, "companion": bool(header.get("ReferencedImageSequence")), "refused": ""}

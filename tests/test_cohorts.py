@@ -184,6 +184,21 @@ def test_sbu_joins_films_to_the_clinical_table(sbu):
     assert later.loc["A000001", "is_icu"]
 
 
+def test_sbu_sees_that_a_film_changed_since_it_was_loaded(sbu):
+    """Headers are read once a state of the file, so the state must tell."""
+    changed, gone = sbu / "A000001" / "c.dcm", sbu / "A000002" / "a.dcm"
+    before = load_sbu(sbu).set_index("image_path")
+    write_dicom(changed, StudyDate="19000913", StudyInstanceUID="1.2.4")
+    gone.unlink()
+    gone.symlink_to(sbu / "nowhere")
+    after = load_sbu(sbu)
+    days = after.set_index("image_path")["day"]
+    assert before.loc[str(changed), "day"] == -2 and days[str(changed)] == 3
+    assert str(gone) in before.index and str(gone) not in days
+    assert flow_of(after)["excluded: unreadable DICOM header"] == 2
+    assert load_sbu(sbu).equals(after)
+
+
 def test_sbu_joins_only_what_is_known_at_admission(sbu):
     table = pd.read_csv(sbu / SBU_CLINICAL_FILE, dtype=str, keep_default_na=False)
     table = table.assign(htn_v=["Yes", "No"], creatinine="1.1")

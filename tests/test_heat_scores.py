@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.evaluation import Interval
+from helpers.evaluation import Interval, bootstrap_interval
 from helpers.heat_scores import BLOB, CHANCE, in_words, leads, score_intervals, score_maps, table_of
 
 
@@ -66,6 +66,22 @@ def test_intervals_are_over_patients(scores):
     shown = table_of(found)
     assert shown.loc["right", "pointing game"].startswith("1.00")
     assert list(shown.columns) == ["pointing game", "heat in lesions", "heat in lungs"]
+
+
+def test_intervals_are_those_of_the_plain_bootstrap():
+    """As short a table as is resampled here gives what resampling whole columns would."""
+    chance = np.random.default_rng(3)
+    columns = ["a", "b", "gaps", "never"]
+    table = pd.DataFrame(chance.random((40, 4)), columns=columns)
+    table.loc[chance.random(40) < 0.3, "gaps"] = np.nan
+    table["never"] = np.nan
+    patients = [str(number) for number in chance.integers(25, size=40)]
+    found = score_intervals(table.set_axis([("share", name) for name in columns], axis=1), patients)
+    table["patient_id"] = patients
+    plain = bootstrap_interval(lambda t: t[columns].mean().to_dict(), table)
+    expected = [(one.estimate, one.low, one.high) for one in plain.values()]
+    assert np.allclose(found[["estimate", "low", "high"]].astype(float), expected, equal_nan=True)
+    assert found["low"].notna().tolist() == [True, True, True, False]
 
 
 def test_leads_are_paired():

@@ -786,7 +786,7 @@ if phantom:
 #
 # **Deletion and insertion** ([Petsiuk 2018](https://arxiv.org/abs/1806.07421)) need to know nothing of the network's
 # inside: blur the hottest square of the film, then the next, and see how fast the risk falls; or begin with a blurred
-# film and put the hottest squares in first. The easy rival is a random order of the same squares, the mean of three; the hard one is
+# film and put the hottest squares in first. The easy rival is a random order of the same squares, the mean of two; the hard one is
 # again the average map, which looks at no film. Asked are the films of
 # highest risk, since where there is no evidence none can be taken away.
 
@@ -795,7 +795,7 @@ from helpers.figures_saliency import plot_deletion
 from helpers.saliency import area_under, deletion_curve
 
 risky = by_risk[:16]
-random_orders = np.random.default_rng(0).random((3, len(risky), *side))
+random_orders = np.random.default_rng(0).random((2, len(risky), *side))
 
 
 def risks(heat, insert):
@@ -818,7 +818,7 @@ for ax, (what, each) in zip(axes, curves.items(), strict=True):
 
 # %% [markdown]
 # *Figure: mean risk of the riskiest test films while squares are blurred (left) or put into a blurred film (right),
-# the hottest first, in the order of the average map, or in a random order, the mean of three for each film. The lower the line of the
+# the hottest first, in the order of the average map, or in a random order, the mean of two for each film. The lower the line of the
 # hottest lies on the left, and the higher on the right, the better the map knows what counts.*
 #
 # Mind where the right-hand lines begin: a film that is nothing but blur still gets a risk. Mind, too, whether a line on the left rises:
