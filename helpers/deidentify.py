@@ -20,6 +20,7 @@ import pandas as pd
 from pydicom import Dataset
 
 from helpers.dicom import ENDED_PROCESS, convert_film
+from helpers.dicom_silence import quiet
 from helpers.executors import in_order
 from helpers.files import PIPE, is_pipe
 from helpers.keys import keyed_name, load_key
@@ -27,7 +28,6 @@ from helpers.quarantine import (
     RADIOGRAPHS,
     patient_of,
     quarantine_reason,
-    quiet,
     read_header,
     study_date,
     whose_and_when,

@@ -21,10 +21,10 @@ from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_grey import contrast_of
 from helpers.dicom_header import open_film
 from helpers.dicom_picture import encode_png, render, shrink, square_pixels
+from helpers.dicom_silence import quiet
 from helpers.executors import in_order
 from helpers.files import PIPE, is_pipe
 from helpers.ledger import Ledger
-from helpers.quarantine import quiet
 
 __all__ = ["UnreadableDicom", "convert", "convert_film", "describe_header", "read_dicom"]
 

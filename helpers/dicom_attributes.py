@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from pydicom import Dataset
 
-from helpers.quarantine import quiet
+from helpers.dicom_silence import quiet
 
 MEANINGS = {
     "Modality": "kind of machine: CR (plate) or DX (digital detector)",

@@ -19,7 +19,7 @@ from helpers.dicom_refusals import (
     refuse_other_contents,
     refuse_unreadable_pixels,
 )
-from helpers.quarantine import quiet
+from helpers.dicom_silence import quiet
 
 __all__ = ["PictureWords", "is_dicom", "open_film", "picture_words"]
 

@@ -51,7 +51,7 @@ def film_features(cohort: pd.DataFrame, *, size: int = 128) -> np.ndarray:
     return torch.cat([torch.zeros(0, 512), *outputs]).numpy()
 
 
-def fit_head(features: np.ndarray, targets: np.ndarray) -> LogisticRegression:
+def fit_soft_targets(features: np.ndarray, targets: np.ndarray) -> LogisticRegression:
     """Fit a logistic regression to labels, or to risks as soft targets.
 
     A patient with risk p counts as p of a death and 1 - p of a survivor, which is what
@@ -147,7 +147,7 @@ def crossfit(
         known, unseen = (squeeze.transform(features[who]) for who in (~held_out, held_out))
         for column, targets in enumerate(_targets(labels, method)):
             usable = ~np.isnan(targets)
-            head = fit_head(known[usable], targets[usable])
+            head = fit_soft_targets(known[usable], targets[usable])
             risks[held_out, column] = head.predict_proba(unseen)[:, 1]
     columns = [f"risk_{number}" for number in range(risks.shape[1])]
     return patients.join(pd.DataFrame(risks, columns=columns))

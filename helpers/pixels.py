@@ -8,6 +8,7 @@ import numpy as np
 from helpers.dicom import UnreadableDicom, read_dicom
 from helpers.dicom_grey import contrast_of
 from helpers.dicom_header import is_dicom, open_film
+from helpers.dicom_silence import quiet
 from helpers.file_kinds import what_it_is
 from helpers.picture_files import (
     JPEG,
@@ -17,7 +18,6 @@ from helpers.picture_files import (
     check_shape,
     read_picture,
 )
-from helpers.quarantine import quiet
 
 __all__ = [
     "CENTRAL_PART",

@@ -3,13 +3,8 @@
 All that is read of a header to tell whose film it is, and when and how it was made, is named here.
 """
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import date
 from io import BytesIO
-from threading import Lock
 from typing import Any, BinaryIO
 
 from pydicom import Dataset, dcmread
@@ -20,8 +15,6 @@ from helpers.dicom_file import in_plain_words, is_dicom, plain_source, refuse_ma
 
 RADIOGRAPHS = ("CR", "DX")  # of Modality (PS3.3 C.7.3.1.1.1): plates and digital detectors
 
-_PACKAGES = ("pydicom", "pylibjpeg", "openjpeg", "jpeg_ls", "imagecodecs")
-_TALKATIVE = (*_PACKAGES, "pydicom.pixels.decoders.base", "pydicom.pixels.utils", "openjpeg.utils")
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7."  # and its kinds .1 to .4 (PS3.4 B.5)
 _HEADER = [
     *["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "StudyDate", "StudyDescription"],
@@ -29,63 +22,6 @@ _HEADER = [
     *["BurnedInAnnotation", "RecognizableVisualFeatures", "SOPClassUID", "ConversionType"],
     "ImageType",
 ]
-
-
-class _Silence:
-    """Warnings and the loggers of pydicom and its decoders, off while anybody is inside.
-
-    Both belong to the whole process. So the first thread to come in turns them off, and the last
-    one to leave turns them on again.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._inside, self._undo = Lock(), 0, ExitStack()
-
-    def enter(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside > 1:
-                return
-            self._undo.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")
-            for logger in _talkative():
-                self._undo.callback(setattr, logger, "disabled", logger.disabled)
-                logger.disabled = True
-
-    def leave(self) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._undo.close()
-
-
-_SILENCE = _Silence()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep pydicom from warning and logging: what it says quotes the values that it is about.
-
-    Whoever reads headers or pixels does it within. It may be nested, and used by several threads;
-    while one is inside, warnings of the others are not shown either.
-    """
-    _SILENCE.enter()
-    try:
-        yield
-    finally:
-        _SILENCE.leave()
-
-
-def _talkative() -> list[logging.Logger]:
-    """Return the loggers of pydicom and its decoders; a parent's silence is not its children's."""
-    for name in _TALKATIVE:
-        logging.getLogger(name)  # made now if its module is loaded later
-    named = logging.Logger.manager.loggerDict.copy()
-    return [
-        logger
-        for name, logger in named.items()
-        if isinstance(logger, logging.Logger) and name.partition(".")[0] in _PACKAGES
-    ]
 
 
 def quarantine_reason(header: Dataset, *, derived_primary: bool = False) -> str | None:

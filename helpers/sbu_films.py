@@ -8,9 +8,9 @@ import pandas as pd
 import pydicom
 
 from helpers.dicom_file import plain_source
+from helpers.dicom_silence import quiet
 from helpers.files import MANIFEST, PIPE, is_pipe, require_text
 from helpers.keys import keyed_name, load_key
-from helpers.quarantine import quiet
 
 SBU_HEADER = {
     "patient_id": "PatientID",

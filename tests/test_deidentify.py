@@ -32,8 +32,9 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from helpers.deidentify import MANIFEST_TYPES, deidentify
 from helpers.dicom import describe_header
+from helpers.dicom_silence import quiet
 from helpers.keys import NoKey, key_id, keyed_name, load_key
-from helpers.quarantine import quarantine_reason, quiet, whose_and_when
+from helpers.quarantine import quarantine_reason, whose_and_when
 from helpers.review import TILE, review_sheet, write_review
 
 KEY = bytes(range(32))

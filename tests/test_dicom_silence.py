@@ -23,8 +23,8 @@ from helpers.deidentify import deidentify
 from helpers.dicom import convert, describe_header, read_dicom
 from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_header import open_film
+from helpers.dicom_silence import quiet
 from helpers.pixels import UnreadableRadiograph, read_radiograph
-from helpers.quarantine import quiet
 
 GREY = ramp("u2", 12)
 MARKER, NUMBER = "ZZMARKERZZ", "77777777"

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from helpers import imputers, label_effects
 from helpers.cache import FilmCache
-from helpers.label_effects import FOLDS, PENALTY, crossfit, film_features, fit_head
+from helpers.label_effects import FOLDS, PENALTY, crossfit, film_features, fit_soft_targets
 from helpers.models import build_resnet18, in_batches
 from helpers.radiographs import Radiographs
 
@@ -108,18 +108,18 @@ def test_delta_raises_what_the_model_predicts(films, index_films, features):
 def test_a_soft_target_is_a_share_of_a_death():
     generator = np.random.default_rng(1)
     features, targets = generator.normal(size=(80, 3)), generator.random(80)
-    head = fit_head(features, targets)
+    head = fit_soft_targets(features, targets)
     # A logistic regression with an intercept expects as many deaths as it was told.
     assert head.predict_proba(features)[:, 1].sum() == pytest.approx(targets.sum(), abs=0.05)
     hard = (targets > 0.5).astype(float)
     plain = LogisticRegression(C=PENALTY).fit(features, hard)
-    np.testing.assert_allclose(fit_head(features, hard).coef_, plain.coef_, atol=1e-3)
+    np.testing.assert_allclose(fit_soft_targets(features, hard).coef_, plain.coef_, atol=1e-3)
 
 
 @pytest.mark.parametrize("targets", [[0.2, np.nan], [0.2, 1.2]])
 def test_targets_that_are_no_risks_are_refused(targets):
     with pytest.raises(ValueError, match="between 0 and 1"):
-        fit_head(np.zeros((2, 1)), np.array(targets))
+        fit_soft_targets(np.zeros((2, 1)), np.array(targets))
 
 
 def test_too_few_deaths_are_refused(films, index_films, features):
@@ -127,7 +127,7 @@ def test_too_few_deaths_are_refused(films, index_films, features):
     with pytest.raises(ValueError, match="5 folds need as many deaths and survivors"):
         crossfit(films, few, features, method="complete_case")
     with pytest.raises(ValueError, match="both deaths and survivors"):
-        fit_head(np.zeros((3, 1)), np.zeros(3))
+        fit_soft_targets(np.zeros((3, 1)), np.zeros(3))
 
 
 def test_features_are_what_the_last_layer_of_the_start_sees(tmp_path, monkeypatch):
