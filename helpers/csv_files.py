@@ -44,7 +44,7 @@ def read_csv(path: Path, required: Sequence[str], *, comment: str | None = None)
             )
         short = _short_rows(path, len(raw.columns), comment)
     except _DAMAGED as error:
-        raise ValueError(f"{path.name} is no UTF-8 CSV table ({error})") from error
+        raise ValueError(f"{path.name} is no UTF-8 CSV table ({str(error).strip()})") from error
     except pd.errors.ParserWarning as error:
         raise ValueError(
             f"{path.name} has rows longer than its header, so nobody knows which column is which"

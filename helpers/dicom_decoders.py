@@ -26,6 +26,7 @@ from pydicom.uid import UID
 
 from helpers.dicom_errors import UnreadableDicom, shown
 from helpers.j2k_frames import J2kFrame, j2k_frame_of, too_many_parts
+from helpers.jpeg_data import is_corrupt
 from helpers.jpeg_frames import frame_of, why_costly
 
 JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
@@ -180,6 +181,16 @@ def _checked_precision(film: FileDataset, frame: bytes) -> int:
         )
     if syntax in JPEG and (why := why_costly(frame)):
         raise UnreadableDicom(f"The JPEG within the file {why}. Export the film again.")
+    if syntax in JPEG and is_corrupt(frame):
+        raise UnreadableDicom(
+            "The compressed pixels are damaged or cut off: some are missing. Export or download "
+            "the film again."
+        )
+    if found.bits > film.BitsAllocated:
+        raise UnreadableDicom(
+            f"The file's header claims {shown(film, 'BitsAllocated')} bits a pixel, the compressed "
+            f"pixels themselves {found.bits}; one of them is damaged."
+        )
     return found.bits
 
 

@@ -48,9 +48,11 @@ def plot_causal_diagram(
         tallest = max(np.ptp([places[node][1] for node in layer]) for layer in layers)
         size = (2.1 * len(layers), 0.62 * (tallest + 1.5))
         ax = plt.subplots(figsize=size, layout="constrained")[1]
+    leave, reach = _ports(routes, places, 0), _ports(routes, places, -1)
     colours = dict(zip(highlight, PALETTE[1:], strict=False))
     styles = dict(zip(highlight, LINES, strict=False))
-    for (cause, _), route in routes.items():
+    for edge, route in routes.items():
+        cause = edge[0]
         # Level across the width of every layer passed, so that no name's corner is cut.
         sides = [
             (x + side, y)
@@ -58,6 +60,7 @@ def plot_causal_diagram(
             for side in (-_HALF_WIDTH, _HALF_WIDTH)
         ]
         points = np.array(sides[1:-1])
+        points[0, 1], points[-1, 1] = leave[edge], reach[edge]
         arrow = FancyArrowPatch(path=_smooth(points), arrowstyle="-|>", mutation_scale=10)
         ax.add_patch(arrow)
         arrow.set(
@@ -139,6 +142,24 @@ def _places(layers: list[list[Node]]) -> dict[Node, tuple[float, float]]:
         heights = room.sum() / 2 - (np.cumsum(room) - room / 2)
         places |= {node: (float(x), float(y)) for node, y in zip(layer, heights, strict=True)}
     return places
+
+
+def _ports(
+    routes: dict[Edge, list[Node]], places: dict[Node, tuple[float, float]], end: int
+) -> dict[Edge, float]:
+    """Heights at which arrows leave their causes (end 0) or reach their effects (-1).
+
+    Those of a box are apart, in the order of the places that they come from or go to next.
+    """
+    of_box: dict[str, list[Edge]] = {}
+    for edge in routes:
+        of_box.setdefault(edge[end], []).append(edge)
+    heights: dict[Edge, float] = {}
+    for name, edges in of_box.items():
+        edges.sort(key=lambda edge: places[routes[edge][-2 if end else 1]][1])
+        steps = np.linspace(-_HALF_HEIGHT, _HALF_HEIGHT, len(edges) + 2)[1:-1]
+        heights |= dict(zip(edges, places[name][1] + steps, strict=True))
+    return heights
 
 
 def _smooth(points: np.ndarray) -> Path:

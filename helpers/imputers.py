@@ -16,7 +16,7 @@ from helpers.publishers import IEEE8023_BOOLEANS, IEEE8023_NUMBERS
 
 FOREST_METHODS = ("forest", "forest_balanced", "calibrated", "draws")
 METHODS = ("complete_case", *FOREST_METHODS)
-COURSE, LABORATORY = IEEE8023_BOOLEANS, IEEE8023_NUMBERS
+COURSE, LABORATORY = [*IEEE8023_BOOLEANS], [*IEEE8023_NUMBERS]
 _TREES = 100
 _DRAW_TREES = 20  # a draw's label falls with the mean of its trees; R's mice grows 10 (Doove 2014)
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from helpers import jpeg_frames, png_chunks
+from helpers.jpeg_data import is_corrupt
 from helpers.jpeg_frames import rare_kind
 from helpers.limits import LARGEST_AREA
 
@@ -36,6 +37,9 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 _DAMAGED = (
     *(OSError, SyntaxError, ValueError, EOFError, KeyError, AssertionError),
     *(struct.error, zlib.error, imagecodecs.PngError),
+)
+_DAMAGED_PIXELS = (
+    "The picture is damaged or cut off, and some pixels are missing. Export or download it again."
 )
 _DAMAGED_EXIF = (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error)
 
@@ -87,6 +91,8 @@ def _read_opened(picture: Image.Image, data: bytes) -> np.ndarray:
         if picture.format == "PNG":
             imagecodecs.png_decode(data)  # Pillow would leave rows black that are not there
         film = _grey(picture)
+        if picture.format != "PNG" and is_corrupt(data):  # Pillow leaves them grey
+            raise UnreadableRadiograph(_DAMAGED_PIXELS)
     turn = _UPRIGHT.get(_orientation(picture, data))
     return np.ascontiguousarray(turn(film)) if turn else film
 
@@ -104,7 +110,10 @@ def _why_damaged(data: bytes, error: Exception) -> str:
             "The file begins like a PNG or JPEG picture, but its header is damaged. Export or "
             "download it again."
         )
-    return f"The picture is damaged or cut off ({error}). Export or download it again."
+    # libpng's own words come garbled: bytes of memory that are no text.
+    garbled = isinstance(error, (imagecodecs.PngError, UnicodeError))
+    said = "" if garbled else f" ({error})"
+    return f"The picture is damaged or cut off{said}. Export or download it again."
 
 
 def _orientation(picture: Image.Image, data: bytes) -> int:

@@ -1,5 +1,8 @@
 """Reading each publisher's files into the one table."""
 
+import math
+from functools import partial
+from os.path import basename, isfile
 from pathlib import Path
 
 import pandas as pd
@@ -88,7 +91,7 @@ def load_ieee8023(root: str | Path) -> pd.DataFrame:
     }
     table = pd.DataFrame(
         {
-            "patient_id": _numbers_of(raw["patientid"]),
+            "patient_id": numbers_of(raw["patientid"]),
             "image_path": [str(root / "images" / name) for name in raw["filename"]],
             "view": decode(raw["view"], IEEE8023_VIEWS, unknown=("", "?")).fillna("unknown"),
             "day": decode_numbers(raw["offset"], between=DAYS),
@@ -101,7 +104,8 @@ def load_ieee8023(root: str | Path) -> pd.DataFrame:
         }
     )
     table["died"] = agree_within_patients(table, "died")
-    present = table["image_path"].map(lambda path: Path(path).is_file())
+    # Names are names and no paths, so that none leads out of the folder, or to a picture twice.
+    present = table["image_path"].map(isfile) & (raw["filename"].map(basename) == raw["filename"])
     covid = (
         table["finding"].str.split(r"[/,]\s*", regex=True).map(lambda names: "COVID-19" in names)
     )
@@ -115,8 +119,9 @@ def load_ieee8023(root: str | Path) -> pd.DataFrame:
         "lateral view": table["view"] == "lateral",
         "view unknown": table["view"] == "unknown",
         "picture file absent": ~present,
-        "same file listed twice": table["image_path"].duplicated(),
     }
+    unwanted = pd.concat(checks.values(), axis=1).any(axis=1)
+    checks["same file listed twice"] = table["image_path"].mask(unwanted).duplicated()
     return eligible(one_table(table, "ieee8023"), checks)
 
 
@@ -137,7 +142,7 @@ def load_hannover(root: str | Path) -> pd.DataFrame:
     root = Path(root).absolute()
     raw = read_table(root, "data.csv", "hannover", HANNOVER_REQUIRED)
     raw = raw.apply(lambda column: column.str.strip())
-    patients = _numbers_of(raw["patient_id"])
+    patients = numbers_of(raw["patient_id"])
     died = _happened(raw["death_offset"]).groupby(patients)
     table = pd.DataFrame(
         {
@@ -153,20 +158,23 @@ def load_hannover(root: str | Path) -> pd.DataFrame:
     )
     table["view"] = table["view"].fillna("unknown")
     laboratory = [name for name in raw.columns if name.endswith("_val")]
-    table = table.join(raw[laboratory].apply(decode_numbers))
-    present = table["image_path"].map(lambda path: Path(path).is_file())
+    # The publisher writes inf for what lies beyond the range of the measurement.
+    beyond = partial(decode_numbers, between=(-math.inf, math.inf))
+    table = table.join(raw[laboratory].apply(beyond))
+    present = table["image_path"].map(isfile) & (raw["image_id"].map(basename) == raw["image_id"])
     _require_pictures(root / "png", present, "hannover")
     checks = {
         "no patient number": table["patient_id"].isna(),
         "no chest X-ray (CR, DX)": ~raw["modality"].isin(RADIOGRAPHS),
         "view unknown": table["view"] == "unknown",
         "picture file absent": ~present,
-        "same film listed twice": table["image_path"].duplicated(),
     }
+    unwanted = pd.concat(checks.values(), axis=1).any(axis=1)
+    checks["same film listed twice"] = table["image_path"].mask(unwanted).duplicated()
     return eligible(one_table(table, "hannover"), checks)
 
 
-def _numbers_of(patients: pd.Series) -> pd.Series:
+def numbers_of(patients: pd.Series) -> pd.Series:
     """Numbers of patients; a blank is nobody's, or all who lack one would be one person."""
     return patients.astype("string").mask(patients == "")
 

@@ -20,6 +20,7 @@ from helpers.clinical import (
 )
 from helpers.csv_files import read_table
 from helpers.files import MANIFEST
+from helpers.publishers import DAYS, numbers_of
 from helpers.quarantine import RADIOGRAPHS
 from helpers.sbu_films import names_of, read_films, refusals
 from helpers.table import decode, decode_dates, decode_numbers, eligible, one_table
@@ -63,6 +64,7 @@ def load_sbu(
     """
     root = Path(root).absolute()
     films = read_films(root)
+    films["patient_id"] = numbers_of(films["patient_id"])
     clinical = _read_clinical(root, key)
     if predictors is None:
         predictors = [name for name in KNOWN_AT_ADMISSION if name in clinical]
@@ -93,6 +95,7 @@ def load_sbu(
     checks = {
         **{reason: joined["refused"] == reason for reason in refusals(joined["refused"])},
         "no radiograph (CR, DX)": ~joined["modality"].isin(RADIOGRAPHS),
+        "no patient number": joined["patient_id"].isna(),
         "no row in the clinical table": joined["to_patient_id"].isna(),
         **chest_checks(table),
     }
@@ -143,9 +146,10 @@ def _read_clinical(root: Path, key: bytes | None) -> pd.DataFrame:
 
 def _days(joined: pd.DataFrame) -> pd.Series:
     if "days" in joined:
-        return joined["days"].astype("Float64")
+        return joined["days"]
     study = decode_dates(joined["study_date"], format="%Y%m%d", named=False)
-    return (study - decode_dates(joined["visit_start_datetime"], named=False)).dt.days
+    apart = (study - decode_dates(joined["visit_start_datetime"], named=False)).dt.days
+    return decode_numbers(apart.astype("string").rename("days since the visit"), between=DAYS)
 
 
 def _typed(published: pd.Series) -> pd.Series:

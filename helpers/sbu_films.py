@@ -7,10 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pydicom
 
+from helpers.csv_files import read_csv
 from helpers.dicom_file import plain_source
 from helpers.dicom_silence import quiet
 from helpers.files import MANIFEST, PIPE, is_pipe, require_text
 from helpers.keys import keyed_name, load_key
+from helpers.publishers import DAYS
+from helpers.table import decode, decode_numbers
 
 SBU_HEADER = {
     "patient_id": "PatientID",
@@ -22,36 +25,44 @@ SBU_HEADER = {
     "view": "ViewPosition",
 }
 _UNREADABLE = "unreadable DICOM header"
+MANIFEST_COLUMNS = (
+    *("picture", "patient", "study", "day", "view", "modality", "series_number"),
+    *("chest", "companion", "status", "reason"),
+)
+_REFUSED = {"quarantined": "in quarantine", "refused": "no readable film", "converted": ""}
 
 
 def read_films(root: Path) -> pd.DataFrame:
     """Return a row a film, from headers or from the manifest, whose patients have keyed names."""
     if not (root / MANIFEST).is_file():
         return _read_headers(root)
-    text = ["picture", "patient", "study", "view", "modality", "status", "reason"]
-    types = dict.fromkeys(text, "string") | dict.fromkeys(["chest", "companion"], "boolean")
-    films = pd.read_csv(root / MANIFEST, dtype=types)
-    lacking = sorted({*types, "day", "series_number"} - {*films})
-    if lacking:
+    return _read_manifest(root)
+
+
+def _read_manifest(root: Path) -> pd.DataFrame:
+    try:
+        films = read_csv(root / MANIFEST, MANIFEST_COLUMNS)
+        if odd := sorted({*films["status"]} - {*_REFUSED}):
+            raise ValueError(f"{MANIFEST} has the unknown status {odd[0]!r}")
+    except ValueError as error:
         raise ValueError(
-            f"sbu: {MANIFEST} in {root.name}/ lacks the columns {', '.join(lacking)}, so it is of "
-            "another conversion. Fetch the cohort with `python -m helpers.downloads sbu`, or keep "
-            "what else was converted in another folder."
-        )
+            f"sbu: {error}, so the one in {root.name}/ is damaged, or of another conversion. Fetch "
+            "the cohort with `python -m helpers.downloads sbu`, or keep what else was converted in "
+            "another folder."
+        ) from error
+    number = decode_numbers(films["series_number"], named=False)
     return pd.DataFrame(
         {
-            "image_path": str(root / "films") + "/" + films["picture"].fillna(""),
+            "image_path": str(root / "films") + "/" + films["picture"],
             "patient_id": films["patient"],
             "study": films["study"],
-            "days": films["day"],
-            "study_description": films["chest"].map({True: "CHEST", False: "OTHER"}),
+            "days": decode_numbers(films["day"], between=DAYS),
+            "study_description": decode(films["chest"], {"True": "CHEST", "False": "OTHER"}),
             "modality": films["modality"],
-            "series_number": films["series_number"].astype("Int64").astype("string"),
+            "series_number": number.where(number % 1 == 0).astype("Int64").astype("string"),
             "view": films["view"].replace("unknown", ""),
-            "companion": films["companion"].fillna(False).astype(bool),
-            "refused": films["status"].map(
-                {"quarantined": "in quarantine", "refused": "no readable film", "converted": ""}
-            ),
+            "companion": films["companion"] == "True",
+            "refused": films["status"].map(_REFUSED),
         }
     )
 

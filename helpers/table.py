@@ -1,6 +1,6 @@
 """The one table: a row a radiograph, the same columns from loading to judging."""
 
-import math
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +11,8 @@ from helpers.paths import COHORTS
 
 VIEWS = ["PA", "AP", "AP supine", "lateral", "unknown"]
 FRONTAL_VIEWS = ["PA", "AP", "AP supine"]
+FINITE = (-sys.float_info.max, sys.float_info.max)
+_TIME_OF_DAY = r"[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?$"
 TYPES: dict[str, Any] = {
     "patient_id": "string",  # unique within a site
     "site": pd.CategoricalDtype(list(COHORTS)),
@@ -78,9 +80,9 @@ def decode_numbers(
     *,
     unknown: tuple[str, ...] = ("", "?"),
     named: bool = True,
-    between: tuple[float, float] = (-math.inf, math.inf),
+    between: tuple[float, float] = FINITE,
 ) -> pd.Series:
-    """Read numbers `between` two, both included.
+    """Read numbers `between` two, both included; by default all but the infinite.
 
     Anything else becomes NA, with one warning that names it, if `named`.
     """
@@ -91,12 +93,18 @@ def decode_numbers(
     return numbers
 
 
-def decode_dates(values: pd.Series, *, format: str | None = None, named: bool = True) -> pd.Series:
-    """Read dates; others but blanks become NaT, with one warning that names them, if `named`."""
+def decode_dates(values: pd.Series, *, format: str = "%Y-%m-%d", named: bool = True) -> pd.Series:
+    """Read dates of one format; others but blanks become NaT, with one warning that names them.
+
+    A time of day after the date, as in 2020-03-01T08:00:00+02:00, is left out. Nothing is guessed:
+    of 10/09/2020 nobody knows which is the month.
+    """
     stripped = values.fillna("").astype("string").str.strip()
-    dates = pd.to_datetime(stripped, format=format or "mixed", errors="coerce")
+    written = stripped.str.replace(_TIME_OF_DAY, "", regex=True)
+    digits = written.where(written.str.match(r"\d"))  # pandas knows "today", whatever the format
+    dates = pd.to_datetime(digits, format=format, errors="coerce")
     _warn_of(stripped[dates.isna() & (stripped != "")], values.name, named)
-    return dates.dt.normalize()
+    return dates
 
 
 def _warn_of(odd: pd.Series, column: object, named: bool) -> None:

@@ -38,6 +38,7 @@ from helpers.cohorts import (
 )
 from helpers.paths import COHORTS
 from helpers.sbu import written_later
+from helpers.sbu_films import MANIFEST_COLUMNS, read_films
 from helpers.table import TYPES, exclude
 
 
@@ -166,6 +167,7 @@ def test_sbu_joins_films_to_the_clinical_table(sbu):
         "published": 9,
         "excluded: unreadable DICOM header": 1,
         "excluded: no radiograph (CR, DX)": 1,
+        "excluded: no patient number": 0,
         "excluded: no row in the clinical table": 1,
         "excluded: not a chest study": 1,
         "excluded: lateral view": 1,
@@ -248,6 +250,41 @@ def test_sbu_dates_that_are_none_are_counted_and_not_shown(sbu):
     with pytest.warns(UserWarning, match="'study_date': 1 values .* missing\\.$"):
         cohort = load_sbu(sbu)
     assert cohort["day"].isna().sum() == 1
+
+
+@pytest.mark.parametrize("zone", ["", "Z", "+02:00", " -0500"])
+@pytest.mark.parametrize("time", [" 08:00:00", "T08:00", " 23:59:59.999"])
+def test_sbu_counts_from_the_date_as_it_is_written(tmp_path, time, zone):
+    root = write_clinical(tmp_path, [{"visit_start_datetime": f"1900-09-10{time}{zone}"}])
+    write_dicom(root / "A000001" / "a.dcm", StudyDate="19000914")
+    assert load_sbu(root)["day"].tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    "odd", ["10/09/1900", "10.09.1900", "9/10/00", "today", "Sep", "08:00", "1900-13-01"]
+)
+def test_sbu_guesses_no_date(tmp_path, odd):
+    root = write_clinical(tmp_path, [{"visit_start_datetime": odd}])
+    write_dicom(root / "A000001" / "a.dcm", StudyDate="19000914")
+    with pytest.warns(UserWarning, match="'visit_start_datetime': 1 values are none"):
+        assert load_sbu(root)["day"].isna().all()
+
+
+def test_sbu_days_that_nobody_stays_are_missing(tmp_path):
+    root = write_clinical(tmp_path, [{"visit_start_datetime": "9999-12-31"}])
+    write_dicom(root / "A000001" / "a.dcm", StudyDate="19000914")
+    with pytest.warns(UserWarning, match="days since the visit"):
+        assert load_sbu(root)["day"].isna().all()
+
+
+def test_sbu_films_of_nobody_are_not_one_patient(tmp_path):
+    root = write_clinical(tmp_path, [{}, {"to_patient_id": "", "last.status": "deceased"}])
+    write_dicom(root / "a.dcm")
+    for name in ("b", "c"):
+        write_dicom(root / f"{name}.dcm", PatientID="")
+    films = load_sbu(root)
+    assert films["patient_id"].tolist() == ["A000001"]
+    assert flow_of(films)["excluded: no patient number"] == 2
 
 
 def test_index_films_are_the_first_without_companions(sbu):
@@ -472,6 +509,55 @@ def test_a_manifest_of_another_conversion_is_refused(sbu):
     (sbu / "manifest.csv").write_text("image_path,png_path,reason\n")
     with pytest.raises(ValueError, match=r"lacks the columns .*patient.* another conversion"):
         load_sbu(sbu)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: "",
+        lambda text: text[: len(text) - 20],
+        lambda text: text + ",,,,,,,,,,,,,,,,,,,,,,,,,,\n",
+        lambda text: text.replace("converted", "half done"),
+        lambda text: text + '"never closed',
+    ],
+)
+def test_a_damaged_manifest_gets_a_sentence(sbu, spoil):
+    row = "a.png,A000001,1.2,1,AP,DX,1,True,False,converted,"
+    text = f"{','.join(MANIFEST_COLUMNS)}\n{row}\n"
+    (sbu / "manifest.csv").write_text(spoil(text))
+    with pytest.raises(ValueError, match=r"^sbu: manifest\.csv .*is damaged, or of another"):
+        load_sbu(sbu, key=b"k" * 32)
+
+
+def test_numbers_of_a_manifest_that_are_none_are_missing(sbu):
+    row = "a.png,A000001,1.2,soon,AP,DX,1.5,perhaps,False,converted,"
+    (sbu / "manifest.csv").write_text(f"{','.join(MANIFEST_COLUMNS)}\n{row}\n")
+    with pytest.warns(UserWarning, match="none of the documented"):
+        films = read_films(sbu)
+    assert films[["days", "series_number", "study_description"]].isna().all(axis=None)
+
+
+def test_numbers_without_end_are_missing(tmp_path):
+    odd = [{"temperature": value} for value in ("inf", "-1e999", "37")]
+    with pytest.warns(UserWarning, match="'temperature': 2 values"):
+        films = load_ieee8023(write_ieee8023(tmp_path / "ieee8023", odd))
+    assert films["temperature"].dropna().tolist() == [37]
+
+
+def test_names_of_pictures_are_names_and_no_paths(tmp_path):
+    root = write_ieee8023(tmp_path / "ieee8023", [{}, {}])
+    table = pd.read_csv(root / "metadata.csv", dtype=str, keep_default_na=False)
+    odd = ["./1.png", "../metadata.csv", str(root / "images" / "1.png"), "x" * 300]
+    rows = [table.iloc[[1]].assign(filename=name, patientid=name[:9]) for name in odd]
+    pd.concat([table, *rows]).to_csv(root / "metadata.csv", index=False)
+    films = load_ieee8023(root)
+    assert len(films) == 2 and flow_of(films)["excluded: picture file absent"] == len(odd)
+
+
+def test_a_film_that_is_listed_as_something_else_before_stays(tmp_path):
+    rows = [{"modality": "CT"}, {"filename": "0.png"}, {"filename": "0.png"}]
+    films = load_ieee8023(write_ieee8023(tmp_path / "ieee8023", rows))
+    assert len(films) == 1 and flow_of(films)["excluded: same file listed twice"] == 1
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,20 @@ def test_a_frame_that_is_cut_off_is_refused(syntax, share):
         read_dicom(film_of(frame[: int(share * len(frame))], syntax, bits=bits))
 
 
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_frame_with_an_end_and_a_gap_is_refused(share):
+    frame = imagecodecs.jpeg8_encode((GREY >> 4).astype(np.uint8), level=95)
+    cut = frame[: int(share * len(frame))] + b"\xff\xd9"
+    with pytest.raises(UnreadableDicom, match="some are missing"):
+        read_dicom(film_of(cut, JPEGBaseline8Bit, bits=8))
+
+
+@pytest.mark.parametrize("syntax", LOSSLESS, ids=lambda uid: uid.name)
+def test_a_frame_of_more_bits_than_the_header_has_room_for_is_refused(syntax):
+    with pytest.raises(UnreadableDicom, match=r"8 bits a pixel, the compressed pixels.* 12"):
+        read_dicom(film_of(LOSSLESS[syntax](GREY, 12), syntax, bits=8, BitsAllocated=8))
+
+
 @pytest.mark.parametrize("padding", [b"\0\0", b"\0" * 7, b"\xff", b" "])
 def test_bytes_after_the_end_do_no_harm(padding):
     film = film_of(lossless_jpeg(GREY, 12) + padding, JPEGLosslessSV1)

@@ -102,3 +102,37 @@ def test_a_jpeg_of_many_restarts_is_one_scan():
     data = cv2.imencode(".jpg", GREY, settings)[1].tobytes()
     assert data.count(b"\xff\xd0") > 5
     assert read_radiograph(data).shape == GREY.shape
+
+
+def large_jpeg(mode: str, **settings) -> bytes:
+    file = io.BytesIO()
+    large = Image.fromarray(GREY).resize((400, 400)).convert(mode)
+    large.save(file, "JPEG", quality=95, **settings)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_whose_samples_are_missing_is_refused(mode, progressive):
+    """Though it has an end, and libjpeg fills the gap with grey."""
+    whole = large_jpeg(mode, progressive=progressive)
+    read_radiograph(whole)
+    read_radiograph(whole[:-2] + bytes(9) + whole[-2:])  # bytes that no decoder needs
+    half = len(whole) // 2
+    taller = bytearray(whole)
+    frame = whole.index(b"\xff\xc2" if progressive else b"\xff\xc0")
+    taller[frame + 5 : frame + 7] = struct.pack(">H", 700)
+    for damaged in (
+        whole[:half] + b"\xff\xd9",
+        whole[: int(0.9 * len(whole))] + b"\xff\xd9",
+        whole[:half] + whole[half + half // 4 :],
+        bytes(taller),
+    ):
+        with pytest.raises(UnreadableRadiograph, match="some pixels are missing"):
+            read_radiograph(damaged)
+
+
+def test_what_libpng_says_of_a_damaged_file_is_not_quoted():
+    rows = [row.tobytes() for row in GREY]
+    with pytest.raises(UnreadableRadiograph, match=r"damaged or cut off\. Export"):
+        read_radiograph(png(rows, 8, 0, between=chunk(b"ABCD", b"critical, and unknown")))

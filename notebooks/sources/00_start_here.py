@@ -68,7 +68,8 @@ _ = plot_films(Radiographs(films, 128).images, list(titles))
 # the lungs is disease; on real ones it can also be a failing heart, fluid, or a poor breath.*
 #
 # Could you tell from the picture who died? Sometimes: more haze means a worse outlook. Often not: age matters, too,
-# and the film hardly shows it. How much a picture *can* tell is a number, and on phantoms we know it.
+# and drawn films hardly show it (of real ones, a network can guess the age to a few years). How much a picture *can* tell is a
+# number, and on phantoms we know it.
 
 # %% [markdown]
 # ## The best anyone could do
@@ -93,16 +94,13 @@ if is_phantom("sbu"):
     best = auroc_interval(known, risk="true_image_risk")
     message = (
         "Phantom SBU: the best AUROC from the disease, devices, view and heart on the film is "
-        f"**{best}** ({len(known)} patients)."
+        f"**{best}** ({len(known)} patients). A network will hardly beat that figure, except by luck or by the faint "
+        "traces of age on the film, which this reader does not use. Notebook 06 shows how close ours comes, and asks this "
+        "limit again of its test patients alone: fewer, so the figure may differ, and its interval is wider."
     )
 else:
     message = "The SBU cohort is real, so the best possible AUROC is unknown."
 Markdown(message)
-
-# %% [markdown]
-# A network will hardly beat that figure, except by luck or by the faint traces of age on the film, which this reader does not
-# use. Notebook 06 shows how close ours comes, and asks this limit again of
-# its test patients alone: fewer, so the figure differs a little and its interval is wider.
 
 # %% [markdown]
 # ## The way through
@@ -144,8 +142,9 @@ profile()
 # written down in `phantoms/causes.py` and shown in notebook 01; check it.
 #
 # **Exercises.**
-# 1. Show the *next* eight films (`.tail(8)` in the place of `.head(8)`) without titles, guess their outcomes, then print
-#    `titles`. How many are right? How many would you get by saying "survived" every time?
+# 1. Take the *next* eight films (`.iloc[8:16]` in the place of `.head(8)`), plot them with `[""] * 8` in the place of
+#    `list(titles)`, guess their outcomes, then print `titles`. How many are right? How many would you get by saying "survived"
+#    every time?
 # 2. Open `helpers/publishers.py` and `helpers/sbu.py`, and find where "died" comes from in each of the three data sets.
 #
 # **Where next.** [01 · Explore the cohorts](01_explore_the_cohorts.ipynb)

@@ -84,8 +84,8 @@ lines = [
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# What limits everything is neither films nor patients, but deaths. A model cannot learn, and a test
-# cannot show, more than so many deaths allow.
+# What limits everything is neither films nor patients, but deaths: where so few died, one patient more
+# or less moves every figure that follows.
 #
 # ## Who these patients are
 #
@@ -190,7 +190,9 @@ clinical = cohorts["ieee8023"].drop(columns=["patient_id", "site", "image_path",
 ax = plot_missingness(clinical)
 
 # %% [markdown]
-# *Figure: share of missing values in each column of ieee8023, the most complete column on top.*
+# *Figure: share of missing values in each column of ieee8023, the most complete column on top. (`in_icu` and
+# `intubation_present` are about the time of the film, `went_icu` and `intubated` about any time of the illness, `extubated` about
+# those who were intubated.)*
 
 # %%
 missing = clinical.isna().mean()
@@ -239,9 +241,7 @@ from helpers.evaluation import auroc_interval
 
 def guess_from(table, columns):
     observed = table[table["label_source"] == "observed"]
-    n_films = observed.groupby(["site", "patient_id"], observed=True)["view"].transform("size")
-    n_films = pd.cut(n_films, [0, 1, 2, 4, 8, 999]).astype(str)
-    patients = observed.assign(n_films=n_films).drop_duplicates(["site", "patient_id"])
+    patients = observed.drop_duplicates(["site", "patient_id"])  # sorted by day: the earliest film
     values = patients[columns].astype(object).fillna("missing").astype(str)
     died = patients["died"].astype(bool)
     learn, asked = train_test_split(patients.index, test_size=0.5, stratify=died, random_state=0)
@@ -252,7 +252,8 @@ def guess_from(table, columns):
 
 
 sbu = by_day[by_day["site"] == "sbu"]
-sbu = sbu.assign(sex_missing=sbu["sex"].isna())
+n_films = sbu.groupby("patient_id", observed=True)["view"].transform("size")
+sbu = sbu.assign(sex_missing=sbu["sex"].isna(), n_films=pd.cut(n_films, [0, 1, 2, 4, 8, 999]))
 shown = {  # what a single film shows, though not by its lungs
     "site (all three together)": guess_from(by_day, ["site"]),
     "view (all three together)": guess_from(by_day, ["view"]),
@@ -304,8 +305,8 @@ Markdown(
 # ## Where phantoms come from
 #
 # Of real patients nobody knows why one died. Phantoms come from a written-down causal model, so for
-# them we can look behind the curtain (on real data alone, the next two cells stay empty). Find the
-# arrows from *severity* to *death* and to what the film shows (to opacity and density at once, to devices and view by way of
+# them we can look behind the curtain (on real data alone, the cells of this section that show phantoms stay empty). Find the
+# arrows from *severity* to *death* and to what the film shows (to opacity and density directly, to devices and view by way of
 # intensive care and intubation): that is what a network should learn.
 # Then find those that leave *site*: by these, a film can tell of death without telling of disease.
 
@@ -321,7 +322,12 @@ if some_phantom:
 
 # %% [markdown]
 # *Figure: on phantoms, the causal model as a diagram, causes left of their effects; thick lines leave *severity* (orange, solid) and
-# *site* (green, dashed); on real data alone there is none, because nobody knows it.*
+# *site* (green, dashed); *recording* is what gets written down or left out. On real data alone there is no diagram, because nobody
+# knows it.*
+#
+# The same arrows in numbers, a row each. *Log odds per decade*, for one: by how much ten more years of the cause raise the logarithm
+# of the odds of the effect; *sd* is a standard deviation of severity; *by rule* is what the generator's code says and no single number
+# can. Look for the rows whose effect is *death*: which of these causes can a film show?
 
 # %%
 if some_phantom:
@@ -366,8 +372,8 @@ if some_phantom:
 # *Figure: four phantom films of each cohort that is a phantom, a row a cohort. Real films are not shown
 # here. (Some letters on ieee8023 phantoms fall by lot, and may contradict the view.)*
 #
-# Whoever draws a film knows what is where on it. Below is one film with a good deal of disease: look
-# for how much of the outlined opacity you would have outlined yourself.
+# Whoever draws a film knows what is where on it. Below, where a cohort is drawn, is one film with a middling
+# amount of disease: look for how much of the outlined opacity you would have outlined yourself.
 
 # %%
 from phantoms import truth
@@ -390,7 +396,10 @@ if some_phantom:
 # %%
 if some_phantom:
     facts = ["view", "day", "opaque_share", "density", "devices", "true_died", "true_risk"]
-    display(one[[*facts, "true_image_risk"]].rename("the truth about this film").to_frame())
+    told = one[[*facts, "true_image_risk"]].rename("the truth about this film")
+    display(
+        told.map(lambda value: f"{value:.3g}" if isinstance(value, float) else value).to_frame()
+    )
 
 # %% [markdown]
 # *Opaque share* is that of the visible lungs, *density* runs from ground-glass to consolidation.
@@ -552,7 +561,7 @@ cohorts["ieee8023"]["license"].replace("", pd.NA).fillna("not stated").value_cou
 # ## Closing
 #
 # **What we found.** Few deaths, many unknown outcomes, films shared between data sets, and metadata
-# that give away part of the outcome. The split (`split.csv`) and the list of copies
+# that can give away part of the outcome (*Site and view are no bystanders* says which did). The split (`split.csv`) and the list of copies
 # (`duplicates.csv`) guard the rest of the series against shared films. Nothing guards it against the
 # metadata: later notebooks can only measure what they give away.
 #
@@ -561,7 +570,7 @@ cohorts["ieee8023"]["license"].replace("", pd.NA).fillna("not stated").value_cou
 # and view: intervals that hold one half, in a larger collection.
 #
 # **Exercises.**
-# 1. Guess from `age` alone (in bands: `pd.cut`). How does it compare with the number of films?
+# 1. Guess from age alone in SBU: `guess_from(sbu, ["age_band"])`. How does it compare with the number of films?
 # 2. Lower `min_correlation` of `find_duplicates` to 0.9 and look at the pairs that are new. Copies,
 #    or serial films of one patient?
 # 3. Split with another `seed`. How much does the number of *films* in the test part change, and

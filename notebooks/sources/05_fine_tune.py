@@ -117,7 +117,8 @@ Markdown(
     + (
         "The second step did not lower it."
         if best < heads
-        else "It was still falling at the end: if the second step is not shown to add anything below, it may only have been too short."
+        else "That is what the schedule aims at: its learning rate falls to nearly zero in the last pass. Whether a longer "
+        "second step would do more, it does not say."
         if best + 1 == len(history)
         else "A longer second step is not shown to help."
     )
@@ -132,7 +133,10 @@ networks = {
 models = {name: RiskModel(network, first.size) for name, network in networks.items()}
 pd.DataFrame(
     {
-        name: {"validation": str(judge(model, validation)), "test": str(judge(model, test))}
+        name: {
+            "validation (which chose the epoch)": str(judge(model, validation)),
+            "test": str(judge(model, test)),
+        }
         for name, model in models.items()
     }
 ).T.rename_axis(columns="AUROC (95 % interval)")
@@ -172,7 +176,9 @@ pd.Series(
 # says how far to trust such, for the AUROC), and ± the standard deviation over the seeds. The last two columns are paired: the
 # AUROC, and the rank correlation, of each way less that of *head, then all layers*. Which intervals hold zero, and how small a
 # difference do these then still allow? Before looking, we settle that a difference whose interval lies within ±0.03 is none that matters.
-# (Such intervals of differences over seeds are on the safe side, wider than they need be: [its page](../docs/coverage.md).)
+# (Such intervals of differences in AUROC over seeds are on the safe side, wider than they need be: [its page](../docs/coverage.md).
+# Those in rank correlation were not simulated. And both are about networks that these training and validation patients taught: other
+# patients might have put the ways into another order.)
 
 # %%
 from helpers.studies import compare, differences, gaps, load_study, start_note
@@ -190,8 +196,9 @@ at_sbu
 # %% [markdown]
 # On phantoms the risk that the best reader would give to each film is known, for survivors, too. So the rank correlation with
 # it says more about few patients than the AUROC, which sees one bit of each. *Share of the best gain* is (AUROC − ½) / (best − ½),
-# where the best is that reader's AUROC. (A share above one is chance, for with few deaths a model may be ranked above the true risk, or
-# traces of age on the film that this reader does not use. Its interval says how easily.) Where a way with random weights has a large ±, look into `docs/study/phantom-variants.csv`: it
+# where the best is that reader's AUROC. (A share above one may be chance, for with few deaths a model may be ranked above the true
+# risk, or due to traces of age on the film that this reader does not use. All rows share these patients and their luck, so
+# many shares above one are no more evidence than one.) Where a way with random weights has a large ±, look into `docs/study/phantom-variants.csv`: it
 # lists what each seed gave, and one that failed weighs on the mean and widens the interval. Random weights trained at a high rate
 # came out otherwise when the study was made a second time (`docs/study/README.md`).
 
@@ -240,8 +247,8 @@ pd.Series(
 
 # %% [markdown]
 # The fewer deaths, the larger a loss may go unseen: look how wide the intervals are. It is measured all the same, because a number that
-# is not looked at cannot alarm anybody. The stored study knows the phantoms' true risks, and so sees more; it averages the risks of
-# all films of a patient, so its AUROCs are not those above. The last column compares
+# is not looked at cannot alarm anybody. The stored study knows the phantoms' true risks, and so sees more. (It asks the same patients,
+# but takes the mean risk of all films of each, later ones too: so its AUROCs are not those above.) The last column compares
 # each way with the very iteration 1 that it went on from, in rank correlation. A change below zero is forgetting; above zero,
 # SBU taught something that holds for ieee8023, too; where the interval holds zero, its lower end says how much may
 # have been forgotten unseen. A dash: there was nothing to forget.
@@ -261,8 +268,8 @@ at_old
 # though the risks of different models are on different scales. The last column is the gain of the phantom start over each
 # rival within folds, on the same patients and folds. A fold has one or two deaths, so *within folds* compares few of the pairs: those are
 # counted below. Intervals are for other patients and other seeds. In [a simulation](../docs/coverage-few.md) with as few deaths, such
-# intervals of a cross-validated model hold the truth less often than they say, those of its lead over an untrained reading as often: so
-# take an end near zero for zero. The phantom start learned by the careful recipe, the random
+# intervals of a cross-validated model hold the truth less often than they say, those of its lead over an untrained reading as often;
+# leads over another trained model, which most rows are, were not simulated: so take an end near zero for zero. The phantom start learned by the careful recipe, the random
 # one by a careless recipe that suits it: one high rate for all layers. Two rows exchange the recipes, so that a gain of the
 # start can be told from a gain of the recipe.
 
@@ -352,7 +359,8 @@ model.card["calibration_note"]
 # with a seed of its own, which also draws the training patients anew, with replacement
 # ([Riley and Collins 2023](https://doi.org/10.1002/bimj.202200302)). Their spread goes beside the prediction in notebook 08, and
 # notebook 07 asks whether their heat maps agree. Nothing is chosen among them: the network above stays the model. (Iteration 1 they
-# have in common, so what its patients and its seed brought is not in their spread.)
+# have in common, so what its patients and its seed brought is not in their spread; nor is what other validation patients would have
+# made of the epoch and the calibration.)
 
 # %%
 from tqdm.auto import tqdm
@@ -394,7 +402,10 @@ Markdown("\n".join(in_short))
 # **Exercises.**
 # 1. Train the rivals yourself, with `config` from `build_resnet18("phantom")` and with `replace(CARELESS,
 #    size=first.size)` from `build_resnet18("random")` (all in `helpers.training`). Do they land where the study says?
-# 2. Let the batch-norm statistics move (`freeze_statistics=False`). Is more forgotten?
-# 3. Use all films of the training patients instead of the index films only. Which patients now count more?
+# 2. Let the batch-norm statistics move (`freeze_statistics=False`). Is more forgotten? (On phantoms, the rank correlation with
+#    `true_image_risk` over all of `old` in the test part sees more than the AUROC: notebook 06 merges it with the films under *How close
+#    to the best possible?*)
+# 3. Use all films of the training patients (`load_readable("sbu")` in `helpers.readable`) instead of the index films only. Which
+#    patients now count more?
 #
 # **Where next.** [06 · Evaluate](06_evaluate.ipynb)

@@ -30,8 +30,8 @@ data_in_use()
 # * **external by patient, not wholly by hospital**: Hannover for iteration 2. Some of its patients are in ieee8023, too.
 #   They are taken out, but where they taught iteration 1, the network knows films of this hospital.
 #
-# In all of them: index films, observed outcomes, patients that no model was trained, stopped, calibrated or given
-# a threshold on. A fifth table asks iteration 2 about ieee8023 again: what has it forgotten?
+# In all of them: index films, and patients who served no training, stopping, calibration or threshold. Outcomes are
+# observed, never imputed; but at Hannover a blank is taken as survival (below). A fifth table asks iteration 2 about ieee8023 again: what has it forgotten?
 
 # %%
 import pandas as pd
@@ -60,12 +60,13 @@ duplicates = load_duplicates(work_file("duplicates.csv", made_by="01_explore_the
 everyone = load_readable("hannover")
 external = select_index_films(exclude_shared_patients(everyone, duplicates, old))
 never_taught = exclude_shared_patients(everyone, duplicates, old[old["part"] == "train"])
-at_hannover = everyone["patient_id"].nunique()
-print(
-    f"Hannover: {at_hannover} patients, of whom {len(external)} are not in ieee8023; "
-    f"{external['died'].sum()} of these died. Of the others, "
-    f"{at_hannover - never_taught['patient_id'].nunique()} are training patients of iteration 1."
+at_hannover, strangers, untaught = (
+    films["patient_id"].nunique()
+    for films in (everyone, exclude_shared_patients(everyone, duplicates, old), never_taught)
 )
+print(f"Hannover: {at_hannover} patients, of whom {strangers} are not in ieee8023.")
+print(f"{len(external)} of these have an index film; {external['died'].sum()} of them died.")
+print(f"Of those who are, {at_hannover - untaught} are training patients of iteration 1.")
 
 # %%
 test, old_test = (
@@ -118,11 +119,12 @@ pd.concat([counts.T, wide])[list(tests)].loc[[*counts, *reports["metric"].unique
 
 # %% [markdown]
 # Read the widths first. Where few patients died, the interval of the AUROC spans from a useless to an excellent
-# model. *Observed / expected* near 1 and a calibration intercept near 0 say that the risks are right on average; a slope
+# model. (The AUROC is about *discrimination*: how well the risks rank. So are *sensitivity*, the share of those who died whom the
+# threshold catches, and *specificity*, the share of survivors whom it leaves alone.) *Observed / expected* near 1 and a calibration intercept near 0 say that the risks are right on average; a slope
 # below 1 that they are too extreme, above 1 that they differ too little. *AUPRC* is the mean precision over all
 # recalls, of which chance gives the death rate. *Brier score* is the mean squared distance of risk and outcome: smaller is better, but it
 # hangs on how many died, so compare it with that of a model that gives everybody the death rate of these very patients, a column
-# at a time. *Net benefit* is explained below. From sensitivity down to accuracy all hangs on the
+# at a time (by eye: that difference has no interval here). *Net benefit* is explained below. From sensitivity down to accuracy all hangs on the
 # threshold, which each model has from its own hospital: compare these rows down a column, not across.
 #
 # Now compare the last two rows of each column. The last is the accuracy of a model that looks at nothing and gives everybody the
@@ -207,6 +209,21 @@ _ = plot_precision_recall(patients, ax=right)
 # %% [markdown]
 # *Figure: ROC curves (left) and precision-recall curves (right) of both iterations on SBU's test patients, with
 # the line of a model that knows nothing. Bands are pointwise, 95 %, from resampled patients.*
+#
+# That the bands overlap says nothing about which is better, since the patients are the same. The paired difference does:
+
+# %%
+from IPython.display import Markdown
+
+from helpers.evaluation import auroc_difference, logits
+
+second_over_first = auroc_difference(
+    patients["SBU, iteration 2 (internal)"].assign(
+        first=patients["SBU, iteration 1 (external)"]["risk"]
+    ),
+    *("risk", "first"),
+)
+Markdown(f"AUROC, iteration 2 less iteration 1 on these patients: **{second_over_first:+.2f}**.")
 
 # %% [markdown]
 # ## Calibration
@@ -257,8 +274,6 @@ _ = plot_net_benefit(net_benefit(one["died"], one["risk"], thresholds), patients
 # is one finding and not as many as there are thresholds.)
 
 # %%
-from IPython.display import Markdown
-
 from helpers.evaluation import net_benefit_intervals
 
 
@@ -303,7 +318,8 @@ pd.DataFrame(
 # The last column is paired: both are asked about the same patients, so that luck with the patients cancels. Where
 # its interval holds zero, these patients do not tell the network from a glance at the file. The number of films is
 # there as a warning: it is known only when all is over (notebook 03), and no model of the first film can use it.
-# A missing sex is its own leak at SBU, so it counts as the commoner one. And where all films were taken in one view, as at
+# SBU blanks the sex where it would tell who somebody is, which goes with age and death (notebook 03): so a blank counts as the commoner
+# sex. And where all films were taken in one view, as at
 # SBU, *view* can tell nobody apart: notebook 01 asks it where views differ. (A rival that says the same of all has an AUROC of exactly
 # one half, and its row is the network's own AUROC less that, with the symmetric interval that differences have.)
 #
@@ -320,8 +336,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers.evaluation import auroc_difference, logits
-
 
 def age_and_film(patients):
     return np.column_stack([patients["age"].astype(float), logits(patients["risk"])])
@@ -331,7 +345,7 @@ fitted_on = pool_by_patient(
     predict(models["iteration2"], sbu_index[sbu_index["part"] == "validation"])
 )
 combined = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression())
-combined.fit(age_and_film(fitted_on), fitted_on["died"].to_numpy(bool))
+_ = combined.fit(age_and_film(fitted_on), fitted_on["died"].to_numpy(bool))
 
 # %%
 with_age = one.assign(
@@ -358,9 +372,10 @@ Markdown(
 # generator that drew it also taught the start. So this rival may be stronger here than at a hospital.)
 
 # %%
-from helpers.cohorts import cohort_root
+from helpers.cohorts import cohort_root, is_phantom
 from helpers.evaluation import as_endpoint
 from helpers.sbu import written_later
+from phantoms import truth
 
 later = written_later(cohort_root("sbu"))
 sbu_later = sbu.assign(is_icu=sbu["patient_id"].map(later["is_icu"]))
@@ -394,6 +409,30 @@ def rank(patients):
 
 
 pd.DataFrame({name: rank(patients) for name, patients in asked.items()}).T
+
+# %% [markdown]
+# Intensive care may be foreseen from a film, or merely *recognised* on it, by the tubes and lines of somebody who is there
+# already. Where it is known who was there when the film was taken:
+
+
+# %%
+def at_the_film(name):
+    """Whether a patient was in intensive care, or intubated, at the very film; NA where unknown."""
+    films, site = whom[name], name.split(":")[0].lower()
+    if not is_phantom(site):
+        return films["in_icu"] if "in_icu" in films else films["died"].mask(films["died"].notna())
+    states = truth(cohort_root(site).parent, site).set_index("image_path")["state"]
+    return films["image_path"].map(states) != "ward"
+
+
+there = {}
+for name in (name for name in whom if name.endswith("intensive care")):
+    now = at_the_film(name)[whom[name]["died"].astype(bool)].dropna().astype(bool)
+    there[name.split(":")[0]] = f"{now.sum()} of {len(now)}" if len(now) else "unknown"
+pd.Series(there, name="of those with intensive care, there already at the film").to_frame()
+
+# %% [markdown]
+# Where these are nearly all, the AUROC of intensive care is about a state that the film shows, and no forecast.
 
 # %% [markdown]
 # Now side by side, on patients on whom neither was trained: does training on outcomes add anything to
@@ -442,11 +481,13 @@ pd.DataFrame(
 # hospital against those of another. Groups with fewer than ten deaths or survivors are
 # hidden, deaths and all: an interval as wide as the scale informs nobody, and so small a number within a group is, at a real
 # hospital, about persons. (That keeps no secret: who has the total can subtract. A registry would hide a second group as well. Totals of a
-# site are in the tables above, as any publication would have them.) A grouping that puts
-# everybody into one group is left out: that group is the report.
+# site are in the tables above, as any publication would have them.) Hiding by deaths that happened also selects: a group in which few
+# were expected to die is shown only if more did, so that its *observed / expected* leans upwards. A grouping that puts
+# everybody into one group is left out: that group is the report. Nor are the rest as many findings as rows: they are the same patients,
+# sorted in several ways.
 
 # %%
-from helpers.subgroups import judge_subgroups, told_events, told_patients
+from helpers.subgroups import FEWEST_EVENTS, judge_subgroups, told_events, told_patients
 
 tested = [predictions[name] for name, (model, _) in tests.items() if model == "iteration2"]
 all_tests = pool_by_patient(pd.concat(tested))
@@ -459,12 +500,19 @@ told[groups["estimate"].notna()].pivot(
     index=["grouping", "group", "n", "events"], columns="metric", values="value"
 )
 
+
 # %%
+def leans(expected):
+    """What to say of a group that would be hidden, had as few died in it as were expected to."""
+    few = expected < FEWEST_EVENTS
+    return f" ({expected:.1f} expected: shown only since more died)" if few else ""
+
+
 ratios = groups[groups["metric"] == "observed / expected deaths"]
 hidden = ratios[ratios["estimate"].isna()]
 wrong_on_average = [
     f"- {row.grouping} *{row.group}*: **{'more' if row.low > 1 else 'fewer'}** died than predicted, observed / expected "
-    f"{Interval(row.estimate, row.low, row.high)}."
+    f"{Interval(row.estimate, row.low, row.high)}{leans(row.events / row.estimate)}."
     for row in ratios.itertuples()
     if row.low > 1 or row.high < 1
 ]
@@ -492,7 +540,7 @@ Markdown(
 # A third hospital, whose publisher equalised the films' contrast. It publishes the days until death, and a blank
 # is taken as survival, though it may also mean that nobody knows. Few patients died, so intensive care is asked
 # as a second endpoint, here and at the other hospitals: a model of the lungs' state should know something about it,
-# though it was taught death.
+# though it was taught death. (Recognised or foreseen: see the table of who was there already.)
 
 
 # %%
@@ -587,15 +635,12 @@ plan.assign(
 # On phantoms it is known what the film has to say: the risk that a reader would give who sees its opacities, devices, view and heart
 # without error, knows the causal model, and is told the hospital and the patient's sex. The share of the achievable discrimination is (AUROC − ½) / (best − ½): none for a coin,
 # all for that reader. (Faint traces of age, in aorta, bones and posture, are on the film as well, and that reader does not use them.
-# A network might; the row that is told the age to the year bounds what they can give.)
+# A network might; the row that is told the age to the year bounds what they can give, but for chance.)
 
 # %%
-from helpers.cohorts import is_phantom
 from helpers.evaluation import best_possible_share, bootstrap_interval
 
 if is_phantom("sbu"):
-    from phantoms import truth
-
     with_truth = one.merge(
         test[["patient_id", "image_path"]].merge(
             truth(cohort_root("sbu").parent, "sbu")[
@@ -609,8 +654,8 @@ if is_phantom("sbu"):
         return best_possible_share(auroc(t["died"], t["risk"]), best)
 
     risk_of = {
-        "best reader's AUROC, film alone": "true_image_risk",
-        "best reader's AUROC, film and age": "true_film_age_risk",
+        "best reader's AUROC: film, hospital and sex": "true_image_risk",
+        "the same and the age": "true_film_age_risk",
         "this network's AUROC": "risk",
     }
     found = {name: auroc_interval(with_truth, risk=column) for name, column in risk_of.items()}
@@ -623,7 +668,7 @@ else:
 known_truth.to_frame("estimate (95 % interval)")
 
 # %% [markdown]
-# Where the interval of the share holds one, these patients do not show that anything is missing. A share above one is chance, or
+# Where the interval of the share holds one, these patients do not show that anything is missing. A share above one may be chance, or
 # traces of age that this reader does not use. The last row is what the exact age would add; how much of it a network could read off
 # these films is not measured here.
 
@@ -663,13 +708,13 @@ pd.DataFrame(shown, index=severity.index)
 
 # %% [markdown]
 # A model of death need not agree with a score of extent, but one that ranks films without regard to it looks at
-# something else. Where an interval holds zero, it is not shown that the network follows the experts at all. The last row has other
+# something else. Where an interval holds zero, it is not shown that the network follows these scores at all. The last row has other
 # films, so it cannot be set against the others; these share theirs, and can:
 
 
 # %%
 def followed_less(t):
-    """How much better the opaque share follows the experts than each iteration does."""
+    """How much better the opaque share follows the scores than each iteration does."""
     rank_with = lambda column: t[column].corr(t["geographic"].astype(float), method="spearman")
     return {name: rank_with("opaque share") - rank_with(name) for name in models}
 
@@ -678,7 +723,7 @@ same_films = scored[["site", "patient_id", "geographic"]].assign(
     **{name: scores[name]["risk"] for name in (*models, "opaque share")}
 )
 by_experts = [
-    f"- opaque share less {name}, rank correlation with {readers}: {gain:+.2f}"
+    f"- opaque share less {name.replace('iteration', 'iteration ')}, rank correlation with {readers}: {gain:+.2f}"
     + (
         ", the share follows them **more closely**"
         if gain.low > 0
@@ -771,9 +816,14 @@ guideline("probast", facts(run)).set_index("domain")[["risk_of_bias", "why"]]
 # %%
 internal = reports[reports["test"] == "SBU, iteration 2 (internal)"].set_index("metric")
 abroad = reports[reports["test"] == "Hannover, iteration 2 (external patients)"].set_index("metric")
-ranks, right = (
+ranks, at_home, slope, right = (
     Interval(*table.loc[metric, ["estimate", "low", "high"]].astype(float))
-    for table, metric in ((internal, "AUROC"), (abroad, "observed / expected deaths"))
+    for table, metric in (
+        (internal, "AUROC"),
+        (internal, "observed / expected deaths"),
+        (internal, "calibration slope"),
+        (abroad, "observed / expected deaths"),
+    )
 )
 few = int(abroad["events"].iloc[0])
 over = dict(zip(rivals["rival"], gains, strict=True))["age and sex"]
@@ -786,15 +836,18 @@ def says(gain, yes, no, unclear):
 
 # %%
 Markdown(
-    f"- At SBU, iteration 2 ranks with an AUROC of {ranks}, on {int(internal['events'].iloc[0])} deaths.\n"
-    f"- Against age and sex ({over:+.2f}): {says(over, 'it is ahead', 'it is behind', '**not shown** to be ahead')}.\n"
-    f"- Added to age as published ({adds_to_age:+.2f}): "
-    f"{says(adds_to_age, 'it adds to it', 'it spoils it', '**not shown** to add to it')}.\n"
-    f"- Against how opaque the lungs are ({opacity:+.2f}): "
-    f"{says(opacity, 'it ranks better', 'it ranks **worse**', '**not shown** to differ')}.\n"
+    f"- At SBU, iteration 2 ranks with an AUROC of {ranks}, on {int(internal['events'].iloc[0])} deaths. Observed / expected deaths "
+    f"are {at_home}, the calibration slope is {slope}.\n"
+    f"- Its net benefit is shown to be above that of both simple strategies at {len(clearly)} of {len(thresholds)} thresholds.\n"
+    f"- Against age and sex: {says(over, 'it is ahead', 'it is behind', '**not shown** to be ahead')}, {over:+.2f}.\n"
+    f"- Added to age as published: "
+    f"{says(adds_to_age, 'it adds to it', 'it spoils it', '**not shown** to add to it')}, {adds_to_age:+.2f}.\n"
+    f"- Against how opaque the lungs are: "
+    f"{says(opacity, 'it ranks better', 'it ranks **worse**', '**not shown** to differ')}, {opacity:+.2f}.\n"
     + "".join(
-        f"- The same for intensive care, {name.split(',')[0]} ({beyond_in_care[name]:+.2f}): "
-        f"{says(beyond_in_care[name], 'the model is ahead', 'the model is **behind**', 'not shown to differ')}.\n"
+        f"- The same in recognising intensive care, {name.split(',')[0]}: "
+        f"{says(beyond_in_care[name], 'the model is ahead', 'the model is **behind**', 'not shown to differ')}, "
+        f"{beyond_in_care[name]:+.2f}.\n"
         for name in ("SBU, iteration 2 (internal)", "Hannover, iteration 2 (external patients)")
     )
     + f"- At Hannover, with {few} recorded deaths, observed / expected deaths are {right}: "

@@ -1,0 +1,28 @@
+"""Whether the pixel data of a JPEG are all there.
+
+libjpeg fills what is missing, or cannot be decoded, with grey, and warns. Pillow, OpenCV and
+imagecodecs drop the warning, so that a film that was cut off would be read as if it were whole.
+"""
+
+import simplejpeg
+
+# Of libjpeg's warnings (jerror.h), those that say that samples were made up or are out of place.
+_CORRUPT = "Corrupt JPEG data"
+_HARMLESS = "extraneous bytes before marker 0xd9"  # padding before the end
+_DECODED_AS = {"Gray": "GRAY", "YCbCr": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "YCCK": "CMYK"}
+
+
+def is_corrupt(data: bytes) -> bool:
+    """Say whether libjpeg cannot decode all samples of a JPEG of 8 bits.
+
+    It is decoded at an eighth of its size, which takes a fraction of the time and memory. What
+    libjpeg refuses altogether, such as 12 bits a sample, is left to the decoder proper to refuse.
+    """
+    try:
+        *_, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+        colours = _DECODED_AS.get(colours, "RGB")
+        simplejpeg.decode_jpeg(data, colorspace=colours, min_height=1, min_width=1, strict=True)
+    except ValueError as error:
+        said = str(error)
+        return said.startswith(_CORRUPT) and _HARMLESS not in said
+    return False
