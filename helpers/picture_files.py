@@ -110,9 +110,10 @@ def _why_damaged(data: bytes, error: Exception) -> str:
             "The file begins like a PNG or JPEG picture, but its header is damaged. Export or "
             "download it again."
         )
-    # libpng's own words come garbled: bytes of memory that are no text.
-    garbled = isinstance(error, (imagecodecs.PngError, UnicodeError))
-    said = "" if garbled else f" ({error})"
+    words = str(error).strip()
+    # Some of libpng's own words come garbled: bytes of memory that are no text.
+    legible = words.isascii() and words.isprintable() and not isinstance(error, UnicodeError)
+    said = f" ({words})" if legible else ""
     return f"The picture is damaged or cut off{said}. Export or download it again."
 
 
