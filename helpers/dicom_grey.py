@@ -52,7 +52,7 @@ def grey_of(
     contrast = contrast_of(film, prefer_lut=prefer_lut)
     if contrast == "VOI LUT":
         table = _numbered(list(film.VOILUTSequence), index)
-        grey = look_up(shown, table, film, *_possible(film)) / highest_entry(table)
+        grey = look_up(shown, table, film, *_possible(film)) / highest_entry(table, film)
     elif contrast == "window":
         grey = _by_window(shown, film, index)
     else:
@@ -166,7 +166,7 @@ def _full_range(film: FileDataset) -> tuple[float, float]:
             "The film has float pixels and no window, so nothing tells the range of its values."
         )
     if film.get("ModalityLUTSequence"):
-        return 0.0, highest_entry(film.ModalityLUTSequence[0])
+        return 0.0, highest_entry(film.ModalityLUTSequence[0], film)
     ends = _rescaled(np.array(_stored_range(film)), film)
     if not ends.max() > ends.min():
         raise UnreadableDicom(

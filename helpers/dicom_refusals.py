@@ -6,6 +6,7 @@ from pydicom.uid import (
     DigitalIntraOralXRayImageStorageForProcessing,
     DigitalMammographyXRayImageStorageForProcessing,
     DigitalXRayImageStorageForProcessing,
+    MediaStorageDirectoryStorage,
 )
 
 from helpers.dicom_decoders import is_decodable
@@ -36,6 +37,11 @@ def refuse_other_contents(film: FileDataset, for_processing: bool) -> None:
     UnreadableDicom
         With the first of these reasons that there is.
     """
+    if film.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        raise UnreadableDicom(
+            "The file is the table of contents of a disc (DICOMDIR) and holds no picture. Choose "
+            "one of the films in the folders beside it."
+        )
     if not any(name in film for name in PIXELS):
         raise UnreadableDicom(
             "The file describes a picture but holds no pixels; they were removed or cut off."

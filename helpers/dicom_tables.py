@@ -54,9 +54,15 @@ def look_up(
     return entries[positions.astype(np.int64)]
 
 
-def highest_entry(table: Dataset) -> float:
-    """Return the highest value that the bits of a table's entries can hold."""
-    return 2.0 ** int(table.LUTDescriptor[2]) - 1
+def highest_entry(table: Dataset, film: FileDataset) -> float:
+    """Return the highest value that the bits of a table's entries can hold.
+
+    Where entries are larger than the bits that the table claims, the claim is wrong and the entries
+    are believed, as in DCMTK (dcmimgle, ``DiLookupTable::checkTable``): the brightest would all
+    become white otherwise.
+    """
+    needed = int(_entries(table, film).max()).bit_length()
+    return 2.0 ** max(int(table.LUTDescriptor[2]), needed) - 1
 
 
 def _entries(table: Dataset, film: FileDataset) -> np.ndarray:

@@ -6,18 +6,25 @@ imagecodecs drop the warning, so that a film that was cut off would be read as i
 
 import simplejpeg
 
+from helpers.jpeg_frames import frame_of
+
 # Of libjpeg's warnings (jerror.h), those that say that samples were made up or are out of place.
 _CORRUPT = "Corrupt JPEG data"
 _HARMLESS = "extraneous bytes before marker 0xd9"  # padding before the end
+_KINDS = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
 _DECODED_AS = {"Gray": "GRAY", "YCbCr": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "YCCK": "CMYK"}
 
 
 def is_corrupt(data: bytes) -> bool:
-    """Say whether libjpeg cannot decode all samples of a JPEG of 8 bits.
+    """Say whether libjpeg cannot decode all samples of a baseline, extended or progressive JPEG.
 
-    It is decoded at an eighth of its size, which takes a fraction of the time and memory. What
-    libjpeg refuses altogether, such as 12 bits a sample, is left to the decoder proper to refuse.
+    It is decoded at an eighth of its size, which takes a fraction of the time and memory. Nothing
+    is said of other kinds: of 12 bits, lossless (for which simplejpeg makes too little room, so
+    that it must never see them), and with arithmetic coding.
     """
+    frame = frame_of(data)
+    if frame is None or frame.bits != 8 or frame.marker not in _KINDS:
+        return False
     try:
         *_, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
         colours = _DECODED_AS.get(colours, "RGB")

@@ -34,6 +34,8 @@ def frame_of(data: bytes) -> JpegFrame | None:
         if not found or found.end() + 7 >= len(data):
             return None
         marker, at = found[0][-1], found.end()
+        if marker == _ALONE:
+            continue
         if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES):
             rows, columns = (int.from_bytes(data[i : i + 2], "big") for i in (at + 3, at + 5))
             return JpegFrame(marker, data[at + 2], rows, columns, data[at + 7])

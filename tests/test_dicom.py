@@ -210,6 +210,15 @@ def test_tables_of_every_depth_and_length(bits, entries, kind):
 
 
 @pytest.mark.parametrize("kind", ["VOILUTSequence", "ModalityLUTSequence"])
+def test_entries_larger_than_their_bits_are_believed(kind):
+    """DCMTK corrects the bits, too; clipped, three quarters of this ramp would be white."""
+    pixels = np.linspace(0, 4095, 4096).astype("u2").reshape(64, 64)
+    claimed = make_table(list(range(4096)), 0, 10)
+    film = read_dicom(make_film(pixels, bits=16, **{kind: claimed}))
+    np.testing.assert_allclose(film, pixels / 4095, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["VOILUTSequence", "ModalityLUTSequence"])
 @pytest.mark.parametrize("entries", [32767, 32768, 40000])
 def test_long_tables_of_signed_pixels_without_kinds_of_values(entries, kind):
     """pydicom takes the number of entries for a signed one."""
@@ -564,6 +573,7 @@ BROKEN = {
     "empty pixels": (lambda: make_film(GREY, PixelData=b""), "cut off: 0 of 128 bytes"),
     "report": (lambda: Path(real("test-SR.dcm")).read_bytes(), "holds no picture"),
     "signal": (lambda: Path(real("waveform_ecg.dcm")).read_bytes(), "holds no picture"),
+    "contents of a disc": (lambda: Path(real("DICOMDIR")).read_bytes(), "contents of a disc"),
     "colour": (lambda: Path(real("SC_rgb_jpeg.dcm")).read_bytes(), "in colour"),
     "palette": (lambda: Path(real("examples_palette.dcm")).read_bytes(), "in colour"),
     "no photometric": (lambda: make_film(GREY, PhotometricInterpretation=None), "is missing"),
