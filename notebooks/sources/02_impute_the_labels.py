@@ -466,9 +466,10 @@ for judge, asked in judges.items():
         f"cases: {', '.join(better) or 'none'}; clearly worse: {', '.join(worse) or 'none'}."
     )
 left_out = len(patients) - len(index_films)
-lines += [f"* Not asked about, for want of a film at or after admission: {left_out} patients."] * (
-    left_out > 0
-)
+if left_out:
+    lines.append(
+        f"* Not asked about, for want of a film at or after admission: {left_out} of {len(patients)} patients."
+    )
 Markdown("\n".join(lines))
 
 # %% [markdown]

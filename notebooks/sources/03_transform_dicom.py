@@ -37,7 +37,7 @@ from pydicom import dcmread
 
 from helpers.cohorts import cohort_root, load_sbu, select_index_films
 from helpers.dicom import describe_header
-from helpers.quarantine import quiet
+from helpers.dicom_silence import quiet
 
 pd.set_option("display.max_colwidth", None)
 root = cohort_root("sbu")

@@ -66,7 +66,7 @@ at_hannover, strangers, untaught = (
 )
 print(f"Hannover: {at_hannover} patients, of whom {strangers} are not in ieee8023.")
 print(f"{len(external)} of these have an index film; {external['died'].sum()} of them died.")
-print(f"Of those who are, {at_hannover - untaught} are training patients of iteration 1.")
+print(f"Of those in ieee8023, {at_hannover - untaught} are training patients of iteration 1.")
 
 # %%
 test, old_test = (
