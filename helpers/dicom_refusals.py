@@ -116,8 +116,7 @@ def refuse_unreadable_pixels(film: FileDataset) -> None:
     _refuse_encodings(film)
     if not film.file_meta.TransferSyntaxUID.is_encapsulated:
         _refuse_hidden_compression(film)
-        if "PixelData" in film:
-            _refuse_other_lengths(film)
+        _refuse_other_lengths(film)
 
 
 def _refuse_sizes(film: FileDataset) -> None:
@@ -177,7 +176,7 @@ def _refuse_hidden_compression(film: FileDataset) -> None:
 
 def _refuse_other_lengths(film: FileDataset) -> None:
     """Refuse plain pixels that are fewer than one picture has, or enough for several."""
-    present, expected = len(film.PixelData or b""), get_expected_length(film)
+    present, expected = len(film[_pixels_of(film)].value or b""), get_expected_length(film)
     if present < expected:
         raise UnreadableDicom(
             f"The file is cut off: {present:,} of {expected:,} bytes of pixels are there."

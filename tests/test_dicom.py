@@ -383,6 +383,11 @@ def test_float_pixels():
     np.testing.assert_allclose(film[0], [0, 0.25, 0.5, 0])
     with pytest.raises(UnreadableDicom, match="float pixels and no window"):
         read_dicom(make_film(np.zeros((1, 4), "u4"), bits=32, **float_elements))
+    for share, message in ((0.5, "cut off: 8 of 16 bytes"), (2, "holds 32 bytes of pixels")):
+        other = np.resize(values, int(4 * share)).tobytes()
+        elements = float_elements | {"FloatPixelData": other}
+        with pytest.raises(UnreadableDicom, match=message):
+            read_dicom(make_film(np.zeros((1, 4), "u4"), bits=32, **elements, **window))
 
 
 def test_32_bit_pixels():
