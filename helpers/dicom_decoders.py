@@ -9,41 +9,40 @@ that decoder is trusted with it: a few hundred bytes may claim a picture of giga
 | JPEG baseline, extended (8 and 12 bits), lossless | imagecodecs (libjpeg-turbo 3) | BSD, IJG |
 | JPEG-LS | pyjpegls (CharLS) | MIT, BSD |
 | JPEG 2000, HTJ2K | pylibjpeg-openjpeg (OpenJPEG) | MIT, BSD |
-| RLE, uncompressed of both byte orders | pydicom | MIT |
+| RLE | imagecodecs | BSD |
+| uncompressed of both byte orders | pydicom | MIT |
 """
 
 from copy import copy
 from threading import Lock
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from pydicom import FileDataset, uid
 from pydicom.encaps import encapsulate, generate_fragments
 from pydicom.pixels import get_decoder
-from pydicom.pixels.decoders.base import Decoder, DecodeRunner
+from pydicom.pixels.decoders.base import Decoder
 from pydicom.uid import UID
 
+from helpers import dicom_plugins
 from helpers.dicom_errors import UnreadableDicom, shown
+from helpers.dicom_plugins import JPEG
 from helpers.j2k_frames import J2kFrame, j2k_frame_of, too_many_parts
 from helpers.jpeg_data import is_corrupt
 from helpers.jpeg_frames import frame_of, why_costly
 
-JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 J2K = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
 _WHOLE = (*JPEG, *JPEG_LS, *J2K)  # pixels have headers of their own
-# pylibjpeg-rle is faster, but on damaged data it panics, which is no Exception and ends a run.
+# Of run lengths, pydicom's own decoder is written in Python, and a film may take it 8 s;
+# pylibjpeg-rle panics on damaged data, which is no Exception and ends a run.
 _PLUGINS = (
-    dict.fromkeys(JPEG, "imagecodecs")
+    dict.fromkeys([*JPEG, uid.RLELossless], dicom_plugins.NAME)
     | dict.fromkeys(JPEG_LS, "pyjpegls")
     | dict.fromkeys(J2K, "pylibjpeg")
-    | {uid.RLELossless: "pydicom"}
 )
 
 _KEPT_BITS: dict[str, Any] = {"correct_unused_bits": False}  # `values_of` takes them off
-
-DECODER_DEPENDENCIES = dict.fromkeys(JPEG, ("imagecodecs",))  # the name is pydicom's
 
 # Of a JPEG or JPEG-LS frame, and of a JPEG 2000 one.
 _BEGINNINGS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")
@@ -51,20 +50,8 @@ _BEGINNINGS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")
 _ADDING = Lock()  # pydicom adds plugins to decoders that all threads share
 
 
-def is_available(syntax: str) -> bool:
-    """Tell pydicom that `decode_jpeg` is there for a transfer syntax."""
-    return syntax in DECODER_DEPENDENCIES
-
-
-def decode_jpeg(frame: bytes, runner: DecodeRunner) -> bytearray:
-    """Decode one JPEG frame, as pydicom asks its plugins to; pydicom restores the sign."""
-    pixels = imagecodecs.jpeg8_decode(frame)
-    runner.set_option("bits_allocated", 8 * pixels.dtype.itemsize)
-    return bytearray(pixels.tobytes())
-
-
 def decoder_of(syntax: UID) -> Decoder:
-    """Return pydicom's decoder for a transfer syntax, with the plugin for JPEG added to it.
+    """Return pydicom's decoder for a transfer syntax, with ours of :mod:`helpers.dicom_plugins`.
 
     Raises
     ------
@@ -73,8 +60,10 @@ def decoder_of(syntax: UID) -> Decoder:
     """
     decoder = get_decoder(syntax)
     with _ADDING:
-        if syntax in JPEG and "imagecodecs" not in decoder.available_plugins:
-            decoder.add_plugin("imagecodecs", (__name__, "decode_jpeg"))
+        ours = _PLUGINS.get(syntax) == dicom_plugins.NAME
+        if ours and dicom_plugins.NAME not in decoder.available_plugins:
+            where = (dicom_plugins.__name__, dicom_plugins.function_for(syntax))
+            decoder.add_plugin(dicom_plugins.NAME, where)
     return decoder
 
 

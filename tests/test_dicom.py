@@ -662,11 +662,34 @@ def test_refusals_say_why(kind):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
-def test_damage_that_makes_a_decoder_panic():
-    """A run that is longer than the picture: pylibjpeg-rle leaves with what is no Exception."""
+def test_a_run_that_is_longer_than_the_picture_is_refused():
+    """pylibjpeg-rle leaves with what is no Exception; pydicom leaves out what is too much."""
     data = bytearray(make_film(np.tile(ramp("u2", 12), (4, 4)), syntax=RLELossless))
     data[data.index(b"\x02\x00\x00\x00\x40\x00\x00\x00") + 64] = 0x81
-    assert read_dicom(bytes(data)).shape == (64, 64)
+    with pytest.raises(UnreadableDicom, match="pixels are damaged"):
+        read_dicom(bytes(data))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_run_lengths_filled_up_to_an_even_number(bits):
+    pixels = np.arange(63, dtype=f"u{bits // 8}").reshape(7, 9)
+    planes = [pixels.ravel().view("u1")[part :: bits // 8] for part in range(bits // 8)][::-1]
+    for extra, readable in ((0, True), (1, True), (2, False)):
+        segments = [bytes([62 + extra]) + plane.tobytes() + bytes(extra) for plane in planes]
+        starts = np.cumsum([64, *map(len, segments)])[:-1]
+        header = np.zeros(16, "<u4")
+        header[: len(segments) + 1] = [len(segments), *starts]
+        frame = header.tobytes() + b"".join(segments)
+        film = dcmread(BytesIO(make_film(pixels, bits=bits, syntax=RLELossless)))
+        film.PixelData = encapsulate([frame + bytes(len(frame) % 2)])
+        file = BytesIO()
+        film.save_as(file)
+        if readable:
+            plain = read_dicom(make_film(pixels, bits=bits))
+            np.testing.assert_array_equal(read_dicom(file.getvalue()), plain)
+        else:
+            with pytest.raises(UnreadableDicom, match="pixels are damaged"):
+                read_dicom(file.getvalue())
 
 
 def test_raw_data_on_request():
