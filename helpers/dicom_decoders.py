@@ -34,8 +34,8 @@ from helpers.jpeg_frames import frame_of, why_costly
 JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 J2K = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
 _WHOLE = (*JPEG, *JPEG_LS, *J2K)  # pixels have headers of their own
-# Of run lengths, pydicom's own decoder is written in Python, and a film may take it 8 s;
-# pylibjpeg-rle panics on damaged data, which is no Exception and ends a run.
+# pydicom's own decoder of run lengths is Python, and slow on many short runs; pylibjpeg-rle
+# panics on damaged data, which is no Exception and ends a run.
 _PLUGINS = (
     dict.fromkeys([*JPEG, uid.RLELossless], dicom_plugins.NAME)
     | dict.fromkeys(JPEG_LS, "pyjpegls")

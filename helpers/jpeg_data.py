@@ -27,10 +27,14 @@ def is_corrupt(data: bytes) -> bool:
         return False
     colours = _DECODED_AS.get(frame.samples, "GRAY")
     try:
+        simplejpeg.decode_jpeg_header(data, strict=True)
+    except (ValueError, KeyError):
+        # Stray bytes among the headers, which harm nobody, and would hide what comes after them; or
+        # a way of thinning out colours that simplejpeg has no name for.
+        return False
+    try:
         simplejpeg.decode_jpeg(data, colorspace=colours, min_height=1, min_width=1, strict=True)
     except ValueError as error:
         said = str(error)
         return said.startswith(_CORRUPT) and _HARMLESS not in said
-    except KeyError:  # a way of thinning out colours that simplejpeg has no name for
-        return False
     return False

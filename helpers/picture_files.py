@@ -111,8 +111,9 @@ def _why_damaged(data: bytes, error: Exception) -> str:
             "download it again."
         )
     words = str(error).strip()
-    # Some of libpng's own words come garbled: bytes of memory that are no text.
-    legible = words.isascii() and words.isprintable() and not isinstance(error, UnicodeError)
+    # Some of libpng's own words come garbled: a few bytes of memory that are no text.
+    is_text = words.isascii() and words.isprintable() and " " in words
+    legible = is_text and not isinstance(error, UnicodeError)
     said = f" ({words})" if legible else ""
     return f"The picture is damaged or cut off{said}. Export or download it again."
 

@@ -120,8 +120,7 @@ def load_ieee8023(root: str | Path) -> pd.DataFrame:
         "view unknown": table["view"] == "unknown",
         "picture file absent": ~present,
     }
-    unwanted = pd.concat(checks.values(), axis=1).any(axis=1)
-    checks["same file listed twice"] = table["image_path"].mask(unwanted).duplicated()
+    checks["same file listed twice"] = _listed_before(table["image_path"], checks)
     return eligible(one_table(table, "ieee8023"), checks)
 
 
@@ -169,9 +168,14 @@ def load_hannover(root: str | Path) -> pd.DataFrame:
         "view unknown": table["view"] == "unknown",
         "picture file absent": ~present,
     }
-    unwanted = pd.concat(checks.values(), axis=1).any(axis=1)
-    checks["same film listed twice"] = table["image_path"].mask(unwanted).duplicated()
+    checks["same film listed twice"] = _listed_before(table["image_path"], checks)
     return eligible(one_table(table, "hannover"), checks)
+
+
+def _listed_before(paths: pd.Series, checks: dict[str, pd.Series]) -> pd.Series:
+    """Whether an earlier row that no check leaves out has the same file."""
+    unwanted = pd.concat(checks.values(), axis=1).any(axis=1)
+    return paths.mask(unwanted).duplicated()
 
 
 def numbers_of(patients: pd.Series) -> pd.Series:

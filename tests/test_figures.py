@@ -229,6 +229,14 @@ def test_no_arrow_of_a_causal_diagram_crosses_a_name():
             assert not inside.any()
 
 
+def test_arrows_of_one_box_leave_and_reach_it_apart():
+    ax = figures.plot_causal_diagram(EDGES)
+    arrows = [patch for patch in ax.patches if not hasattr(patch, "get_boxstyle")]
+    for end in (0, -1):
+        points = [tuple(arrow._path_original.vertices[end].round(6)) for arrow in arrows]
+        assert len(set(points)) == len(EDGES)
+
+
 def test_a_circle_of_causes_is_refused():
     with pytest.raises(ValueError, match="run in a circle: "):
         figures.plot_causal_diagram([("a", "b"), ("b", "a")])

@@ -5,10 +5,12 @@ import struct
 import zlib
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 
+from helpers import jpeg_data, jpeg_frames
 from helpers.pixels import UnreadableRadiograph, read_radiograph
 
 SIDE = 96
@@ -130,6 +132,28 @@ def test_a_jpeg_whose_samples_are_missing_is_refused(mode, progressive):
     ):
         with pytest.raises(UnreadableRadiograph, match="some pixels are missing"):
             read_radiograph(damaged)
+
+
+@pytest.mark.parametrize("before", [b"\xff\xc4", b"\xff\xda"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_stray_bytes_among_the_headers_of_a_jpeg_do_no_harm(progressive, before):
+    whole = large_jpeg("L", progressive=progressive)
+    at = whole.index(before)
+    found = read_radiograph(whole[:at] + bytes(5) + whole[at:])
+    np.testing.assert_array_equal(found, read_radiograph(whole))
+
+
+def test_kinds_of_jpeg_that_simplejpeg_has_no_room_for_never_reach_it(monkeypatch):
+    monkeypatch.setattr(jpeg_data, "simplejpeg", None)  # whoever asks it, fails
+    lossless = imagecodecs.ljpeg_encode(GREY.astype(np.uint16), bitspersample=8)
+    of_12_bits = imagecodecs.jpeg8_encode(GREY.astype(np.uint16) * 16, bitspersample=12)
+    hidden = lossless[:2] + b"\xff\x01" + lossless[2:]  # a marker without a length before it
+    for kind in (lossless, of_12_bits, hidden, imagecodecs.jpegls_encode(GREY), b"\xff\xd8\xff"):
+        assert not jpeg_data.is_corrupt(kind)
+    assert jpeg_frames.frame_of(hidden) == jpeg_frames.frame_of(lossless)
+    assert jpeg_frames.frame_of(hidden).marker == 0xC3
+    with pytest.raises(AttributeError):
+        jpeg_data.is_corrupt(large_jpeg("L"))
 
 
 def test_what_libpng_says_of_a_damaged_file_is_not_quoted():

@@ -68,7 +68,7 @@ _ = plot_films(Radiographs(films, 128).images, list(titles))
 # the lungs is disease; on real ones it can also be a failing heart, fluid, or a poor breath.*
 #
 # Could you tell from the picture who died? Sometimes: more haze means a worse outlook. Often not: age matters, too,
-# and drawn films hardly show it (of real ones, a network can guess the age to a few years). How much a picture *can* tell is a
+# and drawn films hardly show it (from real ones a network can guess it to some years, [Karargyris 2019](https://arxiv.org/abs/1903.06542)). How much a picture *can* tell is a
 # number, and on phantoms we know it.
 
 # %% [markdown]
