@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from benchmarks.study_variants import FIRST, SECOND, VARIANTS
+from benchmarks.study_variants import COHORTS, FIRST, SECOND, VARIANTS
 from helpers.evaluation import (
     auroc,
     best_possible_share,
@@ -22,7 +22,6 @@ REPEATS = 400
 RANKS = "rank correlation with the true risk"
 SHARE = "share of the best possible AUROC"
 JUDGED_FOR_CALIBRATION = "sbu"  # too few patients died in the test part of ieee8023
-COHORTS = ("sbu", "ieee8023")
 GOES_ON_FROM = {variant.name: variant.start for variant in VARIANTS}
 OTHERWISE_LABELLED = {variant.name for variant in VARIANTS if variant.labels}
 STATES = {"as trained": "risk", "recalibrated": "risk_calibrated"}
@@ -46,7 +45,8 @@ def summarise(tables: Tables) -> pd.DataFrame:
         patients and seeds, what each seed gave, and the paired difference from another variant: at
         sbu from the fine-tuned iteration 2; at ieee8023 from the iteration 1 that the variant went
         on from, which is what it forgot. A variant that went on from none is set against itself,
-        one that learned from other labels against iteration 1.
+        one that learned from other labels against iteration 1. Who died is asked of patients with
+        an observed outcome, ranks with the true risk of all: ``patients`` counts them.
     """
     return pd.concat([_judge(tables, cohort) for cohort in COHORTS], ignore_index=True)
 
@@ -73,7 +73,8 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
             for name, measure in means
         }
 
-    intervals = bootstrap_interval(partial(measures, judge=outcomes), wide, repeats=REPEATS)
+    observed = observed_only(wide)
+    intervals = bootstrap_interval(partial(measures, judge=outcomes), observed, repeats=REPEATS)
     # All patients inform a rank correlation with the true risk, however few of them died.
     everybody = wide.drop(columns="died")
     intervals |= bootstrap_interval(partial(measures, judge=true_ranks), everybody, repeats=REPEATS)
@@ -98,8 +99,8 @@ def _judge(tables: Tables, cohort: str) -> pd.DataFrame:
                     "seeds": " ".join(f"{value:.3f}" for value in values),
                     "against": against[name],
                     **as_columns(apart, "difference_"),
-                    "patients": len(wide),
-                    "deaths": int(wide["died"].sum()),
+                    "patients": len(wide if measure == RANKS else observed),
+                    "deaths": int(observed["died"].sum()),
                     "training_seconds": float(
                         np.mean([tables[name, seed]["seconds"].iloc[0] for seed in seeds[name]])
                     ),
@@ -126,14 +127,20 @@ def side_by_side(tables: Tables, cohort: str) -> pd.DataFrame:
         risks = table.set_index(keys)[list(STATES.values())]
         risks.columns = [f"{column}|{variant}|{seed}" for column in risks]
         wide = wide.join(risks, on=keys, validate="one_to_one")
-    if wide.isna().any(axis=None):
+    if wide.drop(columns="died").isna().any(axis=None):
         raise ValueError(f"The runs were judged on different test patients of {cohort}.")
     return wide.reset_index(drop=True)
 
 
 def one_run(patients: pd.DataFrame, cohort: str, variant: str, seed: int) -> dict[str, float]:
     """Judge one run on a cohort: does it rank, and do its risks mean what they say?"""
-    return outcomes(patients, cohort, variant, seed) | true_ranks(patients, cohort, variant, seed)
+    died = outcomes(observed_only(patients), cohort, variant, seed)
+    return died | true_ranks(patients, cohort, variant, seed)
+
+
+def observed_only(patients: pd.DataFrame) -> pd.DataFrame:
+    """Patients whose outcome is observed: imputed ones judge nothing."""
+    return patients[patients["label_source"] == "observed"].reset_index(drop=True)
 
 
 def true_ranks(patients: pd.DataFrame, cohort: str, variant: str, seed: int) -> dict[str, float]:

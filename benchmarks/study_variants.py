@@ -12,11 +12,11 @@ from torch import nn
 
 from benchmarks.study_runs import Runs
 from helpers.cohorts import cohort_root, load_cohort, work_file
-from helpers.evaluation import pool_by_patient
 from helpers.files import file_hash
 from helpers.finishing import finish_model
 from helpers.imputation import impute_survival, label_films
 from helpers.models import STARTS, RiskModel, build_resnet18
+from helpers.readable import select_readable_index_films
 from helpers.recipes import CAREFUL, CARELESS, TrainingConfig
 from helpers.splits import PARTS, load_split
 from helpers.starts import PHANTOM_START
@@ -28,8 +28,7 @@ from phantoms import truth
 # chooses and labels films is in their hashes.
 DECIDING = (
     "benchmarks.study_variants",
-    *("helpers.calibration", "helpers.evaluation", "helpers.imputation", "helpers.imputers"),
-    *("helpers.metrics", "helpers.patients"),
+    *("helpers.calibration", "helpers.imputation", "helpers.imputers", "helpers.metrics"),
     "phantoms.truth",
 )
 
@@ -40,7 +39,8 @@ class Films(NamedTuple):
     Attributes
     ----------
     parts
-        By cohort, then by part.
+        By cohort, then by part; of test patients the index films, whether the outcome is known or
+        not, with the true risk of each.
     hashes
         By cohort and part.
     labelled
@@ -79,7 +79,12 @@ class Variant:
     labels: str | None = None
 
 
+COHORTS = ("sbu", "ieee8023")
 WEIGHTED, UNWEIGHTED = CAREFUL, replace(CAREFUL, class_weights=False)
+RESULT = [
+    *("site", "patient_id", "died", "label_source"),
+    *("risk", "risk_calibrated", "risk_true", "seconds"),
+]
 FIRST, FIRST_UNWEIGHTED = "iteration 1", "iteration 1, no class weights"
 SECOND = "head, then all layers"
 SCRATCH_FIRST = "iteration 1, from scratch"
@@ -111,20 +116,23 @@ VARIANTS = (
 
 
 def load_films() -> Films:
-    """Films of both cohorts as notebooks 04 and 05 use them; test films with their true risk."""
-    parts = {}
-    for name in ("ieee8023", "sbu"):
-        films = load_parts(name)
-        known = truth(cohort_root(name).parent, name)[["image_path", "true_image_risk"]]
-        known = known.rename(columns={"true_image_risk": "risk_true"})
-        test = films["test"][films["test"]["label_source"] == "observed"]
-        parts[name] = {**films, "test": test.merge(known, on="image_path")}
+    """Films of both cohorts, to learn from as in notebooks 04 and 05, and to be judged on."""
+    parts = {name: {**load_parts(name), "test": _test_films(name)} for name in COHORTS}
     hashes = {
         f"{name} {part}": training_data_hash(films[part], CAREFUL.size)
         for name, films in parts.items()
         for part in PARTS
     }
     return Films(parts, hashes, _labelled())
+
+
+def _test_films(name: str) -> pd.DataFrame:
+    """Index films of all test patients of a cohort with ``risk_true``, which needs no outcome."""
+    split = work_file("split.csv", made_by="01_explore_the_cohorts")
+    films = load_split(split, select_readable_index_films(load_cohort(name)))
+    known = truth(cohort_root(name).parent, name)[["image_path", "true_image_risk"]]
+    known = known.rename(columns={"true_image_risk": "risk_true"})
+    return films[films["part"] == "test"].merge(known, on="image_path", validate="one_to_one")
 
 
 def _labelled() -> dict[str, pd.DataFrame]:
@@ -149,8 +157,9 @@ def train_variant(variant: Variant, seed: int, films: Films, runs: Runs) -> pd.D
     Returns
     -------
     pandas.DataFrame
-        A row a test patient of either cohort: ``risk`` as the network says it, ``risk_calibrated``
-        on validation patients, ``risk_true`` of the phantom, and ``seconds`` of training.
+        A row a test patient of either cohort, judged by the index film: ``died`` and
+        ``label_source``, ``risk`` as the network says it, ``risk_calibrated`` on validation
+        patients, ``risk_true`` of the phantom, and ``seconds`` of training.
 
     Raises
     ------
@@ -179,7 +188,7 @@ def _train(variant: Variant, seed: int, films: Films, runs: Runs, path: Path) ->
     predicted = predict(model, test).rename(columns={"risk": "risk_calibrated"})
     raw = RiskModel(model.network, model.size).calibrate(predicted["logit"])
     checkpoint.unlink()
-    return pool_by_patient(predicted.assign(risk=raw)).assign(seconds=seconds)
+    return predicted.assign(risk=raw, seconds=seconds)[RESULT]
 
 
 def _teaching(variant: Variant, seed: int, films: Films) -> pd.DataFrame:

@@ -130,7 +130,10 @@ def test_a_changed_module_that_decides_never_returns_an_old_table(tmp_path, tabl
         (
             [study_variants],
             study_variants.DECIDING,
-            {"benchmarks.study_runs", "helpers.cohorts", "helpers.files", "helpers.splits"},
+            {
+                *("benchmarks.study_runs", "helpers.cohorts", "helpers.files", "helpers.readable"),
+                "helpers.splits",
+            },
         ),
         # Those of the others that judge do it anew each time.
         (
@@ -289,6 +292,28 @@ def test_ranks_that_need_no_outcome_have_intervals_that_do_not_hang_on_it(monkey
     ranked, areas = (rich.index.get_level_values("measure") == m for m in (RANKS, "AUROC"))
     pd.testing.assert_frame_equal(rich[ranked], poor[ranked])
     assert (rich[areas] != poor[areas]).any(axis=None)
+
+
+def test_patients_of_unknown_outcome_inform_ranks_and_nothing_else(monkeypatch):
+    monkeypatch.setattr("benchmarks.study_summary.REPEATS", 40)
+    tables = made_up_runs(60)
+    hidden = next(iter(tables.values())).index % 3 == 0
+    known = {key: table[~hidden] for key, table in tables.items()}
+    for table in tables.values():
+        table.loc[hidden, "label_source"] = "unknown"
+        table.loc[hidden, "died"] = pd.NA
+    some, all_of_them = (summarise(runs) for runs in (known, tables))
+    ranks = all_of_them["measure"] == RANKS
+    pd.testing.assert_frame_equal(some[~ranks], all_of_them[~ranks])
+    assert some["patients"].eq(40).all()
+    assert all_of_them.loc[ranks, "patients"].eq(60).all()
+    each = all_of_them.loc[ranks].set_index(["variant", "test"])
+    for (variant, test), row in each.iterrows():
+        films = [
+            table[table["site"] == test] for (name, _), table in tables.items() if name == variant
+        ]
+        expected = np.mean([film["risk"].corr(film["risk_true"], "spearman") for film in films])
+        assert row["estimate"] == pytest.approx(expected)
 
 
 def test_a_comparison_shows_means_intervals_and_seeds(tmp_path):
