@@ -40,6 +40,8 @@ MEANINGS = {
 }
 # Where a header says how high and how wide a pixel is, the surest first (PS3.3 C.7.6.3.1.7).
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio")
+# What describes a film that is an enhanced object, for all frames and for each.
+FRAME_BY_FRAME = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 # Even a coded element can hold a name that somebody typed into it, so only these words are shown.
 _KNOWN_WORDS = {
     *("CR", "DX", "MG", "RF", "XA", "CT", "MR", "SC", "OT"),

@@ -24,12 +24,11 @@ from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders.base import Decoder
 from pydicom.uid import UID
 
-from helpers import dicom_plugins
+from helpers import dicom_plugins, j2k_frames, jpeg_frames
 from helpers.dicom_errors import UnreadableDicom, shown
 from helpers.dicom_plugins import JPEG
-from helpers.j2k_frames import J2kFrame, j2k_frame_of, too_many_parts
+from helpers.j2k_frames import J2kFrame
 from helpers.jpeg_data import is_corrupt
-from helpers.jpeg_frames import frame_of, why_costly
 
 JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 J2K = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
@@ -92,11 +91,10 @@ def stored_words(film: FileDataset) -> np.ndarray:
     try:
         if (words := _viewed_words(film)) is not None:
             return words
-        below = 0
+        found = None
         if syntax.is_encapsulated:
             frame = _whole_frame(film)
-            if syntax in _WHOLE:
-                below = _bits_below(film, _checked_precision(film, frame))
+            found = _checked_header(film, frame) if syntax in _WHOLE else None
             film = _with_one_fragment(film, frame)
         words, _ = decoder_of(syntax).as_array(
             film,
@@ -113,7 +111,19 @@ def stored_words(film: FileDataset) -> np.ndarray:
             f"({type(error).__name__})."
         ) from None
     words = words.astype(words.dtype.newbyteorder("="), copy=False)
+    if isinstance(found, J2kFrame) and found.signed and film.PixelRepresentation == 0:
+        _refuse_below_zero(words, found.bits)
+    below = _bits_below(film, found.bits) if found else 0
     return words >> below if below else words
+
+
+def _refuse_below_zero(words: np.ndarray, bits: int) -> None:
+    """Refuse values that the compressed pixels call negative, where the header knows no sign."""
+    if np.any(words & (1 << (bits - 1))):
+        raise UnreadableDicom(
+            "The file's header says that no pixel is below zero (Pixel Representation 0), and some "
+            "of the compressed pixels are; one of them is damaged. Export the film again."
+        )
 
 
 def _whole_frame(film: FileDataset) -> bytes:
@@ -142,21 +152,21 @@ def _with_one_fragment(film: FileDataset, frame: bytes) -> FileDataset:
     return film
 
 
-def _checked_precision(film: FileDataset, frame: bytes) -> int:
-    """Return the bits of a sample by the frame's own header; it must not contradict the file's.
+def _checked_header(film: FileDataset, frame: bytes) -> J2kFrame | jpeg_frames.JpegFrame:
+    """Return the frame's own header, which must not contradict the file's.
 
     libjpeg fills what is missing of a frame that was cut off, without a word: so its last marker
     has to be there (ISO 10918-1 B.1.1.3). Within compressed samples neither marker can occur.
     """
     syntax = film.file_meta.TransferSyntaxUID
-    found = j2k_frame_of(frame) if syntax in J2K else frame_of(frame)
+    found = j2k_frames.frame_of(frame) if syntax in J2K else jpeg_frames.frame_of(frame)
     if found is None:
         raise UnreadableDicom(
             "The compressed pixels are damaged: the header of their own that should give their "
             "size is missing."
         )
-    if isinstance(found, J2kFrame) and (why := too_many_parts(found)):
-        raise UnreadableDicom(f"The compressed pixels claim to be cut into {why}.")
+    if isinstance(found, J2kFrame) and (why := j2k_frames.why_costly(found, len(frame))):
+        raise UnreadableDicom(f"The compressed pixels {why}. Export the film uncompressed.")
     if (found.rows, found.columns, found.samples) != (film.Rows, film.Columns, 1):
         raise UnreadableDicom(
             f"The file's header claims {shown(film, 'Rows')} × {shown(film, 'Columns')} grey "
@@ -168,7 +178,7 @@ def _checked_precision(film: FileDataset, frame: bytes) -> int:
             "The compressed pixels are cut off: the mark at their end is missing. Export or "
             "download the film again."
         )
-    if syntax in JPEG and (why := why_costly(frame)):
+    if syntax in JPEG and (why := jpeg_frames.why_costly(frame)):
         raise UnreadableDicom(f"The JPEG within the file {why}. Export the film again.")
     if syntax in JPEG and is_corrupt(frame):
         raise UnreadableDicom(
@@ -180,7 +190,7 @@ def _checked_precision(film: FileDataset, frame: bytes) -> int:
             f"The file's header claims {shown(film, 'BitsAllocated')} bits a pixel, the compressed "
             f"pixels themselves {found.bits}; one of them is damaged."
         )
-    return found.bits
+    return found
 
 
 def _viewed_words(film: FileDataset) -> np.ndarray | None:

@@ -23,6 +23,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from helpers.dicom_beginning import is_dicom
 from helpers.dicom_errors import UnreadableDicom
 from helpers.limits import LARGEST_AREA
 
@@ -43,8 +44,6 @@ _WORDS = (
     "VOILUTFunction",
     "PresentationIntentType",
 )
-_FIRST_ELEMENTS = range(0x19)  # of the first element: lengths, character set, type, class, dates
-_KINDS_OF_VALUES = (b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"LO", b"SH", b"AE", b"UN")
 # Preamble, and the one meta element that pydicom has to know of what has been inflated.
 _INFLATED_HEAD = (
     bytes(128) + b"DICM\x02\x00\x10\x00UI\x14\x00" + ExplicitVRLittleEndian.encode() + b"\0"
@@ -63,30 +62,13 @@ class _Counted(BytesIO):
         return super().read(size)
 
 
-def is_dicom(data: bytes) -> bool:
-    """Whether a file says that it is one (PS3.10 7.1), or begins as one without its preamble."""
-    return data[128:132] == b"DICM" or _begins_with_elements(data)
-
-
-def _begins_with_elements(data: bytes) -> bool:
-    """Whether a file begins with an element of the meta header or of the first group of a film."""
-    if len(data) < 132:
-        return False
-    if data[:2] == b"\x00\x08":  # big endian, always with the kind of value
-        return data[2] == 0 and data[3] in _FIRST_ELEMENTS and data[4:6] in _KINDS_OF_VALUES
-    if data[:2] not in (b"\x02\x00", b"\x08\x00") or data[3] or data[2] not in _FIRST_ELEMENTS:
-        return False
-    length = int.from_bytes(data[4:8], "little")
-    return data[4:6] in _KINDS_OF_VALUES or (data[:1] == b"\x08" and length <= 64)
-
-
 def read_elements(data: bytes, tags: Sequence[BaseTag]) -> FileDataset:
     """Parse the elements with these tags and no others.
 
     Parameters
     ----------
     data : bytes
-        A file for which :func:`is_dicom` is true.
+        A file for which :func:`helpers.dicom_beginning.is_dicom` is true.
     tags : sequence of pydicom.tag.BaseTag
 
     Returns

@@ -10,15 +10,11 @@ from pydicom import FileDataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
-from helpers.dicom_attributes import MEANINGS, SPACINGS
+from helpers.dicom_attributes import FRAME_BY_FRAME, MEANINGS, SPACINGS
+from helpers.dicom_beginning import is_dicom
 from helpers.dicom_errors import UnreadableDicom
-from helpers.dicom_file import is_dicom, read_elements
-from helpers.dicom_refusals import (
-    FRAME_BY_FRAME,
-    PIXELS,
-    refuse_other_contents,
-    refuse_unreadable_pixels,
-)
+from helpers.dicom_file import read_elements
+from helpers.dicom_refusals import PIXELS, refuse_other_contents, refuse_unreadable_pixels
 from helpers.dicom_silence import quiet
 
 __all__ = ["PictureWords", "is_dicom", "open_film", "picture_words"]

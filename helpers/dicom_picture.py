@@ -10,9 +10,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from pydicom import FileDataset
+from pydicom import Dataset, FileDataset
 
-from helpers.dicom_attributes import SPACINGS
+from helpers.dicom_attributes import FRAME_BY_FRAME, SPACINGS
 from helpers.dicom_decoders import stored_words, unused_bits, values_of
 from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_grey import grey_of
@@ -120,7 +120,8 @@ def square_pixels(pixels: np.ndarray, film: FileDataset) -> np.ndarray:
     UnreadableDicom
         If a pixel is said to be more than four times as long as it is wide, or the reverse.
     """
-    sides = [pair for name in SPACINGS if (pair := _sides_of_a_pixel(film, name))]
+    said = [(item, name) for item in _pixel_measures(film) for name in SPACINGS]
+    sides = [pair for item, name in said if (pair := _sides_of_a_pixel(item, name))]
     # One that is absurd is a slip of the pen where another makes sense.
     height, width = min(sides, key=_is_absurd, default=(1.0, 1.0))
     if _is_absurd((height, width)):
@@ -136,12 +137,21 @@ def square_pixels(pixels: np.ndarray, film: FileDataset) -> np.ndarray:
     return cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
 
 
+def _pixel_measures(film: FileDataset) -> list[Dataset]:
+    """Return what may say how large a pixel is: the film, and groups of an enhanced one.
+
+    PS3.3 C.7.6.16.2.1.
+    """
+    groups = [item for name in FRAME_BY_FRAME for item in film.get(name) or []]
+    return [film, *(said for item in groups for said in item.get("PixelMeasuresSequence") or [])]
+
+
 def _is_absurd(sides: tuple[float, float]) -> bool:
     """Whether a pixel is said to be longer than wide, or the reverse, by more than any is."""
     return max(sides) / min(sides) > _MOST_STRETCHED
 
 
-def _sides_of_a_pixel(film: FileDataset, name: str) -> tuple[float, float] | None:
+def _sides_of_a_pixel(film: Dataset, name: str) -> tuple[float, float] | None:
     """Height and width by one element; None if it holds no two positive numbers."""
     try:
         height, width = (float(number) for number in film.get(name) or ())

@@ -9,12 +9,12 @@ from pydicom.uid import (
     MediaStorageDirectoryStorage,
 )
 
+from helpers.dicom_attributes import FRAME_BY_FRAME
 from helpers.dicom_decoders import is_decodable
 from helpers.dicom_errors import UnreadableDicom, shown
 from helpers.limits import LARGEST_AREA
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-FRAME_BY_FRAME = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 # What says "for processing" where the Presentation Intent Type is left out.
 _FOR_PROCESSING = {
     DigitalXRayImageStorageForProcessing,

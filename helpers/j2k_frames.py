@@ -10,6 +10,9 @@ _TILE_PART = b"\xff\x90"  # within compressed data no marker above 0xFF8F can oc
 _WHOLE_TILE = 15  # exponent of a precinct's side where none is given
 # Each takes a decoder's memory before a single pixel is read.
 _MOST_PARTS = {"tiles": 4096, "segments": 100_000, "blocks": 200_000, "packets": 2_000_000}
+# Noise takes a decoder a tenth of a second a megabyte; the largest published film, were it noise of
+# 12 bits, would have as many.
+_MOST_BYTES = 40_000_000
 
 
 class J2kFrame(NamedTuple):
@@ -21,6 +24,7 @@ class J2kFrame(NamedTuple):
     """
 
     bits: int  # of a sample
+    signed: bool
     rows: int
     columns: int
     samples: int  # of a pixel
@@ -39,7 +43,7 @@ class _Coding(NamedTuple):
     precincts: list[tuple[int, int]]  # the same of precincts, a pair a resolution
 
 
-def j2k_frame_of(data: bytes) -> J2kFrame | None:
+def frame_of(data: bytes) -> J2kFrame | None:
     """Return what the headers of a codestream say, None if the first is missing or cut off."""
     begin = data.find(_SOC_SIZ, 0, _BOXES)
     start = begin + 8  # at Xsiz
@@ -57,17 +61,22 @@ def j2k_frame_of(data: bytes) -> J2kFrame | None:
     for coding in _codings(segments, samples):
         cut, precincts = _parts(coding, *tile)
         blocks, packets = max(blocks, cut), max(packets, precincts * coding.layers)
-    bits = (data[start + 34] & 0x7F) + 1
+    bits, signed = (data[start + 34] & 0x7F) + 1, data[start + 34] > 0x7F
     parts = (tiles, len(segments), blocks * tiles, packets * tiles)
-    return J2kFrame(bits, rows, columns, samples, *parts)
+    return J2kFrame(bits, signed, rows, columns, samples, *parts)
 
 
-def too_many_parts(frame: J2kFrame) -> str | None:
-    """Say of what a picture has more than any film, None if of nothing."""
+def why_costly(frame: J2kFrame, length: int) -> str | None:
+    """Say what about a codestream of so many bytes would take a decoder too long, None if nothing.
+
+    The words follow "The compressed pixels".
+    """
+    if length > _MOST_BYTES:
+        return f"take {length:,} bytes; expected at most {_MOST_BYTES:,}"
     for name, most in _MOST_PARTS.items():
         found = getattr(frame, name)
         if found > most:
-            return f"{found:,} {name}; expected at most {most:,}"
+            return f"claim to be cut into {found:,} {name}; expected at most {most:,}"
     return None
 
 

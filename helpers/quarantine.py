@@ -11,7 +11,8 @@ from pydicom import Dataset, dcmread
 from pydicom.filereader import read_partial
 from pydicom.tag import Tag
 
-from helpers.dicom_file import in_plain_words, is_dicom, plain_source, refuse_many_items
+from helpers.dicom_beginning import is_dicom
+from helpers.dicom_file import in_plain_words, plain_source, refuse_many_items
 
 RADIOGRAPHS = ("CR", "DX")  # of Modality (PS3.3 C.7.3.1.1.1): plates and digital detectors
 

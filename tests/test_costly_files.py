@@ -19,8 +19,7 @@ from benchmarks.bombs import (
     jpeg_with,
     png_of_chunks,
 )
-from helpers import jpeg_frames, png_chunks
-from helpers.j2k_frames import j2k_frame_of, too_many_parts
+from helpers import j2k_frames, jpeg_frames, png_chunks
 from helpers.pixels import UnreadableRadiograph, read_radiograph
 
 ENCODED = sorted(Path(__file__).with_name("dicom_encoded").glob("*j2k*.dcm"))
@@ -93,8 +92,8 @@ def test_scans_are_counted_with_the_size_of_the_picture(monkeypatch):
 @pytest.mark.parametrize("path", ENCODED, ids=lambda path: path.stem)
 def test_blocks_of_sound_frames_are_few(path):
     frame = next(generate_frames(dcmread(path).PixelData, number_of_frames=1))
-    found = j2k_frame_of(frame)
-    assert found is not None and too_many_parts(found) is None
+    found = j2k_frames.frame_of(frame)
+    assert found is not None and j2k_frames.why_costly(found, len(frame)) is None
     area = found.rows * found.columns
     assert area / 64**2 <= found.blocks <= area  # code-blocks of 64 px at most
 
@@ -103,9 +102,15 @@ def test_parts_are_those_of_the_standard():
     """Of 100 × 100 px: at level 1, 50 × 50 px in blocks of 16; below, 100 × 100 px likewise."""
     film = dcmread(io.BytesIO(j2k_in_parts(100, exponent=4, levels=1, layers=3)))
     frame = next(generate_frames(film.PixelData, number_of_frames=1))
-    found = j2k_frame_of(frame)
+    found = j2k_frames.frame_of(frame)
     assert found is not None
     assert (found.tiles, found.blocks, found.packets) == (1, 4**2 + 7**2, 3 * (4**2 + 7**2))
+
+
+def test_a_codestream_longer_than_any_film_is_refused_before_it_is_decoded(monkeypatch):
+    monkeypatch.setattr(j2k_frames, "_MOST_BYTES", 100)
+    with pytest.raises(UnreadableRadiograph, match="bytes; expected at most 100"):
+        read_radiograph(ENCODED[0].read_bytes())
 
 
 def test_coding_styles_of_tiles_and_components_count_as_well():
@@ -115,7 +120,7 @@ def test_coding_styles_of_tiles_and_components_count_as_well():
     style = struct.pack(">BBBBBBBB", 0, 1, 0, 4, 4, 0, 1, 0)  # of component 0: precincts of 1 px
     segment = b"\xff\x53" + struct.pack(">H", 2 + len(style)) + style
     for where in (at, at + 12):  # in the main header; in that of the tile-part
-        found = j2k_frame_of(frame[:where] + segment + frame[where:])
+        found = j2k_frames.frame_of(frame[:where] + segment + frame[where:])
         assert found is not None and found.blocks == 100**2
 
 
@@ -124,14 +129,14 @@ def test_a_coding_style_cannot_hide():
     film = dcmread(io.BytesIO(j2k_in_parts(100, exponent=4)))
     frame = next(generate_frames(film.PixelData, number_of_frames=1))
     at = frame.index(b"\xff\x52")
-    behind = j2k_frame_of(frame[:at] + b"\xff\x64\0\x04\0\1" * 100_001 + frame[at:])
-    assert behind is not None and "segments" in str(too_many_parts(behind))
+    behind = j2k_frames.frame_of(frame[:at] + b"\xff\x64\0\x04\0\1" * 100_001 + frame[at:])
+    assert behind is not None and "segments" in str(j2k_frames.why_costly(behind, 1))
     begin = frame.index(b"\xff\x90")
     for claimed in (0, 12, 13, 10**6):
         part = bytearray(frame[begin:-2])
         part[6:10] = struct.pack(">I", claimed)
         finer = part[:12] + b"\xff\x52\0\x0d\1\0\0\1\0\0\4\4\0\1\0" + part[12:]
-        found = j2k_frame_of(frame[:begin] + bytes(part) + bytes(finer) + frame[-2:])
+        found = j2k_frames.frame_of(frame[:begin] + bytes(part) + bytes(finer) + frame[-2:])
         assert found is not None and found.blocks == 100**2
 
 
@@ -139,6 +144,6 @@ def test_a_cut_off_codestream_has_a_header_or_none():
     film = dcmread(io.BytesIO(j2k_in_parts(100, exponent=4)))
     frame = next(generate_frames(film.PixelData, number_of_frames=1))
     for length in range(len(frame) - 900):
-        found = j2k_frame_of(frame[:length])
+        found = j2k_frames.frame_of(frame[:length])
         assert found is None or found.columns == 100
     assert uid.JPEG2000Lossless == film.file_meta.TransferSyntaxUID

@@ -25,6 +25,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, generate_frames
+from pydicom.tag import Tag
 from pydicom.uid import (
     MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
@@ -39,6 +40,7 @@ from pydicom.uid import (
 )
 
 from helpers.dicom import convert, describe_header, read_dicom
+from helpers.dicom_beginning import is_dicom
 from helpers.dicom_errors import UnreadableDicom
 from helpers.dicom_header import open_film
 from helpers.dicom_picture import render
@@ -453,6 +455,38 @@ def test_films_without_preamble_or_meta_header(syntax):
     for lost in (data[132:], data[: 132 - 4] + b"DICM" + data[meta_end(data) :]):
         np.testing.assert_array_equal(read_dicom(lost), whole)
     np.testing.assert_array_equal(read_dicom(data[meta_end(data) :]), whole)
+
+
+FIRST = ("StudyDate", "SeriesDescription", "PatientName", "PatientSex", "KVP", "SamplesPerPixel")
+
+
+@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_films_without_meta_header_may_have_lost_their_first_elements_too(syntax, name):
+    values = {"StudyDate": "20200401", "SeriesDescription": "AP", "PatientName": "A^B"}
+    data = make_film(ramp("u2", 12), syntax=syntax, PatientSex="F", KVP=80, **values)
+    lost = Dataset(
+        {element.tag: element for element in dcmread(BytesIO(data)) if element.tag >= Tag(name)}
+    )
+    file = BytesIO()
+    lost.save_as(file, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian)
+    np.testing.assert_array_equal(read_dicom(file.getvalue()), read_dicom(data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x08\x00\x02\x00\x04\x00\x00\x00",  # an element that the standard does not know
+        b"\x08\x00\x60\x00\x00\x01\x00\x00",  # a modality of 256 letters
+        b"\x28\x00\x00\x00\x00\x02\x00\x00",  # a bitmap as Windows copies it
+        b"\x02\x00\x10\x00\x12\x00\x00\x00",  # a meta header always names the kind of a value
+        b"\x30\x00\x10\x00LO\x04\x00",  # a later group
+    ],
+)
+def test_what_only_looks_like_an_element_is_no_dicom(data):
+    assert not is_dicom(data.ljust(400, b"\x01"))
+    assert not is_dicom(b"\x08\x00\x60\x00CS\x02\x00CR")  # too little to be one
+    assert is_dicom(b"\x08\x00\x60\x00CS\x02\x00CR".ljust(400, b"\x01"))
 
 
 def test_compressed_pixels_need_a_meta_header():
@@ -1015,6 +1049,20 @@ def test_pixels_become_square(elements, shape, tmp_path):
     assert (row["rows"], row["columns"]) == (40, 60)  # as in the header
     picture = np.asarray(Image.open(row["png_path"]))
     np.testing.assert_allclose(picture, 255 * film, atol=1)
+
+
+@pytest.mark.parametrize(
+    "groups", ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"]
+)
+def test_an_enhanced_film_says_in_its_groups_how_large_a_pixel_is(groups):
+    measures, item = Dataset(), Dataset()
+    measures.PixelSpacing = [0.2, 0.1]
+    item.PixelMeasuresSequence = [measures]
+    film = dcmread(BytesIO(make_film(np.zeros((40, 60), "u2"))))
+    setattr(film, groups, [item])
+    file = BytesIO()
+    film.save_as(file)
+    assert read_dicom(file.getvalue()).shape == (40, 30)
 
 
 @pytest.mark.parametrize("spacing", [[1, 5], [0.1, 900]])

@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_films import make_film
+from openjpeg.utils import encode_array
 from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -92,6 +93,18 @@ def test_an_extended_table_that_is_wrong_takes_nothing_off(place, length):
     }
     found = read_dicom(film_of(frame, JPEGLosslessSV1, offsets=(), **wrong))
     np.testing.assert_allclose(found, GREY / 4095, atol=1e-6)
+
+
+def test_samples_below_zero_are_refused_where_the_header_knows_no_sign():
+    signed = (GREY.astype(int) - 2048).astype(np.int16)
+    frame = encode_array(signed, bits_stored=12, photometric_interpretation=2)
+    found = read_dicom(film_of(frame, JPEG2000Lossless, PixelRepresentation=1))
+    np.testing.assert_allclose(found, GREY / 4095, atol=1e-6)
+    with pytest.raises(UnreadableDicom, match="no pixel is below zero"):
+        read_dicom(film_of(frame, JPEG2000Lossless, PixelRepresentation=0))
+    above = encode_array((GREY // 2).astype(np.int16), bits_stored=12, photometric_interpretation=2)
+    found = read_dicom(film_of(above, JPEG2000Lossless, PixelRepresentation=0))
+    np.testing.assert_allclose(found, GREY // 2 / 4095, atol=1e-6)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.99])
