@@ -24,7 +24,7 @@ from helpers.panel_view import record, result_html, thumbnail
 from helpers.panel_words import describe_balance, describe_heat, in_a_hundred
 from helpers.radiographs import normalise, preprocess, read_radiograph
 from helpers.seeds import load_seeds
-from helpers.upload import Outcome, UploadPanel
+from helpers.upload import Outcome, UploadPanel, refuse_new_widgets, serves_visitors
 
 __all__ = ["Analysis", "analyse", "describe_heat", "load_seeds", "upload_panel"]
 
@@ -220,12 +220,15 @@ def upload_panel(
             text=f"predicted risk of death {analysis.words}",
         )
 
-    return UploadPanel(
+    panel = UploadPanel(
         explain=explain,
         films=films,
         thumbnails={name: thumbnail(read_radiograph(data)) for name, data in films.items()},
         paths=paths,
     )
+    if serves_visitors():
+        refuse_new_widgets()
+    return panel
 
 
 def _bytes_of(source: bytes | str | Path) -> bytes:

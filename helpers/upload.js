@@ -34,7 +34,7 @@ function render({ model, el }) {
   let timer = null;
   let used = null; // the control that began the attempt, to give the focus back to
 
-  function show(state, text) {
+  function show(state, text, asked = true) {
     const ended = ENDS.includes(state);
     const busy = !ended && state !== "idle";
     status.textContent = state === "failed" ? "That did not work." : text;
@@ -54,7 +54,8 @@ function render({ model, el }) {
     else own = 0;
     // Disabling took the focus away; whoever has put it elsewhere in the meantime keeps it there.
     if (!busy && document.activeElement?.contains(el)) used?.focus({ preventScroll: true });
-    if (state === "failed") alert.scrollIntoView({ block: "nearest" }); // below, an old result looks new
+    // Out of sight, it would leave an old result to look new.
+    if (state === "failed" && asked) alert.scrollIntoView({ block: "nearest" });
     status.dataset.run = run;
     status.dataset.state = state; // last: whoever waits for it finds all the rest in place
   }
@@ -153,9 +154,10 @@ function render({ model, el }) {
         result.innerHTML = message.html;
         bringToLife(result, message.record, choice);
       }
-      show(message.state, message.text);
+      const asked = message.view === view; // or this page may be read elsewhere
+      show(message.state, message.text, asked);
       // As much of it as fits, and its beginning in any case, wherever the page was scrolled to.
-      const seen = message.html ? [result, result.firstElementChild] : [];
+      const seen = message.html && asked ? [result, result.firstElementChild] : [];
       for (const part of seen) part?.scrollIntoView({ block: "nearest" });
     }
     heard?.();
@@ -189,15 +191,17 @@ function render({ model, el }) {
     if (event.defaultPrevented || (event.target === field && !types.includes("Files"))) return;
     event.preventDefault();
     event.stopPropagation();
-    if (event.type !== "drop" || !files[0]) return;
+    // Words that were marked and dropped by accident are not worth a message.
+    if (event.type !== "drop" || (!files.length && !types.includes("text/uri-list"))) return;
     if (controls.disabled) {
       missed.textContent = notRead(true);
       return;
     }
     input.value = "";
-    if (files.length === 1) return send(files[0]);
+    const reason = whyNoFilm(event.dataTransfer);
+    if (!reason) return send(files[0]);
     begin("Looking at what was dropped …", input);
-    show("failed", `${files.length} files were dropped; drop one film at a time.`);
+    show("failed", reason);
   }
   const place = voila ? document : el;
   for (const kind of ["dragover", "drop"]) place.addEventListener(kind, dropped);
@@ -207,7 +211,8 @@ function render({ model, el }) {
     post({ kind: "path", run: begin("Asking for the file …", field), name: field.value });
   }
   path.querySelector("button").addEventListener("click", ask);
-  field.addEventListener("keydown", ({ key }) => key === "Enter" && ask());
+  // Enter that ends the composing of a word (Japanese, Chinese, Korean) asks for nothing yet.
+  field.addEventListener("keydown", ({ key, isComposing }) => key === "Enter" && !isComposing && ask());
   clear.addEventListener("click", () => {
     result.replaceChildren();
     input.value = field.value = ""; // neither shows the name any longer

@@ -19,33 +19,37 @@ where no message reaches them.
 from __future__ import annotations
 
 import logging
-import math
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from threading import RLock, Timer
 from typing import Any
 
 import anywidget
+import comm
 import traitlets
 
+from helpers.chosen_files import LARGEST_FILE, check_size, plain_name, read_by_path
 from helpers.pixels import UnreadableRadiograph
 
-LARGEST_FILE = 100 * 2**20  # bytes: 100 MB, whichever way they are counted
 # Seconds without a word before the browser gives up. A living kernel acknowledges an attempt before
 # it looks at the film: within 1 s on two cores that analyse the films of four visitors. 20 s leave
 # room for slower computers and lines. An attempt that was acknowledged may take its time.
 FIRST_PATIENCE = 20.0
 PATIENCE = 60.0
+# Seconds without a piece after which the kernel forgets what arrived: the browser may have crashed.
+KEPT = 2 * PATIENCE
 NOTICE = (
     "A teaching model, trained on few films. Not for clinical use: no result here says anything "
     "about a person. A file stays in this kernel's memory while it is read, and is then forgotten."
 )
 Attempt = dict[str, Any]  # its number, as `run`, and the view that it was begun in
+WIDGETS = "jupyter.widget"  # under this name a page may ask for one (ipywidgets, messages.md)
 SCRIPTS = ("result.js", "upload_page.js", "upload.js")  # one module, in this order
 _HERE = Path(__file__).parent
-_TURNS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _log = logging.getLogger(__name__)
 
 
@@ -97,6 +101,7 @@ class UploadPanel(anywidget.AnyWidget):
         super().__init__(thumbnails=dict(thumbnails), path_box=self._may_read_paths)
         self._explain, self._films = explain, dict(films)
         self._upload: _Upload | None = None
+        self._turn = RLock()  # JupyterLab may send messages of two pages to two threads
         self.on_msg(self._receive)
 
     def __repr__(self) -> str:
@@ -105,6 +110,10 @@ class UploadPanel(anywidget.AnyWidget):
 
     def _receive(self, _widget: object, message: dict[str, Any], buffers: list[Any]) -> None:
         attempt = {name: value for name, value in message.items() if name in ("run", "view")}
+        with self._turn:
+            self._try_to_obey(attempt, message, buffers)
+
+    def _try_to_obey(self, attempt: Attempt, message: dict[str, Any], buffers: list[Any]) -> None:
         try:
             self._obey(attempt, message, buffers)
         except UnreadableRadiograph as error:
@@ -123,7 +132,9 @@ class UploadPanel(anywidget.AnyWidget):
         known = upload if upload is not None and upload.attempt == attempt else None
         match message["kind"]:
             case "begin":
-                self._go_on(_Upload(attempt, _plain(message["name"]), int(message["size"])))
+                upload = _Upload(attempt, plain_name(message["name"]), int(message["size"]))
+                self._go_on(upload)
+                self._watch(upload)
             case "piece" if known is not None:
                 known.add(int(message["start"]), buffers[0])
                 self._go_on(known)
@@ -144,31 +155,31 @@ class UploadPanel(anywidget.AnyWidget):
             data, upload.data = bytes(upload.data), bytearray()  # it may be large: never twice
             self._show(upload.attempt, upload.name, data)
 
+    def _watch(self, upload: _Upload) -> None:
+        """Forget a film whose sender fell silent; a piece that comes later is told so."""
+        with self._turn:
+            if self._upload is not upload:
+                return
+            left = upload.heard + KEPT - time.monotonic()
+            if left <= 0:
+                upload.data = bytearray()
+                return
+        timer = Timer(left, self._watch, [upload])
+        timer.daemon = True
+        timer.start()
+
     def _acknowledge(self, attempt: Attempt, received: int) -> None:
         self.send({"kind": "received", **attempt, "bytes": received})
 
     def _find(self, kind: str, name: str) -> tuple[str, bytes]:
         """Name and bytes of an example, or of a file on the kernel's machine."""
-        return self._read_path(name) if kind == "path" else (name, self._films[name])
+        return self._read_path(name) if kind == "path" else (plain_name(name), self._films[name])
 
     def _read_path(self, written: str) -> tuple[str, bytes]:
         """Name and bytes of a file on the kernel's machine."""
         if not self._may_read_paths:
             raise UnreadableRadiograph("This page reads no files by path. Choose a file instead.")
-        try:
-            path = Path(written.strip().strip("\"'")).expanduser()  # Windows copies with quotes
-        except RuntimeError as error:
-            raise UnreadableRadiograph(
-                "The file cannot be read: its path begins with the home folder of a user whom the "
-                "kernel's machine does not know. Write the full path."
-            ) from error
-        try:
-            return _plain(path.name), _read_film(path)
-        except OSError as error:  # its own words would show the folders of the machine
-            raise UnreadableRadiograph(
-                f"{_plain(path.name)} cannot be read: {error.strerror or type(error).__name__}. "
-                "Expected a file that the kernel's user may open."
-            ) from error
+        return read_by_path(written)
 
     def _show(self, attempt: Attempt, name: str, data: bytes) -> None:
         def tell(stage: str) -> None:
@@ -194,46 +205,32 @@ class UploadPanel(anywidget.AnyWidget):
         self.send({"kind": "state", **attempt, "state": state, "text": text})
 
 
-def _plain(name: str) -> str:
-    """Take the marks out of a name that would turn a line of text round (Unicode bidi controls)."""
-    return name.translate(_TURNS)
-
-
 def serves_visitors() -> bool:
     """Whether Voilà started this kernel, so that strangers may be sending the messages."""
     return any(name.startswith("VOILA_") for name in os.environ)
 
 
-def _read_film(path: Path) -> bytes:
-    if not path.is_file():
-        raise UnreadableRadiograph(
-            f"On the kernel's machine there is no file {_plain(path.name)}. Expected the full path "
-            "of a PNG, JPEG or DICOM file."
-        )
-    _check_size(_plain(path.name), path.stat().st_size)
-    return path.read_bytes()
-
-
-def _check_size(name: str, size: int) -> None:
-    if 0 <= size <= LARGEST_FILE:
-        return
-    # Rounded apart, or a file just above the limit would seem to be within it.
-    found, most = math.ceil(size / 1e5) / 10, math.floor(LARGEST_FILE / 1e5) / 10
-    raise UnreadableRadiograph(f"{name} has {found:.1f} MB; at most {most:.1f} MB are accepted.")
+def refuse_new_widgets() -> None:
+    """Take no more widgets from the page: each would stay in memory, and none is needed of it."""
+    comms = comm.get_comm_manager()
+    if WIDGETS in comms.targets:
+        comms.unregister_target(WIDGETS, comms.targets[WIDGETS])
 
 
 class _Upload:
     """A file that is still arriving."""
 
     def __init__(self, attempt: Attempt, name: str, size: int) -> None:
-        _check_size(name, size)  # the browser refuses first; this is for other senders
+        check_size(name, size)  # the browser refuses first; this is for other senders
         self.attempt, self.name, self.size = attempt, name, size
         self.data = bytearray()
+        self.heard = time.monotonic()  # s, of the last piece
 
     def add(self, start: int, piece: bytes | memoryview) -> None:
         if start != len(self.data) or start + len(piece) > self.size:
             raise UnreadableRadiograph("The file did not arrive whole. Please send it again.")
         self.data += piece
+        self.heard = time.monotonic()
 
     @property
     def complete(self) -> bool:

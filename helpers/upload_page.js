@@ -27,6 +27,14 @@ function tooLarge(name, size, limit) {
   return `${name} has ${found} MB; at most ${most} MB are accepted.`;
 }
 
+// Why what was dropped cannot be read as one film, or nothing if it can.
+function whyNoFilm({ files, items }) {
+  if (!files.length) return "What was dropped is no file. Save it to the disk first, and drop it from there.";
+  if (files.length > 1) return `${files.length} files were dropped; drop one film at a time.`;
+  const folder = items[0]?.webkitGetAsEntry?.()?.isDirectory;
+  return folder ? `${files[0].name.replace(TURNS, "")} is a folder; drop one film of it.` : "";
+}
+
 function notRead(busy) {
   const first = busy ? "wait until this film is done, then " : "";
   return ` What was dropped meanwhile was not read: ${first}drop it again.`;

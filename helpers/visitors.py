@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ import tornado.web
 from jupyter_server.base.handlers import JupyterHandler
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 
+TRIES = 3  # kernels that may have died, before whoever asks is told of an error
 RELOAD = 5.0  # s to wait for a place: who reloads asks anew before the old kernel has ended
 ALONE = 120.0  # s without a connection until a visitor counts as gone: a telephone may sleep
 
@@ -106,15 +107,27 @@ class Places:
             await asyncio.sleep(0.1)
         self._arriving += 1
         try:
-            if not self._kernels.get_pool_size(self._notebook):  # taken, and not yet made again
-                self._kernels.fill_if_needed(delay=0, notebook_name=self._notebook)
-            rendering, parts, kernel = await self._kernels.get_rendered_notebook(self._notebook)
+            rendering, parts, kernel = await self._next_alive()
         finally:
             self._arriving -= 1
         # It may have waited for hours, and the culler counts from its last activity.
         self._kernels.get_kernel(kernel).last_activity = datetime.now(UTC)
         self._last_seen[kernel] = math.inf  # a page that is still being made has no connection
         return rendering, parts, kernel
+
+    async def _next_alive(self) -> tuple[Any, list[str], str]:
+        """Take a kernel that ran the notebook; one that died while it waited is of no use."""
+        for _ in range(TRIES):
+            if not self._kernels.get_pool_size(self._notebook):  # taken, and not yet made again
+                self._kernels.fill_if_needed(delay=0, notebook_name=self._notebook)
+            found = await self._kernels.get_rendered_notebook(self._notebook)
+            if await self._is_alive(found[2]):
+                return found
+            await self._kernels.shutdown_kernel(found[2], now=True)
+        raise RuntimeError(f"{TRIES} kernels died before anybody used them: is the memory full?")
+
+    async def _is_alive(self, kernel: str) -> bool:
+        return await self._kernels.get_kernel(kernel).is_alive()
 
     def delivered(self, kernel: str) -> None:
         """From now on a page without a connection is one that was left."""
@@ -126,14 +139,32 @@ class Places:
         await self._kernels.shutdown_kernel(kernel, now=True)
 
     async def see_who_left(self) -> None:
-        """End kernels whose page has not been connected for a while; forget those that ended."""
+        """End kernels that died or whose page was long not connected; forget those that ended."""
         for kernel, last_seen in list(self._last_seen.items()):
             if kernel not in self._kernels:
                 self._last_seen.pop(kernel, None)
+            elif not await self._is_alive(kernel):
+                await self.leave(kernel)
             elif self._kernels.kernel_model(kernel)["connections"]:
                 self._last_seen[kernel] = time.monotonic()
             elif time.monotonic() - last_seen > ALONE:
                 await self._kernels.shutdown_kernel(kernel, now=True)
+
+
+def opens_page(headers: Mapping[str, str], embedded: bool) -> bool:
+    """Whether somebody opens the page; other pages may name its address in a picture or a frame.
+
+    Parameters
+    ----------
+    headers
+        Of the request. Browsers say what they want a page for (W3C, Fetch Metadata Request
+        Headers); those that do not, and other programs, are believed.
+    embedded
+        Whether a site may show the page in a frame.
+    """
+    wanted_for = headers.get("Sec-Fetch-Dest", "document")
+    ahead = "prefetch" in headers.get("Sec-Purpose", "")
+    return not ahead and wanted_for in (("document", "iframe") if embedded else ("document",))
 
 
 class Plain(JupyterHandler):
@@ -143,6 +174,11 @@ class Plain(JupyterHandler):
         """Send the status and no more; the log holds the reason."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(f"Error {status_code}. The server's log says more.\n")
+
+    @tornado.web.authenticated
+    async def head(self) -> None:
+        """Say that the server is there, as monitors ask; that takes no place."""
+        self.finish()
 
 
 class Page(Plain):
@@ -158,6 +194,8 @@ class Page(Plain):
     @tornado.web.authenticated
     async def get(self) -> None:
         """Take a place and send the page, part by part."""
+        if not opens_page(self.request.headers, self.settings["embedded"]):
+            raise tornado.web.HTTPError(403, "asked for by another page, not by a visitor")
         places: Places = self.settings["places"]
         self.set_header("Cache-Control", "no-store")
         try:

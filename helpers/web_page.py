@@ -3,13 +3,14 @@
     python notebooks/serve.py --help
 
 Nothing but the notebook can be had from this server: it stands alone in a folder of its own, and
-Voilà's routes to files are left out. A visitor can send his kernel messages of widgets, but no
-code. Nothing of an upload reaches the disk.
+Voilà's routes to files are left out. A visitor can send his kernel messages of the panel, but no
+code, and nothing large but a film in pieces. Nothing of an upload reaches the disk.
 """
 
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from traitlets import Int
 from traitlets.config import Config
 from voila.app import Voila
+from voila.request_info_handler import RequestInfoSocketHandler
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.static_file_handler import AllowListFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
@@ -37,6 +39,9 @@ EXTENSIONS = [  # what draws the panel; JupyterLab's others only take time
     "@voila-dashboards/widgets-manager8",
 ]
 BROKEN = "This page is out of order. The log of its server says why."  # no mark that HTML escapes
+# Bytes and seconds of a request, and bytes of a message: pieces of a film have 256 kB.
+REQUEST = {"max_body_size": 2**16, "body_timeout": 30.0}
+MESSAGE = 2**20
 ROUND = 10.0  # s between two looks at who left
 CULL_ROUND = 30.0  # s between two looks at who does nothing, less if little idling is allowed
 
@@ -59,7 +64,10 @@ class WebPage(Voila):
 
     def init_handlers(self) -> list[Any]:
         """Take Voilà's routes, but none to files, and the page from `Places`."""
-        left_out = (AllowListFileHandler, TornadoVoilaHandler, VoilaShutdownKernelHandler)
+        left_out = (
+            *(AllowListFileHandler, TornadoVoilaHandler),
+            *(VoilaShutdownKernelHandler, RequestInfoSocketHandler),
+        )
         kept = [route for route in super().init_handlers() if route[1] not in left_out]
         own = {"health": Health, r"voila/api/shutdown/(.*)": Leave, "": Page}
         return [*kept, *((url_path_join(self.server_url, end), own[end]) for end in own)]
@@ -80,6 +88,8 @@ class WebPage(Voila):
             self.stop()
             raise
         PeriodicCallback(self.places.see_who_left, ROUND * 1000).start()
+        # Before a handler knows of it, a request's body is in memory: none here has much of one.
+        self.app.listen = partial(self.app.listen, **REQUEST)
         super().listen()
 
 
@@ -149,10 +159,15 @@ def page_settings(
             "cull_busy": True,  # nor does a kernel that a film keeps busy: one takes some seconds
         }
     )
+    settings.KernelManager.autorestart = False  # it would come back without having run the notebook
     settings.WebPage.most_visitors = visitors
     settings.VoilaExecutor.cell_error_instruction = BROKEN
     policy = f"{POLICY} {embedded_in}" if embedded_in else POLICY
-    settings.Voila.tornado_settings = {"headers": {"Content-Security-Policy": policy}}
+    settings.Voila.tornado_settings = {
+        "headers": {"Content-Security-Policy": policy},
+        "websocket_max_message_size": MESSAGE,
+        "embedded": bool(embedded_in),
+    }
     return settings
 
 

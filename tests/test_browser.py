@@ -355,6 +355,16 @@ def test_of_several_dropped_files_none_is_taken_for_the_only_one(page, tmp_path)
     assert upload(page, "one.png", paths[0].read_bytes(), tmp_path) == "done"
 
 
+def test_a_dropped_folder_is_called_one(page, tmp_path):
+    (tmp_path / "STUDY").mkdir()
+    (tmp_path / "STUDY" / "IM1").write_bytes(dicom(drawn_chest()))
+    before = runs(page)
+    page.locator(".cxr-choose").scroll_into_view_if_needed()
+    drop(page, ".cxr-choose", tmp_path / "STUDY")
+    assert wait_for_end(page, before) == "failed"
+    expect(alert(page)).to_contain_text("STUDY is a folder; drop one film of it.")
+
+
 def test_a_file_dropped_beside_the_panel_does_not_leave_the_web_page(voila, tmp_path):
     path = tmp_path / "beside.dcm"
     path.write_bytes(dicom(drawn_chest(1500, 1500)))
@@ -876,6 +886,46 @@ def test_a_film_dropped_while_the_panel_is_busy_does_not_vanish_without_a_word(
     drop(page, place, other)
     expect(status(page)).to_have_text("Sending other.png …")
     assert [begun["name"] for begun in sent(page, "begin")] == ["film.png", "other.png"]
+
+
+def test_a_dropped_picture_of_another_page_is_no_file(alone):
+    page = alone()
+    dropping = """kind => {
+      const items = new DataTransfer();
+      items.setData(kind, "https://example.org/film.png");
+      const options = { dataTransfer: items, bubbles: true, cancelable: true };
+      document.querySelector(".cxr-choose").dispatchEvent(new DragEvent("drop", options));
+    }"""
+    page.evaluate(dropping, "text/plain")  # marked words: perhaps by accident
+    expect(status(page)).to_have_attribute("data-state", "idle")
+    page.evaluate(dropping, "text/uri-list")
+    expect(alert(page)).to_contain_text("What was dropped is no file.")
+
+
+def test_enter_that_ends_a_word_sends_no_path(alone):
+    page = alone()
+    page.get_by_label("or a path").fill("film.png")
+    for composing in ("true", "false"):
+        assert not sent(page, "path")
+        page.evaluate(
+            f"""document.querySelector(".cxr-path input").dispatchEvent(
+            new KeyboardEvent("keydown", {{ key: "Enter", isComposing: {composing} }}))"""
+        )
+    assert len(sent(page, "path")) == 1
+
+
+@pytest.mark.parametrize("state", ["failed", "done"])
+def test_a_result_of_another_view_does_not_scroll_this_one(alone, state):
+    page = alone()
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<div style=height:3000px>')")
+    page.evaluate("scrollTo(0, 2500)")
+    page.evaluate("say", {"kind": "received", "view": "another", "run": 5, "bytes": 0})
+    parts = ("opacity", "against", "save-json", "save-png")
+    html = "".join(f"<input class=cxr-{part}>" for part in parts) if state == "done" else ""
+    record = {"view": "another", "run": 5, "state": state, "text": "It ended.", "html": html}
+    page.evaluate("say", {"kind": "state", **record})
+    expect(status(page)).to_have_attribute("data-state", state)
+    assert page.evaluate("scrollY") == 2500
 
 
 def test_a_path_that_failed_can_be_cleared(alone):

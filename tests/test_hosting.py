@@ -6,8 +6,10 @@ are several GB; that the Dockerfile's list is theirs is tested, too). The phanto
 model are there before the steps begin, so that none trains; test_notebooks runs the notebooks.
 """
 
+import asyncio
 import http.client
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -21,6 +23,7 @@ import psutil
 import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
+from tornado.websocket import websocket_connect
 
 from benchmarks.container_steps import Container, Step, read_steps, user_steps
 from benchmarks.page_server import PageServer, page_server, wait_until
@@ -175,6 +178,7 @@ def listens_on(server: PageServer) -> set[str]:
         "/voila/tree",
         "/voila/render/08_explore_predictions.ipynb",
         "/voila/api/contents",
+        "/voila/query/0123456789abcdef",
         "/api/contents",
         "/api/contents/08_explore_predictions.ipynb",
         "/api/kernels",
@@ -248,8 +252,54 @@ def test_closed_pages_give_their_places_back_and_a_full_house_says_so(page, brow
 def test_monitors_take_no_place(page):
     free = page.free()
     assert requests.get(f"{page.address}/health", timeout=60).json() == {"places": 2, "free": free}
-    assert requests.head(page.address, timeout=60).text == ""
+    for path in ("", "/health"):
+        assert requests.head(f"{page.address}{path}", timeout=60).status_code == 200
     assert page.free() == free
+
+
+def test_pictures_of_other_pages_take_no_place(page):
+    free = page.free()
+    for headers in ({"Sec-Fetch-Dest": "image"}, {"Sec-Purpose": "prefetch"}):
+        assert requests.get(page.address, headers=headers, timeout=60).status_code == 403
+    assert page.free() == free
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/nothing"])
+def test_a_request_with_much_in_it_is_refused_before_it_is_read(page, path):
+    connection = http.client.HTTPConnection(page.address.removeprefix("http://"), timeout=60)
+    connection.putrequest("POST", path)
+    connection.putheader("Content-Length", str(2**20))
+    connection.endheaders()
+    answer = connection.getresponse()  # although nothing of it was sent
+    assert answer.status in (400, 413)
+
+
+def test_a_visitor_cannot_fill_the_kernel_with_widgets(page, browser, tmp_path):
+    visitor = arrive(browser, page)
+    kernel = json.loads(visitor.locator("#jupyter-config-data").text_content())["kernelId"]
+    state = {"_model_name": "TextModel", "value": "x" * 1000}
+    content = {"comm_id": "a", "target_name": "jupyter.widget", "data": {"state": state}}
+    header = {"msg_id": "a", "msg_type": "comm_open", "version": "5.3", "session": "a"}
+    message = {"header": header, "parent_header": {}, "metadata": {"version": "2.1.0"}}
+    message |= {"content": content, "channel": "shell"}
+    address = f"{page.address.replace('http', 'ws')}/api/kernels/{kernel}/channels"
+    answers = asyncio.run(asyncio.wait_for(answers_to(message, address), timeout=60))
+    assert "comm_close" in [answer["msg_type"] for answer in answers]
+    assert upload(visitor, "film.png", png(drawn_chest()), tmp_path) in ("done", "warned")
+    leave(visitor, page)
+
+
+async def answers_to(message: dict, address: str) -> list[dict]:
+    """What a kernel sends because of a message, until it is idle again."""
+    connection = await websocket_connect(address)
+    await connection.write_message(json.dumps(message))
+    answers = []
+    while not answers or answers[-1]["content"].get("execution_state") != "idle":
+        answer = json.loads(await connection.read_message())
+        if answer["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+            answers.append(answer)
+    connection.close()
+    return answers
 
 
 def test_idle_visitors_are_culled_but_not_the_kernel_that_waits(container, browser, tmp_path):

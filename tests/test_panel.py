@@ -4,7 +4,10 @@ import base64
 import dataclasses
 import json
 import re
+import time
+from threading import Event, Thread
 
+import comm
 import cv2
 import numpy as np
 import pytest
@@ -452,6 +455,59 @@ def test_pieces_of_two_views_are_never_mixed(page):
     assert {message["view"] for message in page.sent[2:]} == {"theirs"}
 
 
+def test_messages_of_two_pages_are_obeyed_one_after_the_other(page, monkeypatch):
+    """JupyterLab may hand them to two threads."""
+    explain, begun, go_on = page._explain, Event(), Event()
+
+    def slow(data, tell):
+        begun.set()
+        assert go_on.wait(60)
+        return explain(data, tell)
+
+    monkeypatch.setattr(page, "_explain", slow)
+    first = Thread(target=send, args=(page, 1, png(drawn_chest())))
+    first.start()
+    assert begun.wait(60)
+    begin = {"kind": "begin", "run": 2, "name": "a", "size": 9_000_000}
+    second = Thread(target=page._receive, args=(page, begin, []))
+    second.start()
+    second.join(0.2)
+    assert second.is_alive() and {message["run"] for message in page.sent} == {1}
+    go_on.set()
+    first.join(60)
+    second.join(60)
+    states = [(message["run"], message.get("state")) for message in page.sent]
+    assert states[-2:] == [(1, "done"), (2, None)]
+    assert page._upload.attempt == {"run": 2}
+
+
+def test_a_film_whose_sender_fell_silent_is_forgotten(page, monkeypatch):
+    monkeypatch.setattr(upload, "KEPT", 0.3)
+    page._receive(page, {"kind": "begin", "run": 1, "name": "a", "size": 9_000_000}, [])
+    for start in (0, 1000):
+        time.sleep(0.2)
+        page._receive(page, {"kind": "piece", "run": 1, "start": start}, [b"x" * 1000])
+    assert len(page._upload.data) == 2000  # it took longer in all, but never fell silent
+    deadline = time.monotonic() + 30
+    while page._upload.data and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not page._upload.data
+    page._receive(page, {"kind": "piece", "run": 1, "start": 2000}, [b"x" * 1000])
+    assert "did not arrive whole" in page.sent[-1]["text"]
+    assert send(page, 2, png(drawn_chest()))[-1] == "done"
+
+
+def test_a_page_for_visitors_takes_no_new_widgets(model, monkeypatch):
+    targets = {upload.WIDGETS: print, "jupyter.widget.control": print}
+    monkeypatch.setattr(comm.get_comm_manager(), "targets", targets)
+    panel.upload_panel(model)
+    assert upload.WIDGETS in targets  # in a notebook other widgets may be wanted
+    monkeypatch.setenv("VOILA_BASE_URL", "/")
+    for _ in range(2):
+        panel.upload_panel(model)
+        assert list(targets) == ["jupyter.widget.control"]
+
+
 def test_bytes_of_an_upload_that_was_given_up_are_freed(page):
     page._receive(page, {"kind": "begin", "run": 3, "name": "a", "size": 9_000_000}, [])
     page._receive(page, {"kind": "piece", "run": 3, "start": 0}, [b"x" * 1000])
@@ -577,13 +633,36 @@ def test_path_box_reads_films_and_explains_what_is_none(page, film_on_disk, tmp_
     assert asked.path_box
     assert ask_for(asked, f' "{film_on_disk}" ')["state"] == "done"
     assert str(tmp_path) not in str(page.sent)  # neither the page nor a download shows the folder
-    for name in (str(tmp_path), str(tmp_path / "none.png"), "/dev/zero", "", "\0"):
+    for name in (str(tmp_path / "none.png"), "/dev/zero", "\0"):
         assert "there is no file" in ask_for(asked, name)["text"]
+    for name in (str(tmp_path), "", "/"):
+        assert "is a folder on the kernel's machine" in ask_for(asked, name)["text"]
     assert "cannot be read" in ask_for(asked, "~nobody of this name/film.png")["text"]
     text = tmp_path / "notes.txt"
     text.write_text("secret")
     answer = ask_for(asked, str(text))
     assert answer["state"] == "failed" and "secret" not in answer["text"]
+
+
+def test_a_path_is_read_as_file_managers_and_people_write_it(
+    page, film_on_disk, model, monkeypatch
+):
+    asked = panel.upload_panel(model, paths=True)
+    asked.sent = page.sent
+    monkeypatch.setenv("FILMS", str(film_on_disk.parent))
+    monkeypatch.setenv("HOME", str(film_on_disk.parent))
+    monkeypatch.setenv("USERPROFILE", str(film_on_disk.parent))
+    for name in (film_on_disk.as_uri(), "$FILMS/on disk.png", "~/on disk.png", f"'{film_on_disk}'"):
+        assert ask_for(asked, name)["state"] == "done", name
+
+
+def test_a_name_with_half_a_character_is_shown_all_the_same(page, model):
+    assert send(page, 1, png(drawn_chest()), name="\ud800.png")[-1] == "done"
+    assert page.sent[-1]["text"].startswith("?.png: ")
+    asked = panel.upload_panel(model, paths=True)
+    asked.sent = page.sent
+    assert "there is no file ?.png" in ask_for(asked, "\udfff.png")["text"]
+    json.dumps(page.sent, ensure_ascii=False).encode()  # as messages are packed
 
 
 def test_path_that_may_not_be_read_shows_no_folder(page, film_on_disk, model, monkeypatch):

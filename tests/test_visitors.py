@@ -1,20 +1,33 @@
 """The places of the web page: who gets one, and when it is free again. Without a server."""
 
 import asyncio
+from dataclasses import dataclass
+from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
+from tornado.web import HTTPError
 
 from helpers import visitors
 from helpers.visitors import NoPlace, Places
 
 
+@dataclass
+class Kernel:
+    alive: bool
+    last_activity: datetime | None = None
+    connections: int = 0
+
+    async def is_alive(self) -> bool:
+        return self.alive
+
+
 class Kernels:
     """Stands for Voilà's kernel manager: kernels are numbers, and exist as soon as asked for."""
 
-    def __init__(self) -> None:
-        self.running: dict[str, SimpleNamespace] = {}
-        self.pool = 1
+    def __init__(self, dead: int = 0) -> None:
+        self.running: dict[str, Kernel] = {}
+        self.pool, self.started, self.dead = 1, 0, dead
 
     def __contains__(self, kernel: str) -> bool:
         return kernel in self.running
@@ -29,11 +42,12 @@ class Kernels:
         assert self.pool, "nothing in the pool"
         self.pool = 0
         await asyncio.sleep(0)  # others may ask meanwhile
-        kernel = str(len(self.running))
-        self.running[kernel] = SimpleNamespace(last_activity=None, connections=0)
+        self.started += 1
+        kernel = str(self.started - 1)
+        self.running[kernel] = Kernel(alive=self.started > self.dead)
         return None, [], kernel
 
-    def get_kernel(self, kernel: str) -> SimpleNamespace:
+    def get_kernel(self, kernel: str) -> Kernel:
         return self.running[kernel]
 
     def kernel_model(self, kernel: str) -> dict[str, int]:
@@ -68,6 +82,30 @@ def test_a_kernel_that_fails_takes_no_place():
     with pytest.raises(RuntimeError, match="no memory"):
         asyncio.run(places.take())
     assert places.free == 1
+
+
+def test_a_kernel_that_died_while_it_waited_is_given_to_nobody():
+    kernels = Kernels(dead=2)
+    places = Places(kernels, "page.ipynb", most=1)
+    *_, kernel = asyncio.run(places.take())
+    assert list(kernels.running) == [kernel] == ["2"]
+    none = Places(Kernels(dead=100), "page.ipynb", most=1)
+    with pytest.raises(RuntimeError, match="3 kernels died before anybody used them"):
+        asyncio.run(none.take())
+    assert none.free == 1 and not none._kernels.running
+
+
+def test_a_kernel_that_died_keeps_no_place():
+    kernels = Kernels()
+    places = Places(kernels, "page.ipynb", most=1)
+    *_, kernel = asyncio.run(places.take())
+    places.delivered(kernel)
+    kernels.running[kernel].connections = 1
+    asyncio.run(places.see_who_left())
+    assert places.free == 0
+    kernels.running[kernel].alive = False
+    asyncio.run(places.see_who_left())
+    assert places.free == 1 and not kernels.running
 
 
 def test_those_without_a_connection_leave_after_a_while(monkeypatch):
@@ -120,8 +158,9 @@ class Asking:
 
     gone = False
 
-    def __init__(self, places: Places) -> None:
-        self.settings, self.sent = {"places": places}, []
+    def __init__(self, places: Places, **headers: str) -> None:
+        self.settings, self.sent = {"places": places, "embedded": False}, []
+        self.request = SimpleNamespace(headers=headers)
 
     def set_header(self, *_) -> None:
         pass
@@ -149,6 +188,30 @@ def test_who_does_not_wait_for_the_page_leaves_the_place_at_once():
     waiting = Asking(places)
     ask(waiting)
     assert waiting.sent == ["page"] and places.free == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "alone", "embedded"),
+    [
+        ({}, True, True),  # no browser, or an old one
+        ({"Sec-Fetch-Dest": "document"}, True, True),
+        ({"Sec-Fetch-Dest": "document", "Sec-Purpose": "prefetch;prerender"}, False, False),
+        ({"Sec-Fetch-Dest": "iframe"}, False, True),
+        ({"Sec-Fetch-Dest": "image"}, False, False),
+        ({"Sec-Fetch-Dest": "empty"}, False, False),
+    ],
+)
+def test_only_who_opens_the_page_takes_a_place(headers, alone, embedded):
+    assert visitors.opens_page(headers, embedded=False) is alone
+    assert visitors.opens_page(headers, embedded=True) is embedded
+
+
+def test_a_picture_of_another_page_takes_no_place():
+    kernels = Kernels()
+    places = Places(kernels, "page.ipynb", most=2)
+    with pytest.raises(HTTPError, match="403"):
+        ask(Asking(places, **{"Sec-Fetch-Dest": "image"}))
+    assert places.free == 2 and not kernels.running
 
 
 def test_who_is_gone_is_not_waited_for(monkeypatch):
