@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.csv_files import read_csv
+from helpers.table import decode_dates
 
 SBU_CLINICAL_FILE = "deidentified_overlap_tcia.csv.cleaned.csv_20210806.csv"
 SBU_PAGE = "https://doi.org/10.7937/TCIA.BBAG-2923"
@@ -181,8 +182,7 @@ def _check_values(values: pd.Series, counts: dict[str, int]) -> None:
 
 
 def _check_dates(values: pd.Series) -> None:
-    wrong = pd.to_datetime(values, errors="coerce", format="mixed").isna().sum()
-    if wrong:
+    if wrong := decode_dates(values, named=False).isna().sum():
         raise ClinicalTableError(
             _failed("dates", "a date in every visit_start_datetime", f"{wrong} without")
         )

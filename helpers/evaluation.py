@@ -61,8 +61,15 @@ __all__ = [
 ]
 
 
+_ROUNDING = 1e-6  # risks of one film differ by less from batch to batch
+
+
 def choose_threshold(validation: pd.DataFrame, *, sensitivity: float = 0.8) -> float:
-    """Choose the highest threshold at which validation patients reach a sensitivity.
+    """Choose a threshold at which validation patients reach a sensitivity, and none higher would.
+
+    It lies halfway between the risk of the last patient whom it has to catch and the next lower
+    one: at that risk itself, the patient would be caught or not by how a processor adds up, which
+    is another way in another batch.
 
     Parameters
     ----------
@@ -90,7 +97,9 @@ def choose_threshold(validation: pd.DataFrame, *, sensitivity: float = 0.8) -> f
     if not len(risks):
         raise ValueError("No validation patient died, so no threshold can be chosen.")
     # The small number keeps 0.8 of 5 deaths from becoming 4.000000001, hence 5.
-    return float(risks[int(np.ceil(sensitivity * len(risks) - 1e-9)) - 1])
+    caught = risks[int(np.ceil(sensitivity * len(risks) - 1e-9)) - 1]
+    below = risk[risk < caught - _ROUNDING]
+    return float((caught + below.max(initial=0.0)) / 2)
 
 
 def report(table: pd.DataFrame, threshold: float) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from idc_index_data import IDC_INDEX_PARQUET_FILEPATH
 
 from helpers.quarantine import RADIOGRAPHS
 from helpers.sbu import SBU_VIEWS, chest_checks
-from helpers.table import eligible
+from helpers.table import decode_dates, eligible
 
 COLLECTION = "covid_19_ny_sbu"
 
@@ -99,7 +99,7 @@ def load_index(index: pd.DataFrame, stays: pd.DataFrame | None = None) -> pd.Dat
 def read_stays(clinical: pd.DataFrame) -> pd.DataFrame:
     """Return each patient's stay: `start` (datetime64) and `days`, indexed by patient."""
     written = clinical["visit_start_datetime"]
-    start = pd.to_datetime(written, errors="coerce", format="mixed").dt.normalize()
+    start = decode_dates(written, named=False)
     days = pd.to_numeric(clinical["length_of_stay"], errors="coerce")
     stays = pd.DataFrame({"start": start, "days": days})
     return stays.set_index(clinical["to_patient_id"].to_numpy())
@@ -108,8 +108,8 @@ def read_stays(clinical: pd.DataFrame) -> pd.DataFrame:
 def agrees(index: pd.DataFrame, stays: pd.DataFrame) -> bool:
     """Say whether the dates of films and stays go together: most patients have a film in theirs.
 
-    Both were shifted by the publisher. Were they shifted apart, no rule about days could be
-    followed, and it would show here.
+    Both were shifted by the publisher. Were they shifted far apart, no rule about days could be
+    followed, and it would show here. Some days' shift would not.
     """
     table = load_index(index, stays)
     within = table[within_stay(table)]

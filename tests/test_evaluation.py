@@ -18,9 +18,24 @@ def test_the_threshold_reaches_its_sensitivity_and_no_more(patients):
     for wanted in (0.5, 0.8, 1.0):
         threshold = choose_threshold(patients, sensitivity=wanted)
         assert sensitivity(patients["died"], patients["risk"], threshold) >= wanted
-        assert sensitivity(patients["died"], patients["risk"], threshold + 1e-9) < wanted
+        higher = patients.loc[patients["risk"] > threshold, "risk"].min() + 1e-9
+        assert sensitivity(patients["died"], patients["risk"], higher) < wanted
     five = patients[patients["died"]].head(5)
-    assert choose_threshold(five, sensitivity=0.8) == five["risk"].nsmallest(2).iloc[1]
+    lowest = five["risk"].nsmallest(2)
+    assert choose_threshold(five, sensitivity=0.8) == pytest.approx(lowest.mean())
+    assert choose_threshold(five, sensitivity=1.0) == pytest.approx(lowest.iloc[0] / 2)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_threshold_catches_the_same_patients_when_they_are_asked_again(seed):
+    """In another order, and so by sums that are rounded otherwise."""
+    rng = np.random.default_rng(seed)
+    asked = simulate(30, rng)
+    asked.loc[:1, "died"] = [True, False]
+    asked.loc[2, "risk"] = asked.loc[0, "risk"] * (1 - 1e-9)  # all but the same
+    threshold = choose_threshold(asked)
+    again = asked["risk"] + rng.uniform(-5e-8, 5e-8, len(asked))
+    assert ((again >= threshold) == (asked["risk"] >= threshold)).all()
 
 
 def test_the_threshold_comes_from_validation_alone(patients):

@@ -41,8 +41,10 @@ from helpers.dicom_silence import quiet
 
 pd.set_option("display.max_colwidth", None)
 root = cohort_root("sbu")
-if (root / "manifest.csv").is_file():  # fetched films are pictures already: learn on phantoms
+fetched = (root / "manifest.csv").is_file()  # fetched films are pictures already
+if fetched:
     root = Path("../data/phantom/sbu").resolve()
+    print("Your films of SBU are pictures already, so this notebook opens phantoms in DICOM.")
 films = load_sbu(root)
 index = select_index_films(films)  # index film: the one of a patient that we predict from
 with quiet():
@@ -71,8 +73,8 @@ Markdown(
 # (One more is rarely needed: where the spacing in the header says that pixels are not square, the
 # picture is scaled along one side.)
 #
-# Each of the five steps has its classic mistake. For each we store our film in another way that means the same, and
-# read it wrong first. The reader of this series is `read_dicom`; the steps are in
+# All but the first have a classic mistake. We make each of them, on our film or on a twin of it, before we read it rightly.
+# The reader of this series is `read_dicom`; the steps are in
 # `helpers/dicom_grey.py`, a page and a half.
 
 # %%
@@ -387,9 +389,9 @@ _ = ax.axis("off")
 # ## From archive to pictures
 #
 # Now the whole collection. Not every picture in it is a chest film, and not every chest film the
-# one we want: **one film a patient, the earliest frontal one that is no companion**. So a
-# prediction is made when it would be needed, and no patient counts more than another. Every
-# picture left out is counted, with the reason; a zero is a rule that found nothing left to remove.
+# one we want: **one film a patient: the earliest frontal one of the stay (not before admission, not
+# after discharge or death) that is no companion**. So a prediction is made when it would be needed,
+# and no patient counts more than another. Every picture left out is counted, with the reason; a zero is a rule that found nothing left to remove.
 
 # %%
 from helpers.cohorts import participant_flow
@@ -432,8 +434,9 @@ Markdown(
 # "At or after admission" compares a date in a header (`StudyDate`) with one in the clinical table
 # (`visit_start_datetime`). The publisher has shifted both, to the years around 1900, so that no
 # real date is left. The comparison holds only if a patient's two dates were shifted by the same
-# number of days, and nothing in the files says so. But it shows: then most patients have a film
-# between admission and discharge. Look how many would, had the two been shifted apart.
+# number of days, and nothing in the files says so. Large differences show: then few patients have a
+# film between admission and discharge. Small ones do not: most patients still have one, and yet
+# another film is the first, or none is. Compare both columns, had the two been shifted apart.
 
 # %%
 from helpers.cohorts import is_phantom
@@ -442,30 +445,37 @@ from helpers.sbu import written_later
 later = written_later(root)
 stay = films["patient_id"].map(later["length_of_stay"]).astype(float)
 patients = films["patient_id"].unique()
-shifts = pd.Series(np.random.default_rng(0).integers(-90, 91, len(patients)), patients)
+rng = np.random.default_rng(0)
 
 
-def filmed_in_stay(day: pd.Series) -> float:
-    within = (day >= 0) & (day <= stay)
-    return within.groupby(films["patient_id"]).any().mean()
+def first_in_stay(most: int) -> tuple[float, pd.Series]:
+    """Share of patients with a film in their stay, and the first; dates up to `most` days apart."""
+    shifts = pd.Series(rng.integers(-most, most + 1, len(patients)), patients)
+    day = films["day"].astype(float) + films["patient_id"].map(shifts)
+    stays = films.assign(day=day)[(day >= 0) & (day <= stay)].sort_values("day", kind="stable")
+    first = stays.drop_duplicates("patient_id").set_index("patient_id")["image_path"]
+    return len(first) / len(patients), first.reindex(patients)
 
 
-day = films["day"].astype(float)
-together, apart = filmed_in_stay(day), filmed_in_stay(day + films["patient_id"].map(shifts))
+_, as_they_are = first_in_stay(0)
+rows = {}
+for most in (0, 1, 3, 14, 90):
+    share, first = first_in_stay(most)
+    same = (first == as_they_are).mean()
+    rows[most] = {"patients with a film in their stay": share, "with the same first film": same}
+pd.DataFrame(rows).T.rename_axis("days apart, up to").map("{:.0%}".format)
+
+# %%
 Markdown(
-    f"**{together:.0%}** of patients have a film between admission and discharge. With dates "
-    f"shifted apart by up to {shifts.abs().max()} days it would be **{apart:.0%}**."
-    + (
-        " (These dates are the generator's, which shifts both alike: so this shows that the check "
-        "works, not what the publisher did.)"
-        if is_phantom("sbu")
-        else ""
-    )
+    "(These dates are the generator's, which shifts both alike: so the table shows which shifts "
+    "the check would notice, not what the publisher did.)"
+    if fetched or is_phantom("sbu")
+    else "The first row is what the publisher's dates give."
 )
 
 # %% [markdown]
 # The download asks this of the real table and the real catalogue first (`helpers.idc.agrees`). If fewer
-# than half of the patients have a film in their stay, it warns, and counts days from each patient's
+# than half of the patients have a film in their stay, as no small shift brings about, it warns, and counts days from each patient's
 # first study instead of admission. No film can then be told to lie before admission or after
 # discharge: "the earliest" is all that is left of the rule.
 #
@@ -491,11 +501,15 @@ Markdown(
 )
 
 # %% [markdown]
-# What they were, by how their headers said that they are to be shown:
-
 # %%
-kinds_of_films = converted[whole].groupby(["photometric", "bits_stored", "contrast"], dropna=False)
-kinds_of_films.size().to_frame("films")
+shown_by = ["photometric", "bits_stored", "contrast"]
+kinds_of_films = converted[whole].groupby(shown_by, dropna=False).size()
+alike = (
+    "All their headers say alike how the film is to be shown: {}, {} bits, contrast by {}. So none of the mistakes above "
+    "would show in this archive, which is why we made them."
+)
+several = len(kinds_of_films) > 1
+kinds_of_films.to_frame("films") if several else Markdown(alike.format(*kinds_of_films.index[0]))
 
 # %% [markdown]
 # A file that cannot be converted is a row with a reason; it is no black picture, and it does not
@@ -538,7 +552,7 @@ _ = plot_films([read_radiograph(path) for path in sample], [""] * len(sample))
 # they say no, 1 otherwise.
 
 # %%
-from helpers.clinical import KNOWN_LATER
+from helpers.clinical import KNOWN_LATER, predictors
 
 NO = ("", "No", "not documented", "Emergency Room Visit", "Outpatient Visit")
 
@@ -556,7 +570,7 @@ of_patient = later.loc[index["patient_id"]].reset_index(drop=True)
 exposures = films.loc[~films["companion"], "patient_id"].value_counts()  # a companion is no film
 known = {
     "age band": index["age"],
-    "male sex, where sex is given": (index["sex"] == "M").where(index["sex"].notna()),
+    "male sex, blanks drawn": predictors(index, ["gender_concept_name"])["male"],
 }
 found_out = {
     "sex is blank": index["sex"].isna(),
@@ -574,8 +588,8 @@ from helpers.figures import plot_intervals
 intervals = {name: auroc_interval(scores[scores[name].notna()], risk=name) for name in values}
 
 # %% [markdown]
-# Age and sex, the first two, are known when the patient arrives: what they tell is honest. Look
-# how the columns below them compare, none of which is known by then.
+# Age and sex, the first two, are known when the patient arrives: what they tell is honest. (Some have no sex in the table; for these
+# it is drawn. The section on blanks says why.) Look how the columns below them compare, none of which is known by then.
 
 # %%
 leaks = pd.DataFrame(
@@ -639,7 +653,7 @@ Markdown(
 # is known when the film is taken, nothing else, and no indicator of what is missing.
 
 # %%
-from helpers.clinical import NotKnownAtAdmission, predictors
+from helpers.clinical import NotKnownAtAdmission
 
 asked = ["age.splits", "gender_concept_name"]
 honest = predictors(index, asked)
@@ -684,8 +698,9 @@ for name in ("is_icu", "length_of_stay", "kidney_replacement_therapy"):
 #    `WindowWidth=[largest / 2, film.WindowWidth]`, and show it with `index=0` and `index=1`. Which would you choose for lungs?
 # 2. Store it with `VOILUTFunction="SIGMOID"` and compare. Where does the grey change most?
 # 3. Laboratory values are refused too: the table does not say when they were measured. Add three to
-#    the figure, as `values[name] = of_patient[name]` (their names in `later` begin with a number, such as `2532-0_Lactate …`), with
-#    blanks left blank: a patient without the value is then left out. Of which would you want the time stamp first, and what does an AUROC
+#    the figure: below the line `values = …` write `values |= {name: of_patient[name] for name in (…)}`, and run that cell, the
+#    intervals and the figure again. (Their names in `later` begin with a number, such as `2532-0_Lactate …`.) Blanks stay
+#    blank: a patient without the value is then left out. Of which would you want the time stamp first, and what does an AUROC
 #    far below one half mean?
 # 4. The film itself can show a breathing tube. Is that a leak? Say when the film was taken, and
 #    what the model is for.

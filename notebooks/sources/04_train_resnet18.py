@@ -101,8 +101,9 @@ _ = plot_films(grey, [f"version {number}" for number in range(1, 7)], columns=6)
 # films, many passes (*epochs*), no early stop. Watch the two curves part.
 #
 # Both losses count a death more than a survivor, as explained below, and the two lines are about different patients, among whom
-# more or fewer died. So that they can be compared, each is divided by what a *coin* would get on the same films: a network
-# that says one half of everybody. One means that nothing was learned.
+# more or fewer died. So that their scales are alike, each is divided by what a *coin* would get on the same films: a network
+# that says one half of everybody. They still have different floors: where labels are risks, even the right answer costs something,
+# and where more of the films are deaths, one risk for everybody does better than a coin. So read how each line moves, not which is lower.
 
 # %%
 import numpy as np
@@ -196,7 +197,16 @@ figure = plot_films([film for film, *_ in drawn], titles)
 from helpers.severity import SeverityModel
 
 card = SeverityModel.load().card
-pd.Series(card["r_squared"]).rename("R² on phantoms it never saw").sort_values().round(2).to_frame()
+explained = pd.Series(card["r_squared"]).rename("R² on phantoms it never saw").sort_values()
+zones = explained.filter(regex="upper|middle|lower").index
+shown = explained.drop([name for name in zones if name not in (zones[0], zones[-1])])
+display(shown.round(2).to_frame())
+devices = pd.Series(card["auroc"], dtype=float)
+Markdown(
+    f"A *zone* is a third of a lung; of the {len(zones)} rows about zones the lowest and the highest are shown. Heart size is the heart's "
+    f"width over the chest's. The side from which the beam came it names rightly on **{card['view_accuracy']:.0%}** of the films, and it "
+    f"tells films with each kind of tube, line or device from those without by an AUROC of **{devices.min():.2f}** or more."
+)
 
 # %%
 runs = [card]
@@ -208,7 +218,8 @@ Markdown(
     f"So says the card that lies beside the weights. They saw **{films:,} phantoms**, each once, in "
     f"{seconds / 60:.0f} minutes (the last run on {card['machine']}), and were judged on {card['unseen_films']:,} others. "
     "These commands made them, one after the other, each from the weights of the one before and with the phantom code of its "
-    "day, whose version is in the card. With today's code they give similar weights, not the same:\n\n"
+    "day, whose version is in the card. With today's code they would give others, and put them in the place of those that ship: try "
+    "them in a copy of the repository.\n\n"
     f"```\n{commands}\n```"
 )
 
@@ -311,7 +322,7 @@ Markdown(
 # %% [markdown]
 # ## What each start is worth
 #
-# Few patients of ieee8023 died, so we compare the starts on the index films (each patient's first) of SBU, the larger source: training
+# Few patients of ieee8023 died, so we compare the starts on the index films (each patient's first of the stay) of SBU, the larger source: training
 # patients teach, validation patients judge, test patients wait for notebook 06. Everything is done once here, with
 # one seed, and in two manners:
 #
@@ -359,10 +370,10 @@ for name, (start, config) in tqdm(ways.items()):
 # The **AUROC** asks who died; with this few deaths its interval is wide whatever the network does. Two measures
 # need no deaths:
 #
-# - on phantoms, the rank correlation of predicted risk with the **best reader's risk**, which the ideal reader of notebook 00
-#   would give to the film (`true_image_risk`). It is known for survivors, too;
+# - on phantoms, the rank correlation of predicted risk with the **best reader's risk** (`true_image_risk`): what the best reader of
+#   notebook 00 would say, who sees the disease without error and is told hospital and sex. It is known for survivors, too;
 # - the rank correlation of predicted risk with the extent of disease that **experts** scored on films of *another*
-#   hospital, of which these networks have seen nothing.
+#   cohort, ieee8023, of which these networks have seen nothing.
 
 # %%
 judged = judged.assign(**risks)
@@ -395,7 +406,7 @@ areas = {name: auroc_interval(judged, risk=name) for name in networks}
 areas |= {gain: auroc_difference(judged, *pair) for gain, pair in pairs.items()}
 
 # %% [markdown]
-# Then the same of the two measures that need no deaths.
+# Then the same of the measures that need no deaths.
 
 
 # %%
@@ -427,7 +438,7 @@ for ax, (measure, intervals) in zip(axes[0], found.items(), strict=True):
     plot_intervals(bars, ax, reference=0.5 if measure == "AUROC" else 0, xlabel=name)
 # %% [markdown]
 # *Figure: what each start is worth, with 95 % intervals over patients: AUROC for death, rank correlation with the
-# experts' scores at another hospital, and on phantoms with the best reader's risk. Grey lines are chance.*
+# experts' scores in another cohort, and on phantoms with the best reader's risk. Grey lines are chance.*
 
 
 # %%
@@ -475,18 +486,24 @@ correspond = {
     "ImageNet start, no iteration 1": "ImageNet, careful",
 }
 study = load_study("phantom-variants")
+one = study.table.query("test == 'sbu' and measure == 'AUROC'").iloc[0]
+seeds = len(one["seeds"].split())
 asked_for = ["AUROC", "rank correlation with the true risk"]
 stored = compare(study, test="sbu", measures=asked_for, variants=list(correspond))
 less = pd.DataFrame({m: differences(study, test="sbu", measure=m) for m in asked_for})
 for measure in asked_for:
     gap = less[measure].reindex(stored.index).fillna("not here")
     stored[f"{measure}, less iteration 2"] = gap
-display(Markdown(start_note(study)))
+display(
+    Markdown(
+        f"{seeds} seeds; {one['patients']} test patients, {one['deaths']} deaths. {start_note(study)}"
+    )
+)
 stored.rename(index=correspond)
 
 # %% [markdown]
 # The number after the ± says how far single runs scatter: two runs may differ by more than that, so a single run of
-# each way, as above, can put them in the wrong order.
+# each way, as above, can put them in the wrong order. From so few seeds it is itself a rough number.
 #
 # ## What is left of the start
 #
@@ -590,6 +607,24 @@ config = careful
 weighted = fit(build_resnet18(start, seed=config.seed), train, validation, config)
 why
 
+
+
+# %%
+def entropy(share, weight):
+    """Smallest mean loss where so many die, a death counting `weight` times."""
+    share = np.clip(share, 1e-12, 1 - 1e-12)
+    risk = weight * share / (weight * share + 1 - share)
+    return -(weight * share * np.log(risk) + (1 - share) * np.log(1 - risk))
+
+
+def easiest_losses(learned, held_out):
+    """In coins: the right answer to each training film; one risk for all validation films."""
+    labels, elsewhere = (films["died"].astype(float) for films in (learned, held_out))
+    weight = (1 - labels.mean()) / labels.mean()
+    coins = [np.log(2) * (weight * y.mean() + 1 - y.mean()) for y in (labels, elsewhere)]
+    return entropy(labels, weight).mean() / coins[0], entropy(elsewhere.mean(), weight) / coins[1]
+
+
 # %%
 ax = plot_learning_curves(
     over_a_coin(weighted.history, train, validation), ylabel="loss / a coin's loss"
@@ -604,10 +639,13 @@ _ = ax.axhline(1, color="0.6", linewidth=1)
 # the validation line is lowest, for the network is taken from there:
 
 # %%
+floor, one_risk = easiest_losses(train, validation)
 best_epoch = int(weighted.history["validation_loss"].to_numpy().argmin()) + 1
 epochs = len(weighted.history)
 Markdown(
-    f"It was lowest after epoch {best_epoch} of {epochs}, "
+    f"The training line cannot fall below **{floor:.2f}**: so much of a coin's loss the right answers themselves cost, where labels are "
+    f"risks. And one risk for everybody, the best that there is, would put the validation line at **{one_risk:.2f}**.\n\n"
+    f"The validation line was lowest after epoch {best_epoch} of {epochs}, "
     + (
         "the last one. That is what the schedule aims at: its learning rate falls to nearly zero in the last pass. It does not say "
         "that the network has learned all that it could."
@@ -632,7 +670,7 @@ heads = {
         fit(weighted.network, train, validation, replace(head, class_weights=used)).network,
         config.size,
     )
-    for name, used in {"class weights": True, "no weights": False}.items()
+    for name, used in {"class weights": True, "no class weights": False}.items()
 }
 
 
@@ -653,9 +691,9 @@ pd.DataFrame({name: describe(model, validation) for name, model in heads.items()
 
 # %%
 pooled = {name: pool_by_patient(predict(model, validation)) for name, model in heads.items()}
-paired = pooled["no weights"].assign(**{name: table["risk"] for name, table in pooled.items()})
-raised = bootstrap_interval(lambda t: t["class weights"].mean() / t["no weights"].mean(), paired)
-ranked = auroc_difference(paired, "class weights", "no weights")
+paired = pooled["no class weights"].assign(**{name: table["risk"] for name, table in pooled.items()})
+raised = bootstrap_interval(lambda t: t["class weights"].mean() / t["no class weights"].mean(), paired)
+ranked = auroc_difference(paired, "class weights", "no class weights")
 Markdown(
     f"Class weights multiplied the mean predicted risk by **{raised:.1f}**. The AUROC with class weights less that without is "
     f"**{ranked:+.2f}**"
@@ -675,7 +713,7 @@ Markdown(
 # to be undone. (When all layers learn, as in the stored runs below, class weights can change what the network sees, and the ranking, too.)
 
 # %% [markdown]
-# ## What the weights cost, and what recalibration gives back
+# ## What class weights cost, and what recalibration gives back
 #
 # Three numbers say whether risks mean what they say: the deaths that were observed for each that was expected (1
 # is right), the *calibration intercept* (0 is right; below, the risks are too high) and the *slope* (1 is right; below,
@@ -693,27 +731,29 @@ def before_and_after(model):
     """Calibration of the validation patients' risks, as trained and recalibrated on them."""
     patients = pool_by_patient(predict(model, validation))
     intercept, slope, how = fit_calibration(patients)
-    print(how)
     repair = RiskModel(model.network, model.size, intercept, slope)
     risks = {
         "as trained": patients["risk"],
         "recalibrated": repair.calibrate(logits(patients["risk"])),
     }
-    return {
+    found = {
         state: calibration_intervals(patients["died"].to_numpy(bool), np.asarray(risk))
         for state, risk in risks.items()
     }
+    return found, how
 
 
-cost = {name: before_and_after(model) for name, model in heads.items()}
-pd.DataFrame({(name, state): found for name in cost for state, found in cost[name].items()}).T.map(
-    str
-)
+cost, notes = {}, {}
+for name, model in heads.items():
+    of_states, notes[name] = before_and_after(model)
+    cost |= {(name, state): of_state for state, of_state in of_states.items()}
+print(*dict.fromkeys(notes.values()))
+pd.DataFrame(cost).T.map(str)
 
 # %% [markdown]
 # One seed, few deaths, and the very patients on whom the recalibration was fitted, so what it fits had to come out
 # right. The honest comparison takes an hour, so it is not run here but stored: `make study` trained all layers of both, each
-# with several seeds, on phantom films of SBU, recalibrated on validation patients, and judged on *test* patients. In brackets the
+# with the same seeds, on phantom films of SBU, recalibrated on validation patients, and judged on *test* patients. In brackets the
 # 95 % interval, for other patients and other seeds, behind ± the standard deviation over the seeds.
 
 # %%
@@ -721,12 +761,12 @@ ranks = ["AUROC", "rank correlation with the true risk"]
 numbers = ["observed / expected", "calibration intercept", "calibration slope"]
 states = [f"{number}, {state}" for state in ("as trained", "recalibrated") for number in numbers]
 without = "head, then all layers, no class weights"
-both = {"head, then all layers": "class weights", without: "no weights"}
+both = {"head, then all layers": "class weights", without: "no class weights"}
 stored = compare(study, test="sbu", measures=[*ranks, *states], variants=list(both))
 stored.rename(index=both).T.rename_axis(index=None, columns=None)
 
 # %% [markdown]
-# If recalibration gives back what the weights cost, and the ranking does not gain by them, then the weights were for nothing.
+# If recalibration gives back what class weights cost, and the ranking does not gain by them, then they were for nothing.
 # Where the interval of a difference leaves out zero, the two ways differ; where it holds zero, we cannot tell.
 # Paired, on the same patients and seeds (the two ways began apart: in each, iteration 1 was trained in the same manner as iteration 2):
 
@@ -742,13 +782,13 @@ for measure, gap in lead.items():
 better, worse = [m for m in ranks if lead[m].high < 0], [m for m in ranks if lead[m].low > 0]
 off = [measure for measure in fitted if not lead[measure].holds(0)]
 without_weights.append(
-    "- So the weights "
+    "- So class weights "
     + (
-        f"helped the ranking ({' and '.join(better)})"
+        f"helped the ranking, by its {' and '.join(better)}"
         if better
         else "are not shown to help the ranking"
     )
-    + (f", and harmed it ({' and '.join(worse)})" if worse else "")
+    + (f", and harmed it, by its {' and '.join(worse)}" if worse else "")
     + "; after recalibration the two "
     + (f"still differ in {', '.join(off)}." if off else "are not shown to differ in calibration.")
 )
@@ -759,8 +799,9 @@ Markdown("\n".join(without_weights))
 #
 # An intercept and, where enough patients died, a slope bring the network's risks to the number of validation patients who
 # died; how exactly, so few deaths cannot say. A further number is the threshold at which a patient counts as "predicted to die":
-# the highest that catches eight in ten of those who died. With fewer than five deaths that is the lowest risk of all who died,
-# as noisy as a slope would be. All come from validation patients. Test patients decide nothing.
+# halfway between the risk of the last patient it has to catch, to catch eight in ten of those who died, and the next lower risk. With
+# fewer than five deaths it has to catch all of them, and is as noisy as a slope would be. All come from validation patients. Test
+# patients decide nothing.
 
 # %%
 from helpers.cohorts import select_index_films
@@ -818,17 +859,20 @@ pd.DataFrame({"test patients, first film": on_test}).T
 
 # %%
 in_short = [
-    f"- **By heart**: over {long.epochs} passes over {len(few)} films, training loss fell to {ended['train_loss']:.2f}, and "
-    f"validation loss ended {risen:.2f} above its lowest.",
-    "- **Where the weights start**, stored runs of several seeds on phantoms, random weights (more passes) less iteration 2: "
+    f"- **By heart**: over {long.epochs} passes over {len(few)} films, training loss went from {begun['train_loss']:.2f} to "
+    f"{ended['train_loss']:.2f} of a coin's, and validation loss ended {risen:.2f} of a coin's above its lowest.",
+    f"- **Start, recipe and iteration 1 together**, stored runs of {seeds} seeds on phantoms, random weights (more passes) less "
+    "iteration 2: "
     + "; ".join(f"{measure} {less.loc['from scratch', measure]}" for measure in asked_for)
+    + ". The phantom start without iteration 1, less iteration 2: "
+    + "; ".join(f"{m} {less.loc['phantom start, no iteration 1', m]}" for m in asked_for)
     + ".",
     "- **One seed here**, phantom less random, both trained carelessly: "
     + "; ".join(f"{' '.join(m.split())} {found[m]['start alone']:+.2f}" for m in found)
     + "; start and careful training together, less random: "
     + "; ".join(f"{' '.join(m.split())} {found[m]['gain over random']:+.2f}" for m in found)
     + ".",
-    f"- **Class weights** multiplied the mean risk by {raised:.1f}. Stored runs of several seeds, recalibrated:",
+    f"- **Class weights** multiplied the mean risk by {raised:.1f}. Stored runs of {seeds} seeds, recalibrated:",
     *(f"    {line}" for line in without_weights),
     f"- **The model**, asked about the first films of {test['patient_id'].nunique()} test patients: AUROC "
     f"{on_test['AUROC (95 % interval)']}.",
@@ -851,8 +895,9 @@ Markdown("\n".join(in_short))
 #    change, and how does that compare with the interval?
 # 2. Train on observed labels only (`train[train["label_source"] == "observed"]`), and let validation patients judge. Better or worse?
 #    Can you tell?
-# 3. Turn the augmentation off (look for `change` in `helpers/stages.py`). What happens to the curves?
+# 3. Turn the augmentation off (look for `change` in `helpers/stages.py`, and restart the kernel). What happens to the curves?
 # 4. Freeze the statistics of `careless`, or let those of `careful` move. Which of the two matters more?
-# 5. Draw a hundred fresh phantoms (`draw_film`) and find those that the start reads worst. What do they share?
+# 5. Draw a hundred fresh phantoms and find those that the start reads worst: `film, shares, _ = draw_film(128, [9, n])`, then
+#    `SeverityModel.load().predict(film[None])["opaque_share"]` against `shares[0]`. What do they share?
 #
 # **Where next.** [05 · Fine-tune](05_fine_tune.ipynb)
