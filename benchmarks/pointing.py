@@ -1,14 +1,17 @@
 """Do heat maps point at lesions, on phantoms and on real films? Prints tables.
 
     .venv/bin/python -m benchmarks.pointing
-    CXR_DATA=… .venv/bin/python -m benchmarks.pointing
+    CXR_DATA=… .venv/bin/python -m benchmarks.pointing [--keep]
 
+With --keep the scores on real outlines are stored for notebook 07, in docs/study/.
 Phantoms: test patients of SBU, with true lesions. ieee8023: films on which radiologists outlined
 lesions, or phantoms of them. Maps of iteration 2 (mortality) and of the phantom start (opacity),
 on the network's own grid and on the finer one, beside rivals that look at no film. Only numbers
 come out; intervals are over patients.
 """
 
+import argparse
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,7 @@ from helpers.cohorts import (
     select_index_films,
     work_file,
 )
+from helpers.files import file_hash
 from helpers.fine_grid import fine_activation
 from helpers.heat_scores import (
     BLOB,
@@ -42,6 +46,8 @@ from helpers.radiographs import Radiographs, normalise
 from helpers.reporting import markdown_table
 from helpers.severity import SeverityModel
 from helpers.splits import load_split
+from helpers.starts import PHANTOM_START
+from helpers.studies import save_study
 from helpers.training import RiskModel
 from phantoms.truth import square_masks
 
@@ -52,9 +58,40 @@ AIM, BLOB_AT_MOST = 0.80, 0.35
 
 def main() -> None:
     """Print what was found on either kind of film."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--keep", action="store_true", help="store the scores on real outlines")
+    keep = parser.parse_args().keep
+    if keep and is_phantom("ieee8023"):
+        parser.error("there are no real outlines: set CXR_DATA to a folder with the real ieee8023")
     if is_phantom("sbu"):
         print(on_phantoms())
     print(on_outlines())
+    if keep:
+        print(f"Stored as {store(iteration2()).name}.")
+
+
+def store(model: RiskModel) -> Path:
+    """Store the scores on outlined films, and by how much each map leads its own average."""
+    films, lesions, lungs = load_outlined(model.size)
+    scores = score_maps(draw(model, films), lesions, lungs)
+    table = score_intervals(scores, films["patient_id"])
+    own = {name: f"average of {name}" for name in table["map"].unique()}
+    own = {name: average for name, average in own.items() if average in set(own)}
+    apart = pd.DataFrame(
+        {
+            (score, name): scores[score, name] - scores[score, average]
+            for name, average in own.items()
+            for score in SCORES
+        }
+    )
+    lead = score_intervals(apart, films["patient_id"]).assign(against="its own average")
+    lead = lead.rename(columns={name: f"lead_{name}" for name in ("estimate", "low", "high")})
+    table = table.merge(lead, on=["score", "map"], how="left", validate="one_to_one")
+    table = table.assign(films=len(films), patients=films["patient_id"].nunique())
+    begun = {"begun": time.strftime("%Y-%m-%d"), "sbu": "phantom" if is_phantom("sbu") else "real"}
+    start = {"phantom_start_sha256": file_hash(PHANTOM_START)}
+    command = {"command": "CXR_DATA=… python -m benchmarks.pointing --keep"}
+    return save_study("real-outlines", table, command | begun | start)
 
 
 def on_phantoms() -> str:

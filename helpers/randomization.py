@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -51,12 +51,15 @@ def randomization_similarity(
     -------
     DataFrame
         A row a film and stage: `stage` (category "trained", then `CASCADE`, in that order),
-        `image` (position in `images`), `similarity` (SSIM, 1 where nothing changed).
+        `image` (position in `images`), `similarity` (SSIM, 1 where nothing changed), `another`: the
+        same with the changed network's map of the film beside it, of films 0 and 1, 2 and 3 and so
+        on (NaN for the last of an odd number). Where the first is not above the second, the changed
+        maps have nothing of the single film.
     """
     trained = draw(network, images).numpy()
     shuffled = copy.deepcopy(network)
     stages = dict(shuffled.named_children())
-    rows = [("trained", image, 1.0) for image in range(len(images))]
+    rows = [("trained", *row) for row in _likeness(trained, trained)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for stage in CASCADE:
@@ -64,11 +67,18 @@ def randomization_similarity(
             if stage == "conv1":
                 _reinitialise(stages["bn1"])
             maps = draw(shuffled, images).numpy()
-            for image, (before, after) in enumerate(zip(trained, maps, strict=True)):
-                rows.append((stage, image, map_similarity(before, after)))
-    table = pd.DataFrame(rows, columns=["stage", "image", "similarity"])
+            rows += [(stage, *row) for row in _likeness(trained, maps)]
+    table = pd.DataFrame(rows, columns=["stage", "image", "similarity", "another"])
     order = pd.CategoricalDtype(["trained", *CASCADE], ordered=True)
     return table.astype({"stage": order})
+
+
+def _likeness(trained: np.ndarray, maps: np.ndarray) -> Iterator[tuple[int, float, float]]:
+    """Yield each film's place, and how alike its trained map is to its own and its neighbour's."""
+    for image, before in enumerate(trained):
+        beside = image ^ 1
+        another = map_similarity(before, maps[beside]) if beside < len(maps) else float("nan")
+        yield image, map_similarity(before, maps[image]), another
 
 
 def shuffle_labels(cohort: pd.DataFrame, *, seed: int) -> pd.DataFrame:

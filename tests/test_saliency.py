@@ -1,6 +1,7 @@
 """Heat maps equal the reference, and the checks measure what they say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from captum.attr import LayerAttribution, LayerGradCam
@@ -158,7 +159,21 @@ def test_randomisation_lowers_similarity_and_leaves_the_network_alone(network, i
     assert means["trained"] == 1.0
     assert means["conv1"] < 0.7
     again = saliency.randomization_similarity(network, images, seed=3)
-    np.testing.assert_array_equal(table["similarity"], again["similarity"])
+    pd.testing.assert_frame_equal(table, again)
+
+
+def test_a_random_map_is_compared_with_that_of_the_film_beside_it(network, images):
+    films = images[:3]
+
+    def draw(which, asked):  # the film, and whatever the network was before
+        return asked[:, 0]
+
+    table = saliency.randomization_similarity(network, films, draw=draw)
+    alike = saliency.map_similarity(films[0, 0].numpy(), films[1, 0].numpy())
+    assert table["similarity"].to_numpy() == pytest.approx(1)
+    for _, stage in table.groupby("stage", observed=True):
+        assert stage["another"].to_numpy()[:2] == pytest.approx([alike, alike])
+        assert np.isnan(stage["another"].iloc[2])  # no film is beside it
 
 
 def test_pointing_game_with_and_without_tolerance():

@@ -608,7 +608,6 @@ weighted = fit(build_resnet18(start, seed=config.seed), train, validation, confi
 why
 
 
-
 # %%
 def entropy(share, weight):
     """Smallest mean loss where so many die, a death counting `weight` times."""
@@ -691,8 +690,12 @@ pd.DataFrame({name: describe(model, validation) for name, model in heads.items()
 
 # %%
 pooled = {name: pool_by_patient(predict(model, validation)) for name, model in heads.items()}
-paired = pooled["no class weights"].assign(**{name: table["risk"] for name, table in pooled.items()})
-raised = bootstrap_interval(lambda t: t["class weights"].mean() / t["no class weights"].mean(), paired)
+paired = pooled["no class weights"].assign(
+    **{name: table["risk"] for name, table in pooled.items()}
+)
+raised = bootstrap_interval(
+    lambda t: t["class weights"].mean() / t["no class weights"].mean(), paired
+)
 ranked = auroc_difference(paired, "class weights", "no class weights")
 Markdown(
     f"Class weights multiplied the mean predicted risk by **{raised:.1f}**. The AUROC with class weights less that without is "

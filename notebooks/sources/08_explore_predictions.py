@@ -58,12 +58,13 @@ upload_panel(model, example_films(), others=others, paths=True)
 #
 # **The risk** is calibrated on validation patients, of whom few died: it is *meant* as how many of a hundred patients like
 # those, with this answer, die (invented ones, where the model was taught on phantoms: of a real patient it then says nothing), and may be off by a good part of itself (notebook 06 has the intervals). For people elsewhere, at another time, treated differently, it may be far off
-# (notebook 06). It stands beside the share of the patients it was taught and tuned on who died, which is what the model would say
-# without seeing anything. If the two bars are alike, the film told it little. The mark on the bars is a range, no interval of 95 %: it reaches from the
+# (notebook 06). It stands beside the share of the patients it was taught and tuned on who died, which is what one would guess
+# without a film. If the two bars are alike, the film moved the risk little: because it says little, or because what it says for and against
+# death cancels; the summary below the map tells which. The mark on the bars is a range, no interval of 95 %: it reaches from the
 # lowest to the highest answer of all networks: the model, and four that went on from iteration 1, in all layers, with other draws of the same
 # patients. So it shows how much this film's answer hangs on who happened to be there and on the seed. Iteration 1 they have in
 # common, and other hospitals and wrong labels fool all networks alike: the whole uncertainty is larger. *The
-# model's threshold* is the highest risk from which eight in ten of the validation patients who died would be caught.
+# model's threshold* lies just below the risk of the last validation patient whom it has to catch, to catch eight in ten of those who died.
 #
 # **The heat map** shows evidence for death by place, in logits of the calibrated risk; the switch adds evidence
 # against it. The scale is the same for every film: compare the map with its colour bar, which fades with the slider. On black parts of a
