@@ -17,7 +17,7 @@ from helpers.dicom_file import read_elements
 from helpers.dicom_refusals import PIXELS, refuse_other_contents, refuse_unreadable_pixels
 from helpers.dicom_silence import quiet
 
-__all__ = ["PictureWords", "is_dicom", "open_film", "picture_words"]
+__all__ = ["PictureWords", "open_film", "picture_words"]
 
 _NEEDED = (
     "SOPClassUID",

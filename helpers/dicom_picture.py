@@ -27,7 +27,7 @@ PNG_SETTINGS = (
 
 # Kept beside every picture that was made of a DICOM film: raise it, and READING in helpers/pixels,
 # whenever a film comes to give another picture than before.
-CONVERSION = 2
+CONVERSION = 3
 
 _SQUARE = 0.01  # a side longer than the other by less than this is rounding
 _MOST_STRETCHED = 4

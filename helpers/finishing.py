@@ -108,7 +108,8 @@ def finish_model(
         "training_data": _describe(train) | {"sha256": training_data_hash(train, config.size)},
         "validation_data": _describe(validation),
         "calibration_note": note,
-        "threshold_rule": "the highest that reaches a sensitivity of 0.8 on validation patients",
+        "threshold_rule": "just below the highest that reaches a sensitivity of 0.8 on validation "
+        "patients",
         "mean_film": mean_film(train, config.size),
     }
     return model

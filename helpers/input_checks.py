@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from helpers.dicom_header import PictureWords, is_dicom, picture_words
+from helpers.dicom_beginning import is_dicom
+from helpers.dicom_header import PictureWords, picture_words
 from helpers.film_kinds import KINDS, film_kinds
 from helpers.pixels import preprocess
 

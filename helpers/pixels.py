@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from helpers.dicom import UnreadableDicom, read_dicom
+from helpers.dicom_beginning import is_dicom
 from helpers.dicom_grey import contrast_of
-from helpers.dicom_header import is_dicom, open_film
+from helpers.dicom_header import open_film
 from helpers.dicom_silence import quiet
 from helpers.file_kinds import what_it_is
 from helpers.picture_files import (
@@ -33,7 +34,7 @@ __all__ = [
 PREPROCESSING = "letterbox-p1-p99-central80-v1"
 
 # Part of every cache key: raise it whenever files come to be read otherwise than before.
-READING = 2
+READING = 3
 
 LARGEST_FILE = 200_000_000  # bytes
 CENTRAL_PART = 0.8  # share of each side that sets the grey scale: collars and letters are outside
