@@ -12,6 +12,7 @@ from torch import nn
 from helpers.paths import PROJECT
 from helpers.stored import read_model
 
+OPAQUE_SHARE = ("fc.weight", "fc.bias")  # of the phantom start: the first output of each
 STARTS = ("random", "imagenet", "phantom")
 PHANTOM_START = PROJECT / "data" / "weights" / "phantom-resnet18.safetensors"
 PHANTOM_MADE_BY = (
@@ -49,10 +50,11 @@ def build_resnet18(start: str, *, seed: int = 0) -> nn.Module:
     ----------
     start
         ``random``; ``imagenet`` (torchvision's download, hash checked), whose first layer is summed
-        over its three colours, which is what it computes on a grey picture; or ``phantom``, the
-        backbone that has learned to read phantom radiographs.
+        over its three colours, which is what it computes on a grey picture; or ``phantom``, which
+        has learned to read phantom radiographs, and whose logit begins as its reading of the opaque
+        share of the lungs: the more is opaque, the likelier death, until outcomes say otherwise.
     seed
-        Of the weights that start at random: all, or those of the last layer.
+        Of the weights that start at random: all, those of the last layer, or none.
 
     Returns
     -------
@@ -76,7 +78,8 @@ def build_resnet18(start: str, *, seed: int = 0) -> nn.Module:
         weights["conv1.weight"] = weights["conv1.weight"].sum(dim=1, keepdim=True)
         _load_backbone(network, weights)
     elif start == "phantom":
-        _load_backbone(network, read_model(PHANTOM_START, wanted=[], made_by=PHANTOM_MADE_BY)[0])
+        weights = read_model(PHANTOM_START, wanted=[], made_by=PHANTOM_MADE_BY)[0]
+        network.load_state_dict(weights | {name: weights[name][:1] for name in OPAQUE_SHARE})
     return network
 
 

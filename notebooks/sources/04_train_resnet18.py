@@ -168,7 +168,8 @@ Markdown(
 # - **ImageNet**: it has told apart a million photographs of dogs and teapots. Torchvision offers these weights
 #   for download;
 # - **phantom**: it has looked at nothing but phantoms, each drawn for it, shown once and thrown away. It ships
-#   with this series.
+#   with this series. Its last layer begins as its reading of the opaque share of the lungs: the more is opaque, the likelier
+#   death, until outcomes say otherwise. (Of the others the last layer is drawn at random.)
 #
 # Why phantoms, and not simply more films with known outcomes? An outcome is at most one bit a patient, and much of it hangs on
 # what no film shows.
@@ -512,8 +513,8 @@ stored.rename(index=correspond)
 # - **Batch norm** subtracts from each feature the mean that it had on recent films, and divides by its spread. While
 #   the statistics move, a few hundred films of one hospital replace what was counted on all those phantoms. Where they
 #   differ, every later layer gets input that it was not made for. No weight needs to change for that.
-# - **A high rate**: as long as the last layer is nearly random, so is the error that it sends back. At a high rate it
-#   runs through features that were fine.
+# - **A high rate**: as long as the last layer is not made for death, the error that it sends back is more its own than the features'.
+#   At a high rate it runs through features that were fine.
 #
 # Which is it? We give each trained network the start's own last layer back, and ask again for the opaque share
 # of the validation films. What is left of the reading? Two more runs of a single pass take the suspects apart. A rank correlation
@@ -893,9 +894,9 @@ Markdown("\n".join(in_short))
 # if it answered otherwise than the last line on them above. About the uncertainty: more patients with an observed outcome.
 #
 # **Exercises.**
-# 1. Train iteration 1 once more with another seed: `config = replace(careful, seed=1)` sets the order of films and the augmentation,
-#    `build_resnet18(start, seed=1)` the new last layer. Then `finish_model` and `describe` as above. By how much does the test AUROC
-#    change, and how does that compare with the interval?
+# 1. Train iteration 1 once more with another seed: `config = replace(careful, seed=1)` sets the order of films and the augmentation.
+#    Then `finish_model` and `describe` as above. By how much does the test AUROC change, and how does that compare with the interval?
+#    And with a random last layer: `network = build_resnet18(start)`, then `network.fc.reset_parameters()`?
 # 2. Train on observed labels only (`train[train["label_source"] == "observed"]`), and let validation patients judge. Better or worse?
 #    Can you tell?
 # 3. Turn the augmentation off (look for `change` in `helpers/stages.py`, and restart the kernel). What happens to the curves?

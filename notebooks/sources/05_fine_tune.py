@@ -164,7 +164,7 @@ pd.Series(
 # %% [markdown]
 # ## Five seeds, and training from scratch
 #
-# All of the above is one seed: one order of the films, one set of random numbers in the head. Another seed gives other
+# All of the above is one seed: one order of the films, one draw of how they are changed. Another seed gives other
 # numbers, and the best of several ways is the best partly by luck. And was the way here worth anything, or would SBU's
 # films alone have done as well? `make study` trained each way with several seeds, on phantoms, and stored what came out,
 # which takes an hour. Two of its rivals see SBU only: *phantom start, no iteration 1* begins where iteration 1 began and is
@@ -354,7 +354,7 @@ model.card["calibration_note"]
 
 # %% [markdown]
 # One network cannot say how much of its answer is luck. Some of it is the run's own: the ± in the stored tables above is the spread of
-# several seeds, each with its own random numbers in the start, in the order and the changes of the films, and in iteration 1. Another
+# several seeds, each with its own random numbers in the order and the changes of the films, of iteration 1, too, and in a start that is random. Another
 # part is *who* happened to be among the training patients. So four more networks learn from iteration 1 on by the same recipe, each
 # with a seed of its own, which also draws the training patients anew, with replacement
 # ([Riley and Collins 2023](https://doi.org/10.1002/bimj.202200302)). Their spread goes beside the prediction in notebook 08, and

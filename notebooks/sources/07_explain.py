@@ -675,12 +675,12 @@ if phantom:
     display(table_of(score_intervals(pd.DataFrame(game), patients)))
 
 # %% [markdown]
-# Whoever finds a map of the phantom start on lesions should ask what its last layer adds, which begins *random*. So there are ten such
-# layers that nobody taught anything. Any may point at lesions, or away from them, by the luck of its draw: the features have directions along
-# which opaque lung lies, and a random layer has its part of them, in either sign.
+# Nor need a last layer have learned anything to point. So there are ten *random* ones on the phantom start, which nobody taught. Any may
+# point at lesions, or away from them, by the luck of its draw: the features have directions along which opaque lung lies, and a random
+# layer has its part of them, in either sign.
 
 # %%
-untaught = [build_resnet18("phantom", seed=seed).fc for seed in range(10)]
+untaught = [build_resnet18("random", seed=seed).fc for seed in range(10)]
 if phantom:
     places = place_features(severity.network, images[ill])
     by_chance = [
@@ -688,8 +688,7 @@ if phantom:
         for layer in untaught
     ]
     print(
-        f"Untaught last layers on the phantom start point from {min(by_chance):.2f} to {max(by_chance):.2f}; that of seed 0, with which "
-        f"notebook 04 began, {by_chance[0]:.2f}; chance {chance.mean():.2f}"
+        f"Random last layers on the phantom start point from {min(by_chance):.2f} to {max(by_chance):.2f}; chance {chance.mean():.2f}"
     )
 
 # %% [markdown]
@@ -718,8 +717,8 @@ if phantom:
 # the *features* tell lesions apart. It does not show that the *outcomes* taught them.
 #
 # A last layer alone has little room to be misled. So one network learns the first lot in **all** its layers. It begins with the
-# phantom start, since iteration 1 has seen true outcomes, and is trained carelessly (notebook 04), in two passes, so that its features
-# move.
+# phantom start, since iteration 1 has seen true outcomes: with its features, and with its reading of opacity for a last layer, as iteration 1
+# began (notebook 04). It is trained carelessly, in two passes, so that its features move.
 
 # %%
 from dataclasses import replace
@@ -728,7 +727,7 @@ from helpers.recipes import CARELESS
 from helpers.training import fit
 
 first_lot = [lots[0][lots[0]["part"] == part] for part in ("train", "validation")]
-start = build_resnet18("phantom")  # its last layer is the first of those above
+start = build_resnet18("phantom")
 careless = replace(CARELESS, size=model.size, epochs=2)
 misled = fit(start, *first_lot, careless, progress=False).network
 before, after = (one.layer4[1].conv2.weight.detach() for one in (start, misled))
@@ -750,8 +749,7 @@ if phantom:
     lead = ahead["mortality, fine grid"]
     if lead.low > 0:
         lines.append(
-            "- So a map that no outcome taught is **ahead of the model's**: the model's map is no proof that outcomes taught it where to look. "
-            f"It began with the untaught layer of seed 0, which by itself points at {by_chance[0]:.2f}."
+            "- So a map that no outcome taught is **ahead of the model's**: the model's map is no proof that outcomes taught it where to look."
         )
     elif lead.holds(0):
         lines.append(
@@ -761,9 +759,8 @@ Markdown("\n".join(lines))
 
 # %% [markdown]
 # How much of its lot it learned, the first number says: one half is nothing, one is by heart. As long as that is far from one, this is
-# a weak form of the test: the network is still much like its beginning, a start that reads opacity under one random last layer. This is
-# one lot and one such layer, so what it says of the true outcomes may lie to either side of one half, and the intervals are for other
-# patients, not for other lots or layers.
+# a weak form of the test: the network is still much like its beginning, which reads opacity and so points at it. This is one lot, so
+# the intervals are for other patients, not for other lots.
 
 # %% [markdown]
 # ## Would another seed draw the same map?
@@ -826,19 +823,23 @@ if phantom:
     )
 
 # %% [markdown]
-# All five go back to one iteration 1, and it to its start and to one random last layer. How much of that layer is still there?
+# All five go back to one iteration 1, and it to the phantom start, whose reading of opacity its last layer began as. How much of that is
+# still there?
 
 # %%
-taught_layer = model.network.fc.weight[0].detach()
-kept = [float(torch.cosine_similarity(taught_layer, layer.weight[0], dim=0)) for layer in untaught]
+taught_layer, read = model.network.fc.weight[0].detach(), start.fc.weight[0].detach()
+kept = float(torch.cosine_similarity(taught_layer, read, dim=0))
+unlike = [
+    float(torch.cosine_similarity(taught_layer, layer.weight[0], dim=0)) for layer in untaught
+]
 Markdown(
-    f"The cosine of the angle between the model's last layer and the random one of seed 0, with which iteration 1 began, is **{kept[0]:.2f}** "
-    f"(one: the same direction); with those of other seeds, {min(kept[1:]):+.2f} to {max(kept[1:]):+.2f}."
+    f"The cosine of the angle between the model's last layer and the one that it began as is **{kept:.2f}** (one: the same direction); with "
+    f"random ones, {min(unlike):+.2f} to {max(unlike):+.2f}."
 )
 
 # %% [markdown]
-# So what is measured here is whether *fine-tuning* repeats its map, not whether training does. Networks with random last layers of their own
-# may point elsewhere: what the five share they may have from their common beginning rather than from the outcomes here.
+# So what is measured here is whether *fine-tuning* repeats its map, not whether outcomes would teach it anew: what the five share they may
+# have from their common beginning.
 
 # %% [markdown]
 # ## The same question from outside
@@ -1280,8 +1281,8 @@ lost = {f"a last layer on {name}": found["loss"] for name, found in losses.items
 lost["all layers, from the phantom start"] = in_all["loss"]
 lines += [
     f"- With all weights random the map is by {more_alike:+.2f} more like that of its own film than like another's: {of_the_film}.",
-    f"- The model's last layer is still close to the random one that it began with (cosine {kept[0]:.2f}): that its five seeds agree is "
-    "repeatability of fine-tuning.",
+    f"- The model's last layer has a cosine of {kept:.2f} with the reading of opacity that it began as, and its five seeds share it: that "
+    "they agree is repeatability of fine-tuning.",
     "- What learned from stamps loses of its test AUROC without them: "
     + "; ".join(
         f"{name} {loss:.2f}{'' if loss.low > 0 else ', which may be chance'}"
@@ -1294,7 +1295,7 @@ if phantom:
     rivals_of_mine = {
         "mortality, coarse grid": "its own coarse grid",
         f"average of {mine}": "its own habit, the average of its maps",
-        "taught by lot, fine grid": "the map of one network that was taught by lot, from one random last layer",
+        "taught by lot, fine grid": "the map of one network that was taught by lot",
         "opacity, fine grid": "the phantom start's reading of opacity",
     }
     found = leads(scores, patients, mine, list(rivals_of_mine), "pointing game")
