@@ -461,7 +461,7 @@ _, as_they_are = first_in_stay(0)
 rows = {}
 for most in (0, 1, 3, 14, 90):
     share, first = first_in_stay(most)
-    same = (first == as_they_are).mean()
+    same = first.eq(as_they_are).fillna(False).mean()  # no film is not the same film
     rows[most] = {"patients with a film in their stay": share, "with the same first film": same}
 pd.DataFrame(rows).T.rename_axis("days apart, up to").map("{:.0%}".format)
 

@@ -828,12 +828,12 @@ if phantom:
 
 # %%
 taught_layer, read = model.network.fc.weight[0].detach(), start.fc.weight[0].detach()
-kept = float(torch.cosine_similarity(taught_layer, read, dim=0))
+begun_as = float(torch.cosine_similarity(taught_layer, read, dim=0))
 unlike = [
     float(torch.cosine_similarity(taught_layer, layer.weight[0], dim=0)) for layer in untaught
 ]
 Markdown(
-    f"The cosine of the angle between the model's last layer and the one that it began as is **{kept:.2f}** (one: the same direction); with "
+    f"The cosine of the angle between the model's last layer and the one that it began as is **{begun_as:.2f}** (one: the same direction); with "
     f"random ones, {min(unlike):+.2f} to {max(unlike):+.2f}."
 )
 
@@ -1281,7 +1281,7 @@ lost = {f"a last layer on {name}": found["loss"] for name, found in losses.items
 lost["all layers, from the phantom start"] = in_all["loss"]
 lines += [
     f"- With all weights random the map is by {more_alike:+.2f} more like that of its own film than like another's: {of_the_film}.",
-    f"- The model's last layer has a cosine of {kept:.2f} with the reading of opacity that it began as, and its five seeds share it: that "
+    f"- The model's last layer has a cosine of {begun_as:.2f} with the reading of opacity that it began as, and its five seeds share it: that "
     "they agree is repeatability of fine-tuning.",
     "- What learned from stamps loses of its test AUROC without them: "
     + "; ".join(
@@ -1290,6 +1290,8 @@ lines += [
     )
     + ". The AUROC over films with their stamps could not have told.",
 ]
+
+# %%
 if phantom:
     mine = "mortality, fine grid"
     rivals_of_mine = {
