@@ -581,8 +581,8 @@ of_the_film = (
     else "so it is not shown that anything of the single film is left, nor that nothing is"
 )
 Markdown(
-    f"With every stage random, a trained map is by **{more_alike:+.2f}** more like the random map of its own film than like that of another, "
-    f"on average: {of_the_film}. (These are the weights of one draw; another draw would give somewhat other maps.)"
+    f"With every stage random, the likeness of a trained map to the random map of its own film, less that to the random map of another, is "
+    f"**{more_alike:+.2f}** on average: {of_the_film}. (These are the weights of one draw; another draw would give somewhat other maps.)"
 )
 
 # %% [markdown]
@@ -830,7 +830,8 @@ if phantom:
 taught_layer, read = model.network.fc.weight[0].detach(), start.fc.weight[0].detach()
 begun_as = float(torch.cosine_similarity(taught_layer, read, dim=0))
 unlike = [
-    float(torch.cosine_similarity(taught_layer, layer.weight[0], dim=0)) for layer in untaught
+    float(torch.cosine_similarity(taught_layer, layer.weight[0].detach(), dim=0))
+    for layer in untaught
 ]
 Markdown(
     f"The cosine of the angle between the model's last layer and the one that it began as is **{begun_as:.2f}** (one: the same direction); with "
@@ -1280,7 +1281,8 @@ lines = [
 lost = {f"a last layer on {name}": found["loss"] for name, found in losses.items()}
 lost["all layers, from the phantom start"] = in_all["loss"]
 lines += [
-    f"- With all weights random the map is by {more_alike:+.2f} more like that of its own film than like another's: {of_the_film}.",
+    f"- With all weights random, what is left of the map's likeness to its own film's, beyond that to another film's, is {more_alike:+.2f}: "
+    f"{of_the_film}.",
     f"- The model's last layer has a cosine of {begun_as:.2f} with the reading of opacity that it began as, and its five seeds share it: that "
     "they agree is repeatability of fine-tuning.",
     "- What learned from stamps loses of its test AUROC without them: "
