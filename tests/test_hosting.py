@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -283,7 +284,8 @@ def test_a_visitor_cannot_fill_the_kernel_with_widgets(page, browser, tmp_path):
     message = {"header": header, "parent_header": {}, "metadata": {"version": "2.1.0"}}
     message |= {"content": content, "channel": "shell"}
     address = f"{page.address.replace('http', 'ws')}/api/kernels/{kernel}/channels"
-    answers = asyncio.run(asyncio.wait_for(answers_to(message, address), timeout=60))
+    with ThreadPoolExecutor() as beside:  # Playwright has a loop of its own in this thread
+        answers = beside.submit(asyncio.run, answers_to(message, address)).result(timeout=60)
     assert "comm_close" in [answer["msg_type"] for answer in answers]
     assert upload(visitor, "film.png", png(drawn_chest()), tmp_path) in ("done", "warned")
     leave(visitor, page)
