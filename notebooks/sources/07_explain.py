@@ -753,7 +753,7 @@ if phantom:
         )
     elif lead.holds(0):
         lines.append(
-            f"- So a map that no outcome taught is not shown to differ from the model's; if it is behind, then by no more than {-lead.low:.2f}."
+            f"- So a map that no outcome taught is not shown to differ from the model's; if it is behind, then by no more than {max(0.0, -lead.low):.2f}."
         )
 Markdown("\n".join(lines))
 
