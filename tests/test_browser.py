@@ -533,6 +533,17 @@ def test_page_is_readable_in_both_themes_and_on_a_phone(voila, tmp_path, scheme,
     voila.set_viewport_size({"width": 1280, "height": 720})
 
 
+def test_bars_are_seen_where_a_reader_sets_all_colours(voila, tmp_path):
+    assert upload(voila, "film.png", png(drawn_chest(512, 512)), tmp_path) == "done"
+    fills = """[...document.querySelectorAll(".cxr-bar-track b")].map(
+      (bar) => getComputedStyle(bar).backgroundColor)"""
+    voila.emulate_media(forced_colors="active")
+    found = set(voila.evaluate(fills))
+    behind = voila.evaluate("getComputedStyle(document.body).backgroundColor")
+    voila.emulate_media(forced_colors="none")
+    assert len(found) == 2 and behind not in found  # with the film, and without one
+
+
 def test_panel_is_readable_in_jupyterlabs_dark_theme(lab, tmp_path):
     change = "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })"
     lab.evaluate(change, "JupyterLab Dark")
